@@ -29,6 +29,10 @@ size_t rc_coin_value_encode(const struct rc_coin *coin, uint8_t ret_value[RC_COI
 /* Strict: amount in range, coinbase 0 or 1, one KEY or BOND lock, nothing left over. */
 bool rc_coin_value_decode(const void *value, size_t len, struct rc_coin *ret_coin);
 
+/* Reads one value of a stream, as strictly; marks the reader failed, *ret_coin untouched, if there
+ * is none. */
+void rc_coin_read(struct rc_reader *r, struct rc_coin *ret_coin);
+
 void rc_coin_key_encode(const struct rc_coin *coin, const struct rc_outpoint *outpoint,
 			uint8_t ret_key[RC_COIN_KEY_SIZE]);
 
