@@ -97,7 +97,8 @@ pid1() {
 }
 
 clean() {
-	for d in $(cat "$S/cgroups"); do
+	read -ra dirs <"$S/cgroups"
+	for d in "${dirs[@]}"; do
 		[ ! -d "$d" ] || find "$d" -depth -type d -exec rmdir {} \; 2>/dev/null || :
 	done
 	rm -rf "$S/m" "$S/pid" "$S/upid" "$S/cgroups"
