@@ -63,7 +63,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(BINS) $(LAYER_LIBS) $(CORES)
+all: $(BINS) $(LAYER_LIBS) $(PROTO_LIB) $(CORES)
 
 help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST)) $(wildcard mk/*.mk)

@@ -24,7 +24,7 @@ fence '<systemd/sd-daemon\.h>' 'libcommon/service/notify\.c' 'sd-daemon.h belong
 fence '<systemd/sd-event\.h>' 'libcommon/bus/loop\.[ch]|libcommon/bus/loop\.h' 'sd-event.h belongs to bus/loop'
 fence '<openssl/sha\.h>' 'libcommon/crypto/sha256[a-z_0-9]*\.c' 'openssl/sha.h belongs to crypto/sha256'
 fence '\b(strcpy|strcat|sprintf|gets|strtok|alloca|tmpnam|system)\(' '-' 'banned call'
-fence '\b(float|double)\b' 'libcommon/(base|service|bus|client|store)/.*|daemons/.*|tools/.*' 'no floating point in consensus'
+fence '(^|[^a-z*] *)\b(float|double)\b[ *]+[a-z_]+ *[;=,()[]|\((float|double)\)' 'libcommon/(base|service|bus|client|store)/.*|daemons/.*|tools/.*' 'no floating point in consensus'
 fence 'TODO|FIXME|XXX|HACK' '-' 'unfinished work belongs in README, not in the code'
 complain 'generated types only in handlers, clients and the bus' "$(grep -lE '"proto/.*pb-c\.h"' "${src_files[@]}" 2>/dev/null |
 	grep -vE '^(libcommon/(bus|client|service|link)/|daemons/[a-z]+/(handlers|[a-z_]*handlers|events)\.c|tools/)' | grep -vE 'daemons/peerd/')"
