@@ -293,6 +293,9 @@ class Spending(Rows):
     def test_policy_form(self):
         for row in self.rows(CHECK["policy_form"], 38):
             self.assertEqual(refusal(policy.parse_policy, h(row["policy"])), row["verdict"])
+            if row["verdict"] == "ok":
+                root = policy.parse_policy(h(row["policy"]))
+                self.assertEqual(root.encode().hex(), row["policy"])
 
     @staticmethod
     def replaced_check(item: bytes, key: bytes) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
-from .codec import ParseError, Reader
+from .codec import ParseError, Reader, u8, u32
 from .hashes import sha256
 from .verdict import Refused, require
 
@@ -45,12 +45,19 @@ def _require_signature(spend: Spend, item: bytes, key: bytes) -> None:
     require(verdict == "ok", verdict)
 
 
+def _encode_all(nodes) -> bytes:
+    return b"".join(node.encode() for node in nodes)
+
+
 # --- The nodes: fields as encoded; `evaluate` raises Refused unless the node holds. ---
 
 @dataclass(frozen=True)
 class Key:
     """01: one signature of a key."""
     key: bytes
+
+    def encode(self) -> bytes:
+        return u8(0x01) + self.key
 
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         [item] = arguments.take()
@@ -62,6 +69,9 @@ class Keys:
     """02: signatures of exactly k of n keys; an empty item stands for each key that didn't sign."""
     k: int
     keys: tuple[bytes, ...]
+
+    def encode(self) -> bytes:
+        return u8(0x02) + u8(self.k) + u8(len(self.keys)) + b"".join(self.keys)
 
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         items = arguments.take(len(self.keys))
@@ -76,6 +86,9 @@ class After:
     """03: an absolute lock."""
     v: int
 
+    def encode(self) -> bytes:
+        return u8(0x03) + u32(self.v)
+
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         one_kind = (self.v < LOCK_TIME_IS_TIME) == (spend.lock_time < LOCK_TIME_IS_TIME)
         require(one_kind and self.v <= spend.lock_time and spend.sequence != SEQUENCE_FINAL,
@@ -87,6 +100,9 @@ class Older:
     """04: a relative lock."""
     v: int
 
+    def encode(self) -> bytes:
+        return u8(0x04) + u32(self.v)
+
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         require(not spend.sequence & SEQUENCE_NO_LOCK and self.v <= spend.sequence, "policy-lock")
 
@@ -95,6 +111,9 @@ class Older:
 class Preimage:
     """05: 32 bytes with this SHA256."""
     hash: bytes
+
+    def encode(self) -> bytes:
+        return u8(0x05) + self.hash
 
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         [item] = arguments.take()
@@ -106,6 +125,9 @@ class AllOf:
     """10: all children."""
     children: tuple
 
+    def encode(self) -> bytes:
+        return u8(0x10) + u8(len(self.children)) + _encode_all(self.children)
+
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         for child in self.children:
             child.evaluate(spend, arguments)
@@ -115,6 +137,9 @@ class AllOf:
 class OneOf:
     """11: the child that an argument names."""
     children: tuple
+
+    def encode(self) -> bytes:
+        return u8(0x11) + u8(len(self.children)) + _encode_all(self.children)
 
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         [item] = arguments.take()
@@ -127,6 +152,9 @@ class SomeOf:
     """12: the k children that the bits of an argument name."""
     k: int
     children: tuple
+
+    def encode(self) -> bytes:
+        return u8(0x12) + u8(self.k) + u8(len(self.children)) + _encode_all(self.children)
 
     def evaluate(self, spend: Spend, arguments: Arguments) -> None:
         [item] = arguments.take()

@@ -103,8 +103,9 @@ LOOSE_UNKNOWN = frozenset(
 CODES = frozenset(row.code for table in (HEADER, BODY, STATE, WITNESS, LOOSE) for row in table)
 UNKNOWN_CODES = frozenset(row.code for row in HEADER if row.cls == UNKNOWN)
 
-# Rules that no chain of transaction types 0 and 1 can break.
+# Rules that no short chain of transaction types 0 and 1 can break.
 UNREACHABLE = {
+    "block-size-max": "a block of more than 32,000,000 bytes is for a unit test",
     "tx-input-lock": "a coin of kind BOND can't be made by types 0 and 1",
     "witness-form": "the same",
     "coinbase-masternode": "no masternode exists, so no output is asked for",
