@@ -55,7 +55,9 @@ PURE_LIBS := $(call reverse,$(filter %base.a %crypto.a %types.a %consensus.a,$(L
 
 core_src = $(filter-out %/main.c,$(wildcard daemons/$(1)/*.c tools/$(1)/*.c))
 CORES := $(foreach d,$(DAEMONS) $(TOOLS),$(if $(call core_src,$(d)),$(BUILD)/lib/$(d).a))
-BINS := $(DAEMONS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/bin/%)
+# A folder without a main.c yet is a core alone.
+BINS := $(patsubst daemons/%/main.c,$(BUILD)/bin/%,$(wildcard daemons/*/main.c)) \
+	$(patsubst tools/%/main.c,$(BUILD)/bin/%,$(wildcard tools/*/main.c))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TEST_HELP_SRC := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
