@@ -1,0 +1,403 @@
+/* See mini_chain.h. */
+#include "tests/unit/mini_chain.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "consensus/header_check.h"
+
+void mini_chain_init(struct mini_chain *chain, const struct rc_network *network)
+{
+	static const struct rc_hash empty[RC_STATE_NAMESPACES];
+	struct mini_block *genesis = rc_alloc(sizeof(*genesis));
+
+	*chain = (struct mini_chain){.network = *network};
+	genesis->id = network->genesis_id;
+	genesis->header = network->genesis_header;
+	genesis->connected = true;
+	rc_state_root(empty, &genesis->root);
+	HASH_ADD(hh, chain->blocks, id, sizeof(genesis->id), genesis);
+	chain->at = chain->tip = genesis;
+}
+
+static void free_entry(struct mini_chain *chain, struct mini_entry *e)
+{
+	HASH_DEL(chain->entries, e);
+	free(e->value);
+	free(e);
+}
+
+void mini_chain_done(struct mini_chain *chain)
+{
+	struct mini_block *b, *b_next;
+	struct mini_coin *c, *c_next;
+	struct mini_entry *e, *e_next;
+
+	HASH_ITER (hh, chain->blocks, b, b_next) {
+		HASH_DEL(chain->blocks, b);
+		free(b->raw);
+		free(b->delta);
+		free(b);
+	}
+	HASH_ITER (hh, chain->coins, c, c_next) {
+		HASH_DEL(chain->coins, c);
+		free(c);
+	}
+	HASH_ITER (hh, chain->entries, e, e_next) {
+		free_entry(chain, e);
+	}
+}
+
+struct mini_block *mini_chain_find(struct mini_chain *chain, const struct rc_block_id *id)
+{
+	struct mini_block *b;
+
+	HASH_FIND(hh, chain->blocks, id, sizeof(*id), b);
+	return b;
+}
+
+uint32_t mini_chain_median_time(const struct mini_block *block)
+{
+	uint32_t times[RC_MEDIAN_SPAN];
+	size_t n = 0;
+
+	for (; block && n < RC_MEDIAN_SPAN; block = block->parent)
+		times[n++] = block->header.time;
+	return rc_median_time(times, n);
+}
+
+static struct mini_coin *find_coin(const struct mini_chain *chain, const struct rc_outpoint *o)
+{
+	uint8_t key[RC_OUTPOINT_SIZE];
+	struct mini_coin *c;
+
+	rc_outpoint_key_encode(o, key);
+	HASH_FIND(hh, chain->coins, key, sizeof(key), c);
+	return c;
+}
+
+const struct rc_coin *mini_chain_coin(const struct mini_chain *chain,
+				      const struct rc_outpoint *outpoint)
+{
+	const struct mini_coin *c = find_coin(chain, outpoint);
+
+	return c ? &c->coin : NULL;
+}
+
+static void put_coin(struct mini_chain *chain, const struct rc_delta_coin *coin)
+{
+	struct mini_coin *c = rc_alloc(sizeof(*c));
+
+	assert(!find_coin(chain, &coin->outpoint));
+	rc_outpoint_key_encode(&coin->outpoint, c->key);
+	c->coin = coin->coin;
+	HASH_ADD(hh, chain->coins, key, sizeof(c->key), c);
+}
+
+static void take_coin(struct mini_chain *chain, const struct rc_delta_coin *coin)
+{
+	struct mini_coin *c = find_coin(chain, &coin->outpoint);
+
+	assert(c && memcmp(&c->coin, &coin->coin, sizeof(c->coin)) == 0);
+	HASH_DEL(chain->coins, c);
+	free(c);
+}
+
+static struct mini_entry *find_entry(const struct mini_chain *chain, unsigned ns,
+				     const uint8_t *key)
+{
+	uint8_t ns_key[1 + RC_STATE_KEY_MAX] = {(uint8_t)ns};
+	struct mini_entry *e;
+
+	memcpy(ns_key + 1, key, rc_state_key_len(ns));
+	HASH_FIND(hh, chain->entries, ns_key, sizeof(ns_key), e);
+	return e;
+}
+
+rc_amount mini_chain_treasury(const struct mini_chain *chain)
+{
+	const struct mini_entry *e;
+	uint8_t key[32];
+
+	rc_gov_key_treasury(key);
+	e = find_entry(chain, RC_STATE_GOVERNANCE, key);
+	return e ? rc_get_le64(e->value) : 0;
+}
+
+/* Sets an entry from one value to another; what was there must be the former. */
+static void change_entry(struct mini_chain *chain, const struct rc_delta_entry *d,
+			 const struct rc_bytes *from, const struct rc_bytes *to)
+{
+	struct mini_entry *e = find_entry(chain, d->ns, d->key);
+
+	assert((e != NULL) == (from != NULL));
+	if (from) {
+		assert(e->value_len == from->len && memcmp(e->value, from->data, from->len) == 0);
+		free_entry(chain, e);
+	}
+	if (to) {
+		e = rc_alloc(sizeof(*e));
+		e->ns_key[0] = d->ns;
+		memcpy(e->ns_key + 1, d->key, rc_state_key_len(d->ns));
+		e->value = rc_memdup(to->data, to->len);
+		e->value_len = to->len;
+		HASH_ADD(hh, chain->entries, ns_key, sizeof(e->ns_key), e);
+	}
+}
+
+static void move_state(struct mini_chain *chain, struct mini_block *block, bool forward)
+{
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_delta d;
+	bool good = rc_delta_decode(block->delta, block->delta_len, &arena, &d);
+
+	assert(good);
+	assert(rc_block_id_eq(&d.id, &block->id));
+	for (uint32_t i = 0; i < d.n_spent; i++)
+		(forward ? take_coin : put_coin)(chain, &d.spent[i]);
+	for (uint32_t i = 0; i < d.n_created; i++)
+		(forward ? put_coin : take_coin)(chain, &d.created[i]);
+	for (uint32_t i = 0; i < d.n_entries; i++) {
+		const struct rc_delta_entry *e = &d.entries[i];
+		const struct rc_bytes *before = e->has_before ? &e->before : NULL;
+		const struct rc_bytes *after = e->has_after ? &e->after : NULL;
+
+		change_entry(chain, e, forward ? before : after, forward ? after : before);
+	}
+	rc_arena_done(&arena);
+	chain->at = forward ? block : block->parent;
+}
+
+void mini_chain_go(struct mini_chain *chain, struct mini_block *to)
+{
+	/* Up to the common ancestor, then down the remembered way. */
+	struct mini_block **way = NULL;
+	size_t n = 0;
+
+	for (struct mini_block *b = to; b; b = b->parent)
+		n++;
+	way = rc_alloc_array(n, sizeof(*way));
+	n = 0;
+	for (struct mini_block *b = to; b != chain->at;) {
+		if (b->header.height >= chain->at->header.height && b->parent) {
+			way[n++] = b;
+			b = b->parent;
+		} else {
+			move_state(chain, chain->at, false);
+		}
+	}
+	while (n > 0)
+		move_state(chain, way[--n], true);
+	free(way);
+}
+
+struct leaf {
+	uint8_t key[RC_STATE_KEY_MAX];
+	uint8_t value[RC_COIN_VALUE_MAX];
+	const uint8_t *elsewhere; /* the value, if it isn't in value */
+	size_t len;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(((const struct leaf *)a)->key, ((const struct leaf *)b)->key,
+		      RC_STATE_KEY_MAX);
+}
+
+static void root_of(unsigned ns, struct leaf *leaves, size_t n, struct rc_hash *ret_root)
+{
+	struct rc_trie_fold fold;
+	struct rc_state_node node;
+	bool good;
+
+	qsort(leaves, n, sizeof(*leaves), by_key);
+	rc_trie_fold_init(&fold, ns);
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *at = leaves[i].elsewhere ? leaves[i].elsewhere : leaves[i].value;
+
+		good = rc_trie_fold_add(&fold, leaves[i].key, at, leaves[i].len);
+		assert(good);
+	}
+	good = rc_trie_fold_end(&fold, &node);
+	assert(good);
+	*ret_root = node.hash;
+}
+
+void mini_chain_root(const struct mini_chain *chain, struct rc_hash *ret_root,
+		     struct rc_hash *ret_roots)
+{
+	size_t most = HASH_COUNT(chain->coins) + HASH_COUNT(chain->entries), n = 0;
+	struct leaf *leaves = rc_alloc_array(most, sizeof(*leaves));
+	struct rc_hash roots[RC_STATE_NAMESPACES] = {0};
+	const struct mini_coin *c;
+	const struct mini_entry *e;
+
+	for (c = chain->coins; c; c = c->hh.next, n++) {
+		struct rc_outpoint o;
+
+		rc_outpoint_key_decode(c->key, &o);
+		rc_coin_key_encode(&c->coin, &o, leaves[n].key);
+		leaves[n].len = rc_coin_value_encode(&c->coin, leaves[n].value);
+	}
+	root_of(RC_STATE_COINS, leaves, n, &roots[0]);
+	for (unsigned ns = 2; ns <= 5; ns++) {
+		n = 0;
+		for (e = chain->entries; e; e = e->hh.next)
+			if (e->ns_key[0] == ns) {
+				memcpy(leaves[n].key, e->ns_key + 1, RC_STATE_KEY_MAX);
+				leaves[n].elsewhere = e->value;
+				leaves[n++].len = e->value_len;
+			}
+		root_of(ns, leaves, n, &roots[ns - 1]);
+	}
+	rc_state_root(roots, ret_root);
+	if (ret_roots)
+		memcpy(ret_roots, roots, sizeof(roots));
+	free(leaves);
+}
+
+struct rc_witness_finding mini_verify_jobs(const struct rc_hash *network_id,
+					   const struct rc_connect_result *result)
+{
+	struct rc_witness_finding worst = {.verdict = RC_VERDICT_OK};
+
+	/* Backwards, so that folding has something to do. */
+	for (uint32_t i = result->n_jobs; i-- > 0;) {
+		struct rc_witness_finding f =
+			rc_witness_job_run(network_id, &result->jobs[i], NULL);
+
+		rc_witness_worse(&worst, &f);
+	}
+	return worst;
+}
+
+/* The rules with state and of witnesses; the delta if all hold. The state is the parent's. */
+static enum rc_verdict connect_here(struct mini_chain *chain, const struct rc_block *block,
+				    struct rc_arena *arena, struct rc_buf *ret_delta)
+{
+	struct rc_connect_context context = {
+		.network = &chain->network,
+		.median_time = mini_chain_median_time(chain->at),
+		.parent_root = &chain->at->root,
+		.governed = {.treasury = mini_chain_treasury(chain)},
+	};
+	struct rc_connect_plan plan;
+	struct rc_connect_result result;
+	struct rc_coin_slot *slots;
+	enum rc_verdict verdict;
+
+	rc_connect_collect(block, arena, &plan);
+	slots = rc_arena_alloc(arena, plan.n_outpoints * sizeof(*slots));
+	for (uint32_t i = 0; i < plan.n_outpoints; i++) {
+		const struct rc_coin *coin = mini_chain_coin(chain, &plan.outpoints[i]);
+
+		slots[i].present = coin != NULL;
+		if (coin)
+			slots[i].coin = *coin;
+	}
+	verdict = rc_connect_block(&context, &plan, slots, arena, &result);
+	if (verdict == RC_VERDICT_OK)
+		verdict = mini_verify_jobs(&chain->network.id, &result).verdict;
+	if (verdict == RC_VERDICT_OK)
+		rc_delta_encode(&result.delta, ret_delta);
+	return verdict;
+}
+
+static struct mini_block *remember(struct mini_chain *chain, const struct rc_header *header,
+				   const struct rc_block_id *id, struct mini_block *parent,
+				   bool invalid)
+{
+	struct mini_block *b = rc_alloc(sizeof(*b));
+
+	b->id = *id;
+	b->header = *header;
+	b->parent = parent;
+	b->invalid = invalid;
+	HASH_ADD(hh, chain->blocks, id, sizeof(b->id), b);
+	return b;
+}
+
+static void keep(struct mini_chain *chain, struct mini_block *b, const uint8_t *raw, size_t len,
+		 struct rc_buf *delta)
+{
+	b->connected = true;
+	b->arrival = ++chain->arrivals;
+	b->work = rc_work_add(b->parent->work, rc_work_of_bits(b->header.bits));
+	b->raw = rc_memdup(raw, len);
+	b->raw_len = len;
+	b->delta = rc_buf_take(delta, &b->delta_len);
+	move_state(chain, b, true);
+	mini_chain_root(chain, &b->root, NULL);
+	if (rc_u256_cmp(&b->work, &chain->tip->work) > 0)
+		chain->tip = b;
+}
+
+enum rc_verdict mini_chain_offer(struct mini_chain *chain, const uint8_t *raw, size_t len,
+				 uint64_t now)
+{
+	struct rc_header_parent context = {0};
+	struct rc_buf delta = RC_BUF_INIT;
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct mini_block *parent, *known;
+	enum rc_verdict verdict;
+	struct rc_header header;
+	struct rc_block_id id;
+	struct rc_block block;
+
+	if (len < RC_HEADER_SIZE)
+		return RC_V_BLOCK_PARSE;
+	rc_header_decode(raw, &header);
+	rc_header_id(raw, &id);
+	known = mini_chain_find(chain, &id);
+	if (known && known->connected)
+		return RC_VERDICT_OK;
+	parent = mini_chain_find(chain, &header.prev);
+	if (parent) {
+		context.invalid = parent->invalid;
+		context.height = parent->header.height;
+		context.time = parent->header.time;
+		context.median_time = mini_chain_median_time(parent);
+	}
+	verdict = rc_header_check(&chain->network, &header, &id, parent ? &context : NULL, now);
+	if (verdict == RC_VERDICT_OK)
+		verdict = rc_block_check(raw, len, &arena, &block);
+	if (verdict == RC_VERDICT_OK) {
+		mini_chain_go(chain, parent);
+		verdict = connect_here(chain, &block, &arena, &delta);
+	}
+	if (verdict == RC_VERDICT_OK)
+		keep(chain, remember(chain, &header, &id, parent, false), raw, len, &delta);
+	else if (!known && parent && rc_verdict_names_block(verdict))
+		remember(chain, &header, &id, parent, true);
+	rc_buf_done(&delta);
+	rc_arena_done(&arena);
+	return verdict;
+}
+
+enum rc_verdict mini_chain_check_tx(struct mini_chain *chain, const uint8_t *raw, size_t len)
+{
+	const struct rc_loose_context context = {&chain->network, chain->at->header.height + 1,
+						 mini_chain_median_time(chain->at)};
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_loose_result result;
+	const struct rc_coin **coins;
+	struct rc_sighash sighash;
+	enum rc_verdict verdict;
+	struct rc_tx tx;
+
+	verdict = rc_tx_check_loose(raw, len, &arena, &tx);
+	if (verdict == RC_VERDICT_OK) {
+		coins = rc_arena_alloc(&arena, tx.n_inputs * sizeof(*coins));
+		for (uint32_t i = 0; i < tx.n_inputs; i++)
+			coins[i] = mini_chain_coin(chain, &tx.inputs[i].prevout);
+		verdict = rc_tx_check_with_coins(&context, &tx, coins, &result);
+	}
+	if (verdict == RC_VERDICT_OK) {
+		rc_sighash_init(&chain->network.id, &tx, coins, &sighash);
+		for (uint32_t i = 0; i < tx.n_inputs && verdict == RC_VERDICT_OK; i++)
+			verdict = rc_witness_check(&sighash, i, NULL);
+	}
+	rc_arena_done(&arena);
+	return verdict;
+}
