@@ -232,8 +232,9 @@ static struct element make_page(struct builder *b, const struct element *list, u
 	up.depth = page_split(page)[shape.order[n - 2]];
 	up.job = job;
 	up.node = &page_branch(page)[shape.order[n - 2]];
+	/* The page's own branches may all be clean where what went away stood above its root. */
 	if (job == NO_JOB)
-		up.dirty = CLEAN;
+		up.dirty = shape.dirty[shape.order[n - 2]];
 	add_page(b, page);
 	return up;
 }
