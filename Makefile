@@ -8,6 +8,9 @@
 # SAN=asan or SAN=tsan builds into build/asan or build/tsan with that sanitizer.
 
 SAN ?=
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 BUILD := build$(if $(SAN),/$(SAN))
 CC ?= gcc
 PREFIX ?= /usr
@@ -75,27 +78,32 @@ deps:
 
 $(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h &: proto/%.proto
 	@mkdir -p $(BUILD)/gen/proto
-	protoc-c --c_out=$(BUILD)/gen proto/$*.proto
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(BUILD)/gen proto/$*.proto
 
 # Generated code has its own idea of warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(filter-out $(WARN),$(CFLAGS_ALL)) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out $(WARN),$(CFLAGS_ALL)) -c $< -o $@
 
 $(BUILD)/obj/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(FILE_CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(FILE_CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 $(BUILD)/lib/librc_proto.a: $(GEN_O)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 define layer_rule
 $(BUILD)/lib/librc_$(1).a: $(call obj,$(call layer_src,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach l,$(USED_LAYERS),$(eval $(call layer_rule,$(l))))
 
@@ -103,23 +111,27 @@ define daemon_rule
 $(if $(call core_src,$(1)),$(BUILD)/lib/$(1).a: $(call obj,$(call core_src,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^)
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$^)
 $(BUILD)/bin/$(1): $(call obj,$(wildcard daemons/$(1)/main.c)) $(if $(call core_src,$(1)),$(BUILD)/lib/$(1).a) $(ALL_LIBS)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
+	$$(call say,LD,$$@)
+	$$(Q)$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
 endef
 $(foreach d,$(DAEMONS),$(eval $(call daemon_rule,$(d))))
 
 define tool_rule
 $(BUILD)/bin/$(1): $(call obj,$(wildcard tools/$(1)/*.c)) $(ALL_LIBS)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
+	$$(call say,LD,$$@)
+	$$(Q)$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP_O) $(CORES) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)
 
 tests: $(UNIT_TESTS)
 
