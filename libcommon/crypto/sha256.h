@@ -1,4 +1,4 @@
-/* SHA-256, plain, double and tagged, one message or many of equal length. */
+/* SHA-256: plain, twice and tagged, one message or many of equal length. */
 #ifndef RC_CRYPTO_SHA256_H
 #define RC_CRYPTO_SHA256_H
 
