@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Runs the tests and ends with the line 'N passed, N failed'.
 
-usage: run.py units | quick | all      (BUILD names the build directory, default build)
+usage: run.py units | quick | all | san [NAME…]   (BUILD names the build directory, default build)
 
 units   build/tests/test_*, tests/unit/test_*.sh, the reference implementation's tests
 quick   units and the functional tests whose module says QUICK = True
+san     what a sanitizer's build is run with: C units, quick functional tests
 all     everything
 
 A cmocka program counts by its own lines; a Python module by unittest's. Each program has a time
@@ -71,11 +72,13 @@ def main():
     for source in sorted(glob.glob(f"{TOP}/tests/unit/test_*.c")):
         name = os.path.basename(source)[:-2]
         jobs.append((name, [f"{BUILD}/tests/{name}"], DEFAULT_LIMIT))
-    for path in sorted(glob.glob(f"{TOP}/tests/unit/test_*.sh")):
+    for path in sorted(glob.glob(f"{TOP}/tests/unit/test_*.sh")) if what != "san" else []:
         jobs.append((os.path.basename(path), ["/bin/bash", path], DEFAULT_LIMIT))
     for path in sorted(glob.glob(f"{TOP}/tests/*/test_*.py")):
         folder = os.path.basename(os.path.dirname(path))
         if what == "units" and folder not in ("reference", "unit"):
+            continue
+        if what == "san" and folder != "functional":
             continue
         if what != "all" and not module_setting(path, "QUICK", folder in ("reference", "unit")):
             continue

@@ -31,8 +31,9 @@ enum rc_handshake_state {
 
 struct rc_handshake_params {
 	bool initiator;
-	/* The initiator's choice; a responder takes the one it is offered. */
+	/* The initiator's choice; a responder takes the one it is offered, unless xk_only. */
 	enum rc_link_pattern pattern;
+	bool xk_only;
 	uint8_t secret[32]; /* our static key */
 	/* The key the peer must have. XK initiator: needed. XX initiator: a pinned key, if
 	 * has_remote. Not for a responder. */
@@ -60,7 +61,7 @@ struct rc_handshake {
 	enum rc_link_fault fault;
 	bool initiator;
 	enum rc_link_pattern pattern;
-	bool has_remote;
+	bool xk_only, has_remote, has_key;
 	uint8_t step; /* acts done, 0…3 */
 	uint8_t in_len;
 	uint8_t in[RC_HANDSHAKE_ACT_MAX];

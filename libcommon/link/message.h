@@ -75,7 +75,8 @@ int rc_link_send(struct rc_link *link, enum rc_link_stream stream, uint16_t type
 int rc_link_send_taken(struct rc_link *link, enum rc_link_stream stream, uint16_t type,
 		       uint8_t *data, size_t len);
 
-/* Bytes of messages queued in a stream and not yet pulled: what backpressure looks at. */
+/* Bytes of messages queued in a stream and not yet pulled, 8 a message for its head included: what
+ * backpressure looks at. */
 size_t rc_link_queued(const struct rc_link *link, enum rc_link_stream stream);
 
 /* Whether rc_link_pull would give something. */
