@@ -117,8 +117,8 @@ static void on_removed(void *arg, const struct pool_tx *tx, enum pool_removal wh
 	if (why == POOL_REORGANISED) {
 		struct admit_options options = {
 			.peer = tx->facts.peer,
-			.local = false,
-			.journaled = false,
+			.local = tx->facts.local,
+			.journaled = true,
 			.again = true,
 			.time = tx->facts.time,
 		};
