@@ -160,6 +160,21 @@ static enum rc_verdict eval_node(struct eval *e, unsigned at)
 	return verdict;
 }
 
+enum rc_verdict rc_policy_check(const void *data, size_t len, struct rc_policy *ret_policy)
+{
+	if (len < 1 || len > RC_POLICY_SIZE_MAX)
+		return RC_V_POLICY_SIZE;
+	switch (rc_policy_parse(data, len, ret_policy)) {
+	case RC_POLICY_FAULT_OPCODE:
+		return RC_V_POLICY_OPCODE;
+	case RC_POLICY_FAULT_FORM:
+		return RC_V_POLICY_FORM;
+	case RC_POLICY_OK:
+		break;
+	}
+	return RC_VERDICT_OK;
+}
+
 enum rc_verdict rc_policy_eval(const struct rc_policy *policy, struct rc_reader *arguments,
 			       uint32_t n, const struct rc_policy_context *context)
 {

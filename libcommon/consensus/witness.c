@@ -63,14 +63,9 @@ static enum rc_verdict check_policy_path(struct signer *s, const struct rc_tx_in
 	verdict = rc_control_check(output, control, policy_bytes, &leaf);
 	if (verdict != RC_VERDICT_OK)
 		return verdict;
-	switch (rc_policy_parse(policy_bytes.data, policy_bytes.len, &policy)) {
-	case RC_POLICY_FAULT_OPCODE:
-		return RC_V_POLICY_OPCODE;
-	case RC_POLICY_FAULT_FORM:
-		return RC_V_POLICY_FORM;
-	case RC_POLICY_OK:
-		break;
-	}
+	verdict = rc_policy_check(policy_bytes.data, policy_bytes.len, &policy);
+	if (verdict != RC_VERDICT_OK)
+		return verdict;
 	s->leaf = &leaf;
 	return rc_policy_eval(&policy, &arguments, in->n_items - 2, &context);
 }
