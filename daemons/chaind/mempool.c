@@ -421,6 +421,9 @@ void mempool_block(struct mempool *pool, const struct rc_block *block)
 		struct pool_tx *mine = mempool_find(pool, &tx->txid);
 
 		if (mine) {
+			/* Its children spend a coin of this block from now on. */
+			for (uint32_t j = 0; j < mine->n_children; j++)
+				mine->children[j]->facts.coins_to = block->header.height;
 			detach(pool, mine);
 			tell_removed(pool, mine, POOL_IN_BLOCK);
 		}
