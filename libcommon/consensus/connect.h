@@ -110,7 +110,8 @@ void rc_witness_worse(struct rc_witness_finding *worst, const struct rc_witness_
  * A loose transaction that passed rc_tx_check_loose, for a block at tip + 1: everything but its
  * witnesses. coins: one for each input, NULL where there is none (a coin of the pool has height
  * tip + 1). context: height is tip + 1, median_time that of the tip. bad_input is set on failure.
- * One that no block could hold is block-budget.
+ * Size and budget of a block are no rules of a loose transaction: the pool refuses, by its policy,
+ * one that no block could hold.
  */
 struct rc_loose_context {
 	const struct rc_network *network;

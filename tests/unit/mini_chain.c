@@ -15,7 +15,8 @@ void mini_chain_init(struct mini_chain *chain, const struct rc_network *network)
 	*chain = (struct mini_chain){.network = *network};
 	genesis->id = network->genesis_id;
 	genesis->header = network->genesis_header;
-	genesis->connected = true;
+	genesis->judged = true;
+	genesis->arrival = ++chain->arrivals;
 	rc_state_root(empty, &genesis->root);
 	HASH_ADD(hh, chain->blocks, id, sizeof(genesis->id), genesis);
 	chain->at = chain->tip = genesis;
@@ -31,6 +32,7 @@ static void free_entry(struct mini_chain *chain, struct mini_entry *e)
 void mini_chain_done(struct mini_chain *chain)
 {
 	struct mini_block *b, *b_next;
+	struct mini_refused *r, *r_next;
 	struct mini_coin *c, *c_next;
 	struct mini_entry *e, *e_next;
 
@@ -39,6 +41,10 @@ void mini_chain_done(struct mini_chain *chain)
 		free(b->raw);
 		free(b->delta);
 		free(b);
+	}
+	HASH_ITER (hh, chain->refused, r, r_next) {
+		HASH_DEL(chain->refused, r);
+		free(r);
 	}
 	HASH_ITER (hh, chain->coins, c, c_next) {
 		HASH_DEL(chain->coins, c);
@@ -192,69 +198,65 @@ void mini_chain_go(struct mini_chain *chain, struct mini_block *to)
 	free(way);
 }
 
-struct leaf {
-	uint8_t key[RC_STATE_KEY_MAX];
-	uint8_t value[RC_COIN_VALUE_MAX];
-	const uint8_t *elsewhere; /* the value, if it isn't in value */
-	size_t len;
-};
-
 static int by_key(const void *a, const void *b)
 {
-	return memcmp(((const struct leaf *)a)->key, ((const struct leaf *)b)->key,
+	return memcmp(((const struct mini_leaf *)a)->key, ((const struct mini_leaf *)b)->key,
 		      RC_STATE_KEY_MAX);
 }
 
-static void root_of(unsigned ns, struct leaf *leaves, size_t n, struct rc_hash *ret_root)
+struct mini_leaf *mini_chain_leaves(const struct mini_chain *chain, unsigned ns, size_t *ret_n)
 {
-	struct rc_trie_fold fold;
-	struct rc_state_node node;
-	bool good;
+	size_t most = HASH_COUNT(chain->coins) + HASH_COUNT(chain->entries), n = 0;
+	struct mini_leaf *leaves = rc_alloc_array(most, sizeof(*leaves));
+	const struct mini_coin *c = ns == RC_STATE_COINS ? chain->coins : NULL;
+	const struct mini_entry *e;
 
-	qsort(leaves, n, sizeof(*leaves), by_key);
-	rc_trie_fold_init(&fold, ns);
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *at = leaves[i].elsewhere ? leaves[i].elsewhere : leaves[i].value;
+	for (; c; c = c->hh.next, n++) {
+		struct rc_outpoint o;
 
-		good = rc_trie_fold_add(&fold, leaves[i].key, at, leaves[i].len);
-		assert(good);
+		rc_outpoint_key_decode(c->key, &o);
+		rc_coin_key_encode(&c->coin, &o, leaves[n].key);
+		leaves[n].len = rc_coin_value_encode(&c->coin, leaves[n].coin);
 	}
-	good = rc_trie_fold_end(&fold, &node);
-	assert(good);
-	*ret_root = node.hash;
+	for (e = chain->entries; e; e = e->hh.next)
+		if (e->ns_key[0] == ns) {
+			memcpy(leaves[n].key, e->ns_key + 1, RC_STATE_KEY_MAX);
+			leaves[n].elsewhere = e->value;
+			leaves[n++].len = e->value_len;
+		}
+	qsort(leaves, n, sizeof(*leaves), by_key);
+	*ret_n = n;
+	return leaves;
+}
+
+const uint8_t *mini_leaf_value(const struct mini_leaf *leaf)
+{
+	return leaf->elsewhere ? leaf->elsewhere : leaf->coin;
 }
 
 void mini_chain_root(const struct mini_chain *chain, struct rc_hash *ret_root,
 		     struct rc_hash *ret_roots)
 {
-	size_t most = HASH_COUNT(chain->coins) + HASH_COUNT(chain->entries), n = 0;
-	struct leaf *leaves = rc_alloc_array(most, sizeof(*leaves));
 	struct rc_hash roots[RC_STATE_NAMESPACES] = {0};
-	const struct mini_coin *c;
-	const struct mini_entry *e;
 
-	for (c = chain->coins; c; c = c->hh.next, n++) {
-		struct rc_outpoint o;
+	for (unsigned ns = 1; ns <= 5; ns++) {
+		size_t n;
+		RC_AUTOFREE struct mini_leaf *leaves = mini_chain_leaves(chain, ns, &n);
+		struct rc_trie_fold fold;
+		struct rc_state_node node;
+		bool good = true;
 
-		rc_outpoint_key_decode(c->key, &o);
-		rc_coin_key_encode(&c->coin, &o, leaves[n].key);
-		leaves[n].len = rc_coin_value_encode(&c->coin, leaves[n].value);
-	}
-	root_of(RC_STATE_COINS, leaves, n, &roots[0]);
-	for (unsigned ns = 2; ns <= 5; ns++) {
-		n = 0;
-		for (e = chain->entries; e; e = e->hh.next)
-			if (e->ns_key[0] == ns) {
-				memcpy(leaves[n].key, e->ns_key + 1, RC_STATE_KEY_MAX);
-				leaves[n].elsewhere = e->value;
-				leaves[n++].len = e->value_len;
-			}
-		root_of(ns, leaves, n, &roots[ns - 1]);
+		rc_trie_fold_init(&fold, ns);
+		for (size_t i = 0; i < n; i++)
+			good &= rc_trie_fold_add(&fold, leaves[i].key, mini_leaf_value(&leaves[i]),
+						 leaves[i].len);
+		good &= rc_trie_fold_end(&fold, &node);
+		assert(good);
+		roots[ns - 1] = node.hash;
 	}
 	rc_state_root(roots, ret_root);
 	if (ret_roots)
 		memcpy(ret_roots, roots, sizeof(roots));
-	free(leaves);
 }
 
 struct rc_witness_finding mini_verify_jobs(const struct rc_hash *network_id,
@@ -304,75 +306,196 @@ static enum rc_verdict connect_here(struct mini_chain *chain, const struct rc_bl
 	return verdict;
 }
 
-static struct mini_block *remember(struct mini_chain *chain, const struct rc_header *header,
-				   const struct rc_block_id *id, struct mini_block *parent,
-				   bool invalid)
+static bool descends(const struct mini_block *b, const struct mini_block *from)
 {
-	struct mini_block *b = rc_alloc(sizeof(*b));
+	while (b && b != from)
+		b = b->parent;
+	return b != NULL;
+}
 
+static void make_invalid(struct mini_chain *chain, struct mini_block *block, enum rc_verdict why)
+{
+	struct mini_block *b;
+
+	for (b = chain->blocks; b; b = b->hh.next)
+		if (b->reason == RC_VERDICT_OK && descends(b, block))
+			b->reason = b == block ? why : RC_V_HEADER_PARENT_INVALID;
+}
+
+static void refuse(struct mini_chain *chain, const struct rc_block_id *id, enum rc_verdict why)
+{
+	struct mini_refused *r = rc_alloc(sizeof(*r));
+
+	r->id = *id;
+	r->reason = why;
+	HASH_ADD(hh, chain->refused, id, sizeof(r->id), r);
+}
+
+static enum rc_verdict new_header(struct mini_chain *chain, const struct rc_header *header,
+				  const struct rc_block_id *id, uint64_t now)
+{
+	struct mini_block *parent = mini_chain_find(chain, &header->prev), *b;
+	struct rc_header_parent context = {0};
+	struct mini_refused *refused;
+	enum rc_verdict verdict;
+
+	HASH_FIND(hh, chain->refused, &header->prev, sizeof(header->prev), refused);
+	if (parent) {
+		context.invalid = parent->reason != RC_VERDICT_OK;
+		context.height = parent->header.height;
+		context.time = parent->header.time;
+		context.median_time = mini_chain_median_time(parent);
+	} else {
+		context.invalid = refused != NULL;
+	}
+	verdict = rc_header_check(&chain->network, header, id, parent || refused ? &context : NULL,
+				  now);
+	if (verdict != RC_VERDICT_OK) {
+		if (rc_verdict_class(verdict) == RC_CLASS_INVALID)
+			refuse(chain, id, verdict);
+		return verdict;
+	}
+	b = rc_alloc(sizeof(*b));
 	b->id = *id;
 	b->header = *header;
 	b->parent = parent;
-	b->invalid = invalid;
+	b->work = rc_work_add(parent->work, rc_work_of_bits(header->bits));
 	HASH_ADD(hh, chain->blocks, id, sizeof(b->id), b);
-	return b;
+	return RC_VERDICT_OK;
 }
 
-static void keep(struct mini_chain *chain, struct mini_block *b, const uint8_t *raw, size_t len,
-		 struct rc_buf *delta)
+enum rc_verdict mini_chain_header(struct mini_chain *chain, const uint8_t raw[RC_HEADER_SIZE],
+				  uint64_t now)
 {
-	b->connected = true;
-	b->arrival = ++chain->arrivals;
-	b->work = rc_work_add(b->parent->work, rc_work_of_bits(b->header.bits));
-	b->raw = rc_memdup(raw, len);
-	b->raw_len = len;
-	b->delta = rc_buf_take(delta, &b->delta_len);
-	move_state(chain, b, true);
-	mini_chain_root(chain, &b->root, NULL);
-	if (rc_u256_cmp(&b->work, &chain->tip->work) > 0)
-		chain->tip = b;
+	struct mini_refused *refused;
+	struct mini_block *known;
+	struct rc_header header;
+	struct rc_block_id id;
+
+	chain->n_judged = 0;
+	rc_header_decode(raw, &header);
+	rc_header_id(raw, &id);
+	known = mini_chain_find(chain, &id);
+	if (known)
+		return known->reason;
+	HASH_FIND(hh, chain->refused, &id, sizeof(id), refused);
+	if (refused)
+		return refused->reason;
+	return new_header(chain, &header, &id, now);
+}
+
+static bool branch_ready(const struct mini_block *b)
+{
+	for (; b; b = b->parent)
+		if (!b->arrival || b->reason != RC_VERDICT_OK)
+			return false;
+	return true;
+}
+
+static struct mini_block *best_candidate(const struct mini_chain *chain)
+{
+	struct mini_block *best = NULL, *b;
+
+	for (b = chain->blocks; b; b = b->hh.next) {
+		int more = best ? rc_u256_cmp(&b->work, &best->work) : 1;
+
+		if (rc_u256_cmp(&b->work, &chain->tip->work) <= 0 || !branch_ready(b))
+			continue;
+		if (more > 0 || (more == 0 && b->arrival < best->arrival))
+			best = b;
+	}
+	return best;
+}
+
+/* Judges one block in its parent's state. */
+static enum rc_verdict judge(struct mini_chain *chain, struct mini_block *b)
+{
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_buf delta = RC_BUF_INIT;
+	enum rc_verdict verdict;
+	struct rc_block block;
+
+	mini_chain_go(chain, b->parent);
+	verdict = rc_block_check(b->raw, b->raw_len, &arena, &block);
+	assert(verdict == RC_VERDICT_OK);
+	verdict = connect_here(chain, &block, &arena, &delta);
+	assert(chain->n_judged < RC_ARRAY_LEN(chain->judged));
+	chain->judged[chain->n_judged++] = (struct mini_judgement){b->id, verdict};
+	if (verdict == RC_VERDICT_OK) {
+		b->delta = rc_buf_take(&delta, &b->delta_len);
+		b->judged = true;
+		move_state(chain, b, true);
+		mini_chain_root(chain, &b->root, NULL);
+	} else {
+		make_invalid(chain, b, verdict);
+	}
+	rc_buf_done(&delta);
+	rc_arena_done(&arena);
+	return verdict;
+}
+
+static bool judge_branch(struct mini_chain *chain, struct mini_block *b)
+{
+	if (b->judged)
+		return true;
+	return judge_branch(chain, b->parent) && judge(chain, b) == RC_VERDICT_OK;
+}
+
+static void settle(struct mini_chain *chain)
+{
+	struct mini_block *b;
+
+	while ((b = best_candidate(chain)) != NULL)
+		if (judge_branch(chain, b))
+			chain->tip = b;
+	mini_chain_go(chain, chain->tip);
+}
+
+enum rc_verdict mini_chain_block(struct mini_chain *chain, const uint8_t *raw, size_t len,
+				 uint64_t now)
+{
+	struct rc_arena arena = RC_ARENA_INIT;
+	enum rc_verdict verdict;
+	struct rc_block block;
+	struct rc_block_id id;
+	struct mini_block *b;
+
+	chain->n_judged = 0;
+	if (len < RC_HEADER_SIZE)
+		return RC_V_BLOCK_PARSE;
+	verdict = mini_chain_header(chain, raw, now);
+	if (verdict != RC_VERDICT_OK)
+		return verdict;
+	rc_header_id(raw, &id);
+	b = mini_chain_find(chain, &id);
+	if (b->arrival)
+		return RC_VERDICT_OK;
+	verdict = rc_block_check(raw, len, &arena, &block);
+	if (verdict == RC_VERDICT_OK) {
+		b->arrival = ++chain->arrivals;
+		b->raw = rc_memdup(raw, len);
+		b->raw_len = len;
+		settle(chain);
+	} else if (rc_verdict_names_block(verdict)) {
+		make_invalid(chain, b, verdict);
+	}
+	rc_arena_done(&arena);
+	return verdict;
 }
 
 enum rc_verdict mini_chain_offer(struct mini_chain *chain, const uint8_t *raw, size_t len,
 				 uint64_t now)
 {
-	struct rc_header_parent context = {0};
-	struct rc_buf delta = RC_BUF_INIT;
-	struct rc_arena arena = RC_ARENA_INIT;
-	struct mini_block *parent, *known;
-	enum rc_verdict verdict;
-	struct rc_header header;
+	enum rc_verdict verdict = mini_chain_block(chain, raw, len, now);
 	struct rc_block_id id;
-	struct rc_block block;
 
-	if (len < RC_HEADER_SIZE)
-		return RC_V_BLOCK_PARSE;
-	rc_header_decode(raw, &header);
+	if (verdict != RC_VERDICT_OK)
+		return verdict;
 	rc_header_id(raw, &id);
-	known = mini_chain_find(chain, &id);
-	if (known && known->connected)
-		return RC_VERDICT_OK;
-	parent = mini_chain_find(chain, &header.prev);
-	if (parent) {
-		context.invalid = parent->invalid;
-		context.height = parent->header.height;
-		context.time = parent->header.time;
-		context.median_time = mini_chain_median_time(parent);
-	}
-	verdict = rc_header_check(&chain->network, &header, &id, parent ? &context : NULL, now);
-	if (verdict == RC_VERDICT_OK)
-		verdict = rc_block_check(raw, len, &arena, &block);
-	if (verdict == RC_VERDICT_OK) {
-		mini_chain_go(chain, parent);
-		verdict = connect_here(chain, &block, &arena, &delta);
-	}
-	if (verdict == RC_VERDICT_OK)
-		keep(chain, remember(chain, &header, &id, parent, false), raw, len, &delta);
-	else if (!known && parent && rc_verdict_names_block(verdict))
-		remember(chain, &header, &id, parent, true);
-	rc_buf_done(&delta);
-	rc_arena_done(&arena);
-	return verdict;
+	for (size_t i = 0; i < chain->n_judged; i++)
+		if (rc_block_id_eq(&chain->judged[i].id, &id))
+			return chain->judged[i].verdict;
+	return RC_VERDICT_OK;
 }
 
 enum rc_verdict mini_chain_check_tx(struct mini_chain *chain, const uint8_t *raw, size_t len)

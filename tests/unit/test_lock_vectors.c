@@ -1,4 +1,4 @@
-/* Check values of keys, signature hashes and policies; BIP341's own on the same code. */
+/* Check values of keys, signature hashes and policies. */
 #include "tests/unit/rc_test.h"
 
 #include <stdlib.h>
@@ -273,112 +273,12 @@ static void test_policy_eval(void **state)
 	}
 }
 
-/* The Merkle root of BIP341's script trees: an object is a leaf, a list a branch of two. */
-static struct rc_hash tree_root(const json_t *tree, const json_t *leaf_hashes, size_t *n_leaves)
-{
-	struct rc_hash hash, right;
-
-	if (json_is_array(tree)) {
-		assert_int_equal(json_array_size(tree), 2);
-		hash = tree_root(json_array_get(tree, 0), leaf_hashes, n_leaves);
-		right = tree_root(json_array_get(tree, 1), leaf_hashes, n_leaves);
-		rc_taproot_branch(&rc_taproot_bip341, &hash, &right, &hash);
-	} else {
-		RC_AUTOFREE uint8_t *script = NULL, *want = NULL;
-		size_t len = rc_test_hex(rc_test_str(tree, "script"), &script);
-
-		rc_taproot_leaf(&rc_taproot_bip341, (uint8_t)number(tree, "leafVersion"), script,
-				len, &hash);
-		rc_test_hex(json_string_value(json_array_get(leaf_hashes, *n_leaves)), &want);
-		assert_memory_equal(hash.b, want, 32);
-		++*n_leaves;
-	}
-	return hash;
-}
-
-static void test_bip341_outputs(void **state)
-{
-	json_t *bip341 = rc_test_vectors("bip341/wallet-test-vectors.json");
-	const json_t *rows = json_object_get(bip341, "scriptPubKey"), *row;
-	size_t i, n_leaves = 0, n_roots = 0;
-
-	(void)state;
-	assert_int_equal(json_array_size(rows), 7);
-	json_array_foreach(rows, i, row)
-	{
-		const json_t *given = json_object_get(row, "given");
-		const json_t *middle = json_object_get(row, "intermediary");
-		const json_t *tree = json_object_get(given, "scriptTree");
-		uint8_t internal[32], tweak[32], output[32];
-		struct rc_hash root;
-		int parity;
-
-		rc_test_hex_into(given, "internalPubkey", internal, 32);
-		if (json_is_null(tree)) {
-			assert_true(json_is_null(json_object_get(middle, "merkleRoot")));
-		} else {
-			size_t here = 0;
-
-			root = tree_root(tree, json_object_get(middle, "leafHashes"), &here);
-			assert_bytes(middle, "merkleRoot", root.b, 32);
-			n_leaves += here;
-			n_roots++;
-		}
-		rc_taproot_tweak(&rc_taproot_bip341, internal, json_is_null(tree) ? NULL : &root,
-				 tweak);
-		assert_bytes(middle, "tweak", tweak, 32);
-		assert_true(rc_taproot_output(&rc_taproot_bip341, internal,
-					      json_is_null(tree) ? NULL : &root, output, &parity));
-		assert_bytes(middle, "tweakedPubkey", output, 32);
-	}
-	assert_int_equal(n_roots, 6);
-	assert_int_equal(n_leaves, 12);
-	json_decref(bip341);
-}
-
-/* The key paths' tweaks; their signature hashes are Bitcoin's own and not ours. */
-static void test_bip341_key_paths(void **state)
-{
-	json_t *bip341 = rc_test_vectors("bip341/wallet-test-vectors.json");
-	const json_t *paths = json_object_get(bip341, "keyPathSpending"), *rows, *row;
-	size_t i;
-
-	(void)state;
-	assert_int_equal(json_array_size(paths), 1);
-	rows = json_object_get(json_array_get(paths, 0), "inputSpending");
-	assert_int_equal(json_array_size(rows), 7);
-	json_array_foreach(rows, i, row)
-	{
-		const json_t *given = json_object_get(row, "given");
-		const json_t *middle = json_object_get(row, "intermediary");
-		const json_t *merkle_root = json_object_get(given, "merkleRoot");
-		uint8_t secret[32], internal[32], tweak[32], tweaked[32];
-		struct rc_hash root;
-
-		rc_test_hex_into(given, "internalPrivkey", secret, 32);
-		if (!json_is_null(merkle_root))
-			rc_test_hex_into(given, "merkleRoot", root.b, 32);
-		assert_true(rc_xonly_from_secret(secret, internal, NULL));
-		assert_bytes(middle, "internalPubkey", internal, 32);
-		rc_taproot_tweak(&rc_taproot_bip341, internal,
-				 json_is_null(merkle_root) ? NULL : &root, tweak);
-		assert_bytes(middle, "tweak", tweak, 32);
-		assert_true(rc_secret_tweak(secret, tweak, tweaked));
-		assert_bytes(middle, "tweakedPrivkey", tweaked, 32);
-	}
-	json_decref(bip341);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_signed),
-		cmocka_unit_test(test_policy_spend),
-		cmocka_unit_test(test_policy_form),
+		cmocka_unit_test(test_keys),	     cmocka_unit_test(test_signed),
+		cmocka_unit_test(test_policy_spend), cmocka_unit_test(test_policy_form),
 		cmocka_unit_test(test_policy_eval),
-		cmocka_unit_test(test_bip341_outputs),
-		cmocka_unit_test(test_bip341_key_paths),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
