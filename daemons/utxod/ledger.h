@@ -43,9 +43,9 @@ struct ledger;
 
 struct ledger_options {
 	struct rc_block_id genesis;
-	size_t cache_bytes; /* pages and coins; the disk's block cache is apart */
-	uint32_t undo_blocks;
-	size_t flush_bytes; /* 0: LEDGER_FLUSH_BYTES */
+	size_t cache_bytes;   /* pages and coins; the disk's block cache is apart */
+	uint32_t undo_blocks; /* deltas kept at least: how deep a reorganisation may go */
+	size_t flush_bytes;   /* 0: LEDGER_FLUSH_BYTES */
 	uint64_t flush_changes;
 	const struct rc_clock *clock;
 	const struct rc_random *random;
@@ -148,7 +148,7 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 struct ledger_verified {
 	bool good;
 	uint64_t entries;
-	char text[256];
+	char text[512];
 };
 int ledger_verify(const struct ledger_view *view,
 		  bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg,

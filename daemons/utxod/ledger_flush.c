@@ -254,22 +254,20 @@ static bool choose(struct ledger *ledger, struct span *span)
 static int sync_log(struct ledger *ledger, const struct version *upto, struct rc_error *error)
 {
 	struct disk *log = ledger->disks.log;
-	bool need;
+	uint64_t durable, written;
 	int err;
 
 	pthread_mutex_lock(&ledger->lock);
-	need = ledger->durable < upto->seq;
+	durable = ledger->durable;
+	written = ledger->written;
 	pthread_mutex_unlock(&ledger->lock);
-	if (!need)
+	if (durable >= upto->seq)
 		return RC_OK;
 	err = log->ops->sync(log, error);
 	if (err)
 		return err;
 	pthread_mutex_lock(&ledger->lock);
-	if (ledger->durable < upto->seq) {
-		ledger->durable = upto->seq;
-		ledger->durable_block = upto->block;
-	}
+	ledger_set_durable(ledger, written);
 	pthread_mutex_unlock(&ledger->lock);
 	return RC_OK;
 }

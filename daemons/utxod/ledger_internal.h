@@ -87,6 +87,8 @@ int ledger_grow(struct ledger *ledger, struct version *version, struct rc_error 
 void ledger_collect(struct ledger *ledger);
 /* With the lock held: applied moves up to this version. */
 void ledger_advance(struct ledger *ledger, struct version *to);
+/* With the lock held: the log is synced up to here. */
+void ledger_set_durable(struct ledger *ledger, uint64_t seq);
 /* Undoes the applied chain's block of this height on top. */
 int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *error);
 void ledger_step(const struct version *version, struct step *ret);

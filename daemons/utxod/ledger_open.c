@@ -84,6 +84,7 @@ static int replay_one(struct ledger *ledger, uint64_t seq, struct rc_error *erro
 	struct rc_buf delta = RC_BUF_INIT;
 	struct step step, applied;
 	struct version *v = NULL;
+	uint8_t *encoded;
 	size_t len;
 	int err = deltalog_read(ledger->log, seq, &step, &delta, error);
 
@@ -93,8 +94,8 @@ static int replay_one(struct ledger *ledger, uint64_t seq, struct rc_error *erro
 		rc_buf_done(&delta);
 		return err;
 	}
-	v = version_new(rc_buf_take(&delta, &len), len,
-			step.kind == STEP_UNDO ? VERSION_UNDO : VERSION_APPLY);
+	encoded = rc_buf_take(&delta, &len);
+	v = version_new(encoded, len, step.kind == STEP_UNDO ? VERSION_UNDO : VERSION_APPLY);
 	if (!v || !rc_block_id_eq(&v->step.id, &step.id) ||
 	    !rc_block_id_eq(step.kind == STEP_UNDO ? &v->step.id : &v->step_parent,
 			    &ledger->top->block.id)) {
@@ -168,6 +169,9 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		err = read_marker(ledger, &marker, error);
 	if (!err)
 		err = compare(ledger, &marker, error);
+	/* Steps that an earlier process wrote and didn't sync count as durable from here on. */
+	if (!err)
+		err = disks->log->ops->sync(disks->log, error);
 	if (!err) {
 		start_line(ledger, &marker);
 		err = replay(ledger, error);

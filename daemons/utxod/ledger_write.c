@@ -127,6 +127,7 @@ int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *err
 	struct rc_buf buf = RC_BUF_INIT;
 	struct chain_entry entry;
 	struct version *v;
+	uint8_t *encoded;
 	size_t len;
 	int err;
 
@@ -138,7 +139,8 @@ int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *err
 		rc_buf_done(&buf);
 		return err;
 	}
-	v = version_new(rc_buf_take(&buf, &len), len, VERSION_UNDO);
+	encoded = rc_buf_take(&buf, &len);
+	v = version_new(encoded, len, VERSION_UNDO);
 	if (!v)
 		return rc_error_set(error, RC_EFORMAT, "log of deltas: block %u is damaged",
 				    height);
@@ -257,6 +259,18 @@ static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 	return err;
 }
 
+void ledger_set_durable(struct ledger *ledger, uint64_t seq)
+{
+	const struct version *v = ledger->applied;
+
+	if (seq <= ledger->durable)
+		return;
+	while (v->seq > seq)
+		v = v->below;
+	ledger->durable = seq;
+	ledger->durable_block = v->block;
+}
+
 int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)
 {
 	int err;
@@ -264,15 +278,8 @@ int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)
 	atomic_store(&ledger->write_in_flight, true);
 	err = put_steps(ledger, sync, error);
 	if (!err && sync) {
-		struct version *v;
-
 		pthread_mutex_lock(&ledger->lock);
-		for (v = ledger->applied; v->seq > ledger->written;)
-			v = v->below;
-		if (ledger->written > ledger->durable) {
-			ledger->durable = ledger->written;
-			ledger->durable_block = v->block;
-		}
+		ledger_set_durable(ledger, ledger->written);
 		ledger->unsynced = 0;
 		pthread_mutex_unlock(&ledger->lock);
 		atomic_fetch_add(&ledger->syncs, 1);
