@@ -315,4 +315,7 @@ const struct rc_service_def rpcd_service = {
 	.stop = rpcd_stop,
 	.close = rpcd_close,
 	.free = rpcd_free,
+	.metrics = metrics,
+	.n_metrics = M_COUNT,
+	.stateless = true,
 };

@@ -39,7 +39,7 @@ static const struct rpc_param address_fields[] = {
 };
 
 #define METHOD(ident, name, class, group, seconds, summary, result, ...) \
-	static const struct rpc_param params_##ident[] = {__VA_ARGS__{.name = NULL}};
+	static const struct rpc_param params_##ident[] = {__VA_ARGS__{0}};
 #include "daemons/rpcd/methods.def"
 #undef METHOD
 
