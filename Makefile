@@ -2,12 +2,15 @@
 #
 # A file is found by its folder: libcommon/LAYER/*.c make lib/librc_LAYER.a; daemons/NAME/*.c make
 # bin/NAME, all of them but main.c also lib/NAME.a (the daemon's core, which tests link);
-# tools/NAME/*.c make bin/NAME; proto/*.proto are generated into build/gen; tests/unit/test_X.c
+# tools/NAME/*.c the same; proto/*.proto are generated into build/gen; tests/unit/test_X.c
 # make tests/test_X; tests/fuzz/fuzz_X.c make fuzz/fuzz_X (clang, libFuzzer).
 #
 # SAN=asan or SAN=tsan builds into build/asan or build/tsan with that sanitizer.
 
 SAN ?=
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 BUILD := build$(if $(SAN),/$(SAN))
 CC ?= gcc
 PREFIX ?= /usr
@@ -50,9 +53,11 @@ ALL_LIBS := $(call reverse,$(LAYER_LIBS)) $(PROTO_LIB)
 # What consensus may link with: no I/O, no bus, no database (checked by tests/unit/test_pure.sh).
 PURE_LIBS := $(call reverse,$(filter %base.a %crypto.a %types.a %consensus.a,$(LAYER_LIBS)))
 
-core_src = $(filter-out daemons/$(1)/main.c,$(wildcard daemons/$(1)/*.c))
-CORES := $(foreach d,$(DAEMONS),$(if $(call core_src,$(d)),$(BUILD)/lib/$(d).a))
-BINS := $(DAEMONS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/bin/%)
+core_src = $(filter-out %/main.c,$(wildcard daemons/$(1)/*.c tools/$(1)/*.c))
+CORES := $(foreach d,$(DAEMONS) $(TOOLS),$(if $(call core_src,$(d)),$(BUILD)/lib/$(d).a))
+# A folder without a main.c yet is a core alone.
+BINS := $(patsubst daemons/%/main.c,$(BUILD)/bin/%,$(wildcard daemons/*/main.c)) \
+	$(patsubst tools/%/main.c,$(BUILD)/bin/%,$(wildcard tools/*/main.c))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TEST_HELP_SRC := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
@@ -75,51 +80,52 @@ deps:
 
 $(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h &: proto/%.proto
 	@mkdir -p $(BUILD)/gen/proto
-	protoc-c --c_out=$(BUILD)/gen proto/$*.proto
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(BUILD)/gen proto/$*.proto
 
 # Generated code has its own idea of warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(filter-out $(WARN),$(CFLAGS_ALL)) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out $(WARN),$(CFLAGS_ALL)) -c $< -o $@
 
 $(BUILD)/obj/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(FILE_CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(FILE_CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 $(BUILD)/lib/librc_proto.a: $(GEN_O)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 define layer_rule
 $(BUILD)/lib/librc_$(1).a: $(call obj,$(call layer_src,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach l,$(USED_LAYERS),$(eval $(call layer_rule,$(l))))
 
-define daemon_rule
+define program_rule
 $(if $(call core_src,$(1)),$(BUILD)/lib/$(1).a: $(call obj,$(call core_src,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^)
-$(BUILD)/bin/$(1): $(call obj,$(wildcard daemons/$(1)/main.c)) $(if $(call core_src,$(1)),$(BUILD)/lib/$(1).a) $(ALL_LIBS)
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$^)
+$(BUILD)/bin/$(1): $(call obj,$(wildcard daemons/$(1)/main.c tools/$(1)/main.c)) $(if $(call core_src,$(1)),$(BUILD)/lib/$(1).a) $(ALL_LIBS)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
+	$$(call say,LD,$$@)
+	$$(Q)$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
 endef
-$(foreach d,$(DAEMONS),$(eval $(call daemon_rule,$(d))))
-
-define tool_rule
-$(BUILD)/bin/$(1): $(call obj,$(wildcard tools/$(1)/*.c)) $(ALL_LIBS)
-	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$^ $(LDLIBS)
-endef
-$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+$(foreach d,$(DAEMONS) $(TOOLS),$(eval $(call program_rule,$(d))))
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP_O) $(CORES) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)
 
 tests: $(UNIT_TESTS)
 

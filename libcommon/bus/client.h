@@ -28,7 +28,8 @@ struct rc_reply {
 };
 typedef void (*rc_reply_fn)(void *arg, const struct rc_reply *reply);
 
-/* The connection came up (boot: the server's; changed: not the one before), or went away. */
+/* The connection came up (boot: the server's; changed: not the one before, or the first), or went
+ * away. */
 typedef void (*rc_client_state_fn)(void *arg, bool up, uint64_t boot, bool changed);
 
 struct rc_client_config {
@@ -45,7 +46,8 @@ struct rc_client_config {
 /* Connecting never fails for want of a server: it may come later. */
 int rc_client_open(struct rc_loop *loop, const struct rc_client_config *config,
 		   struct rc_client **ret, struct rc_error *error);
-/* Every outstanding call is answered RC_ECANCELLED first. NULL is fine. */
+/* Every outstanding call is answered RC_ECANCELLED first; a call made meanwhile is never answered
+ * (0 is returned). May be called from the client's own callbacks. NULL is fine. */
 void rc_client_close(struct rc_client *client);
 bool rc_client_up(const struct rc_client *client);
 
@@ -75,7 +77,7 @@ const struct rc_reply *rc_client_wait(struct rc_client *client, enum rc_message 
  * missed ones fetched by Events(since). missed: some are gone for good, or the publisher is a new
  * one: ask for the present state.
  */
-struct rc_subscriber;
+struct rc_subscriber; /* close it before its replay client */
 typedef void (*rc_event_fn)(void *arg, const char *topic, struct rc_bytes body, uint64_t boot,
 			    uint64_t sequence);
 typedef void (*rc_missed_fn)(void *arg);

@@ -53,6 +53,10 @@ void rc_source_set_priority(struct rc_source *source, int priority);
 /* May be called from the source's own callback. NULL is fine. */
 void rc_source_free(struct rc_source *source);
 
+/* One thing for all users of the loop (the bus's ZeroMQ context): made at the first asking, freed
+ * with the loop, after its sources. */
+void *rc_loop_shared(struct rc_loop *loop, void *(*make)(void), void (*free_fn)(void *shared));
+
 /* Pings the watchdog of the service manager from this loop, if it asked for that. */
 void rc_loop_watchdog(struct rc_loop *loop);
 

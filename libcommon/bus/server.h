@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -64,11 +65,19 @@ struct rc_server_config {
 	const struct rc_handler *handlers; /* ends with a row whose handle is NULL */
 	void *ctx;			   /* given to every handler */
 	const char *roles;		   /* which to bind: "read,submit,admin" */
+	uint64_t boot;			   /* this process's; 0: made here */
+	/* Rows that every daemon has, with their own context; may be NULL. */
+	const struct rc_handler *common;
+	void *common_ctx;
+	/* Group of each role's socket and, as the last, of the events' (−1: as it is); may be
+	 * NULL. */
+	const gid_t *groups;
 };
 
 /* Binds everything; RC_EEXIST, RC_EACCES, RC_ETOOBIG with the path in the text. */
 int rc_server_open(struct rc_loop *loop, const struct rc_server_config *config,
 		   struct rc_server **ret, struct rc_error *error);
+/* Requests in hand are gone with it, so whoever still holds some answers them before. */
 void rc_server_close(struct rc_server *server);
 
 /* This process's boot id: random, never 0. */
@@ -78,7 +87,21 @@ uint64_t rc_server_boot(const struct rc_server *server);
  * replay by Events(since), sent to all subscribers; returns its sequence number. */
 uint64_t rc_server_publish(struct rc_server *server, const char *topic, const void *body);
 
-/* Requests in hand and bytes held, for metrics and for backpressure decisions. */
+/* Requests in hand, for metrics and for backpressure decisions. */
 size_t rc_server_pending(const struct rc_server *server);
+
+struct rc_server_stats {
+	size_t sessions;
+	size_t pending;	       /* requests in hand */
+	size_t pending_bytes;  /* of those */
+	size_t outgoing_bytes; /* of large answers that clients haven't taken */
+	uint64_t requests;     /* given to handlers */
+	uint64_t repeated;     /* asked again while in hand */
+	uint64_t busy;	       /* refused for want of credit */
+	uint64_t dropped;      /* answers that a slow or gone client didn't take */
+	uint64_t bad;	       /* messages that aren't ours */
+	uint64_t refused;      /* greetings refused */
+};
+void rc_server_stats(const struct rc_server *server, struct rc_server_stats *ret);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef RC_BUS_TOPOLOGY_H
 #define RC_BUS_TOPOLOGY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ const char *rc_daemon_name(enum rc_daemon daemon);
 /* A ROUTER socket each. A greater role includes the lesser ones, but write: chaind's alone. */
 enum rc_role { RC_ROLE_READ, RC_ROLE_SUBMIT, RC_ROLE_WRITE, RC_ROLE_ADMIN, RC_ROLE_COUNT };
 const char *rc_role_name(enum rc_role role);
+/* Whether what needs least may come over a socket of role have. */
+bool rc_role_includes(enum rc_role have, enum rc_role least);
 
 struct rc_edge {
 	enum rc_daemon from;

@@ -20,6 +20,9 @@
 #include "types/block.h"
 #include "types/delta.h"
 
+/* Where no single transaction or input is to blame. */
+#define RC_NO_PLACE UINT32_MAX
+
 /* What the block needs of the state, and where each of its inputs finds its coin. */
 struct rc_connect_plan {
 	const struct rc_block *block;
@@ -39,10 +42,9 @@ struct rc_coin_slot {
 	struct rc_coin coin;
 };
 
-/* Values of the state that rules read, before the block: fetched by the keys of
- * rc_governed_key. */
+/* Values of the state that rules read, as they stand before the block. */
 struct rc_governed {
-	rc_amount treasury; /* T(h − 1), 0 when the entry is absent */
+	rc_amount treasury; /* T(h − 1), at rc_gov_key_treasury; 0 when absent */
 };
 
 struct rc_connect_context {
@@ -74,7 +76,7 @@ struct rc_connect_result {
 	uint64_t budget;    /* units used */
 	struct rc_witness_job *jobs;
 	uint32_t n_jobs;
-	/* Where the rule failed, if the verdict is not ok. */
+	/* Where the rule failed, if the verdict is not ok; else RC_NO_PLACE. */
 	uint32_t bad_tx;
 	uint32_t bad_input;
 };
@@ -108,6 +110,8 @@ void rc_witness_worse(struct rc_witness_finding *worst, const struct rc_witness_
  * A loose transaction that passed rc_tx_check_loose, for a block at tip + 1: everything but its
  * witnesses. coins: one for each input, NULL where there is none (a coin of the pool has height
  * tip + 1). context: height is tip + 1, median_time that of the tip. bad_input is set on failure.
+ * Size and budget of a block are no rules of a loose transaction: the pool refuses, by its policy,
+ * one that no block could hold.
  */
 struct rc_loose_context {
 	const struct rc_network *network;

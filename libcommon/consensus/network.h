@@ -17,9 +17,12 @@ struct rc_u256 {
 #define RC_NETWORK_NAME_MAX	 16
 #define RC_NETWORK_HRP_MAX	 15
 #define RC_NETWORK_TEXT_MAX	 64
-/* version 2, name 17, hrp 16, time 4, bits 4, text 65, spacing 4, retarget 1, limit 4, half-life 4,
- * future 4, subsidy 8, halving 4, shares 2, maturity 4, block limit 4, cycle 4, collateral 8 */
-#define RC_NETWORK_TABLE_MAX 163
+/* The table's fields in order: version, name, hrp, time and bits, text, spacing, retarget, limit,
+ * half-life and future limit, subsidy, halving, shares, maturity, block limit and cycle,
+ * collateral. */
+#define RC_NETWORK_TABLE_MAX                                                                      \
+	(2 + 1 + RC_NETWORK_NAME_MAX + 1 + RC_NETWORK_HRP_MAX + 8 + 1 + RC_NETWORK_TEXT_MAX + 4 + \
+	 1 + 4 + 8 + 8 + 4 + 2 + 12 + 8)
 /* header 118, count 1, transaction 34 and its payload: height 4, zero 1, length 1, text */
 #define RC_GENESIS_SIZE_MAX (118 + 1 + 2 + 2 + 1 + 1 + 8 + 2 + 4 + 1 + 6 + RC_NETWORK_TEXT_MAX)
 

@@ -31,6 +31,9 @@ struct rc_policy_context {
 	void *arg;
 };
 
+/* Size, then parsing: policy-size, policy-opcode, policy-form. *ret_policy looks into data. */
+enum rc_verdict rc_policy_check(const void *data, size_t len, struct rc_policy *ret_policy);
+
 /* arguments: n encoded items, cs bytes each, read from r; exactly these. */
 enum rc_verdict rc_policy_eval(const struct rc_policy *policy, struct rc_reader *arguments,
 			       uint32_t n, const struct rc_policy_context *context);
