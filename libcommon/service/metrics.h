@@ -14,7 +14,7 @@ struct rc_metric_def {
 	const char *name; /* "blocks_connected_total" */
 	enum rc_metric_type type;
 	const char *label; /* e.g. "stage=\"verify\""; NULL: none */
-	const char *text;
+	const char *text;  /* rows of one name stand together and share the first's */
 };
 
 struct rc_metrics;
@@ -32,5 +32,8 @@ uint64_t rc_metric_get(const struct rc_metrics *metrics, size_t index);
 
 /* Prometheus text format 0.0.4. */
 void rc_metrics_write(const struct rc_metrics *metrics, struct rc_buf *buf);
+/* A metric that isn't in a table. */
+void rc_metrics_write_one(struct rc_buf *buf, const char *daemon, const struct rc_metric_def *def,
+			  int64_t value);
 
 #endif

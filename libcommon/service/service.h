@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "bus/client.h"
 #include "bus/loop.h"
 #include "bus/server.h"
 #include "consensus/network.h"
@@ -52,12 +53,23 @@ struct rc_service_def {
 	void (*reload)(void *ctx); /* SIGHUP or Reload: config is read again */
 	void (*status)(void *ctx, struct rc_status *ret_status);
 	void (*stop)(void *ctx);  /* SIGTERM: refuse new work; call rc_service_stopped when the rest
-				     is done */
+				     is done, within 30 s. NULL: at once */
 	void (*close)(void *ctx); /* the reverse of start, enter and open, also half-way */
 	void (*free)(void *ctx);
+
+	const struct rc_metric_def *metrics; /* its table; may be NULL */
+	size_t n_metrics;
+	unsigned state_format; /* version of what it keeps; 0: 1. A directory of another is refused
+				*/
+	bool stateless;	       /* keeps nothing: no state directory, none is locked */
 };
 
-/* main() of a daemon is this one call. Returns the exit code (base/err.h). */
+/*
+ * main() of a daemon is this one call. Returns the exit code (base/err.h): 0 stopped as asked; 69
+ * an address or a daemon isn't to be had; 74 input/output; 75 somebody else has the state or run
+ * directory; 77 permission; 78 the configuration is bad, or the state directory belongs to another
+ * network, daemon or format: starting again can't help; else 1.
+ */
 int rc_service_main(const struct rc_service_def *def, int argc, char **argv);
 
 /* What the hooks may use. */
@@ -66,7 +78,7 @@ struct rc_server *rc_service_server(struct rc_service *service);
 const struct rc_config *rc_service_config(const struct rc_service *service);
 const struct rc_network *rc_service_network(const struct rc_service *service);
 const char *rc_service_rundir(const struct rc_service *service);
-const char *rc_service_statedir(const struct rc_service *service);
+const char *rc_service_statedir(const struct rc_service *service); /* NULL: stateless */
 struct rc_metrics *rc_service_metrics(struct rc_service *service);
 const struct rc_clock *rc_service_clock(const struct rc_service *service);
 const struct rc_random *rc_service_random(const struct rc_service *service);
