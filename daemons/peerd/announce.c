@@ -1,4 +1,5 @@
-/* New blocks, told to the peers that don't have them: by header where they want that, else by id. */
+/* New blocks, told to the peers that don't have them: by header where they want that, else by id.
+ */
 #include <string.h>
 
 #include "daemons/peerd/peerd.h"

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/num.h"
-#include "daemons/peerd/book_tables.h"
 #include "daemons/peerd/peerd.h"
 
 /* How often missing links are looked after: quick enough that 1 s retries are 1 s. */
@@ -71,9 +70,9 @@ static void backoff_add(struct peerd *core, const struct net_addr *addr, bool wa
 		b->was_linked = true;
 		b->failures = 0;
 	}
-	b->next_at = core_now(core) +
-		     retry_after(b->failures, b->was_linked ? core->opt.retry_max_us
-							    : COLD_RETRY_MAX);
+	b->next_at =
+		core_now(core) +
+		retry_after(b->failures, b->was_linked ? core->opt.retry_max_us : COLD_RETRY_MAX);
 	b->failures++;
 }
 
@@ -288,9 +287,8 @@ static bool make_room(struct peerd *core)
 	struct peer *peer, *next;
 
 	HASH_ITER (hh, core->peers, peer, next) {
-		if (peer->role == PEER_INBOUND &&
-		    discouraged_has(core->discouraged, &peer->addr,
-				    core_now(core) / PEERD_SECOND)) {
+		if (peer->role == PEER_INBOUND && discouraged_has(core->discouraged, &peer->addr,
+								  core_now(core) / PEERD_SECOND)) {
 			peer_drop(peer, "its slot is needed, and it misbehaved before");
 			return true;
 		}
@@ -315,8 +313,8 @@ bool connect_may_accept(struct peerd *core, const struct net_addr *addr)
 		unready++;
 		other = net_addr_group(&p->addr);
 		/* On loopback each port is a group: there the address counts. */
-		unready_group += loopback ? net_addr_ip_eq(&p->addr, addr)
-					  : net_group_eq(&group, &other);
+		unready_group +=
+			loopback ? net_addr_ip_eq(&p->addr, addr) : net_group_eq(&group, &other);
 	}
 	if (unready >= core->opt.handshakes_max ||
 	    unready_group >= core->opt.handshakes_per_group_max)
@@ -338,6 +336,33 @@ static struct manual *manual_of(struct peerd *core, uint64_t peer)
 	return NULL;
 }
 
+/*
+ * Two nodes of a private network that dialled each other at once: the link of the lower key stays,
+ * which both sides see alike. Elsewhere links in both directions are as good as any.
+ */
+static bool drop_double(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	const uint8_t *key = rc_link_remote_key(peer->link);
+	bool ours_lower = memcmp(core->link_key, key, RC_LINK_KEY_SIZE) < 0;
+	struct peer *other, *next;
+
+	if (net_addr_class(&peer->addr) == NET_PUBLIC)
+		return false;
+	HASH_ITER (hh, core->peers, other, next) {
+		if (other->state != PEER_READY || other == peer ||
+		    (other->role == PEER_INBOUND) == (peer->role == PEER_INBOUND) ||
+		    memcmp(rc_link_remote_key(other->link), key, RC_LINK_KEY_SIZE) != 0)
+			continue;
+		if ((peer->role == PEER_INBOUND) == ours_lower) {
+			peer_drop(peer, "there is a link to this node already");
+			return true;
+		}
+		peer_drop(other, "there is a link to this node already");
+	}
+	return false;
+}
+
 void connect_ready(struct peer *peer)
 {
 	struct peerd *core = peer->core;
@@ -346,6 +371,8 @@ void connect_ready(struct peer *peer)
 	struct backoff *b;
 	char addr[NET_ADDR_TEXT];
 
+	if (drop_double(peer))
+		return;
 	net_addr_format(addr, &peer->addr);
 	rc_log(RC_LOG_INFO, "peer %llu %s (%s): linked by %s, height %u, %s",
 	       (unsigned long long)peer->id, addr, peer_role_name(peer->role),

@@ -120,8 +120,10 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 
 	core->out = *out;
 	core->opt = *options;
-	core->opt.connect = copy_of(options->connect, options->n_connect, sizeof(*options->connect));
-	core->opt.addnode = copy_of(options->addnode, options->n_addnode, sizeof(*options->addnode));
+	core->opt.connect =
+		copy_of(options->connect, options->n_connect, sizeof(*options->connect));
+	core->opt.addnode =
+		copy_of(options->addnode, options->n_addnode, sizeof(*options->addnode));
 	core->opt.seeds = copy_of(options->seeds, options->n_seeds, sizeof(*options->seeds));
 	core->opt.external =
 		copy_of(options->external, options->n_external, sizeof(*options->external));

@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 
-/* Wanted is opened again when what it was told changes; the older ones end by themselves. chaind
- * gets at most so many at a time. */
+/* Wanted is opened again when what it was told changes, so that a lease that is on its way isn't
+ * lost; the older ones end by themselves, or when there are so many. */
 #define WANTED_OPEN_MAX	 4
-#define WANTED_WAIT_MS	 5000
+#define WANTED_WAIT_MS	 10000
 #define WANTED_GAP	 (2 * PEERD_MS)
 #define WANTED_ERROR_GAP (1 * PEERD_SECOND)
 #define WANTED_EMPTY_GAP (200 * PEERD_MS) /* an answer of nothing should have taken its time */
@@ -41,8 +43,9 @@ static void release(struct peerd *core, const struct rc_block_id *ids, size_t n)
 
 struct wanted_call {
 	struct peerd *core;
-	uint64_t number;
+	uint64_t call;
 	int64_t opened_at;
+	struct wanted_call *prev, *next;
 };
 
 static void fail_block(struct peer *peer, const struct rc_block_id *id, int64_t wait)
@@ -52,8 +55,7 @@ static void fail_block(struct peer *peer, const struct rc_block_id *id, int64_t 
 	if (!peer->failed)
 		peer->failed = rc_alloc_array(FAILED_MAX, sizeof(*peer->failed));
 	if (peer->n_failed == FAILED_MAX) {
-		memmove(peer->failed, peer->failed + 1,
-			(FAILED_MAX - 1) * sizeof(*peer->failed));
+		memmove(peer->failed, peer->failed + 1, (FAILED_MAX - 1) * sizeof(*peer->failed));
 		peer->n_failed--;
 	}
 	f = &peer->failed[peer->n_failed++];
@@ -113,25 +115,22 @@ static void on_wanted(void *arg, const struct rc_reply *why, const struct rc_wan
 {
 	struct wanted_call *call = arg;
 	struct peerd *core = call->core;
-	bool newest = call->number == core->wanted_number;
+	bool newest = call->next == NULL;
 
 	core_enter(core);
-	core->wanted_open--;
-	if (reply) {
-		for (size_t i = 0; i < reply->n; i++) {
-			bool first = true;
+	DL_DELETE(core->wanted, call);
+	for (size_t i = 0; reply && i < reply->n; i++) {
+		bool first = true;
 
-			for (size_t j = 0; j < i && first; j++)
-				first = reply->leases[j].peer != reply->leases[i].peer;
-			if (first)
-				take_leases(core, reply->leases, reply->n, reply->leases[i].peer);
-		}
+		for (size_t j = 0; j < i && first; j++)
+			first = reply->leases[j].peer != reply->leases[i].peer;
+		if (first)
+			take_leases(core, reply->leases, reply->n, reply->leases[i].peer);
 	}
 	if (why->err == RC_ECANCELLED || core->stopping)
 		; /* the client closes */
 	else if (!reply)
-		timer_arm_by(&core->timers, &core->wanted_timer,
-			     core_now(core) + WANTED_ERROR_GAP);
+		timer_arm_by(&core->timers, &core->wanted_timer, core_now(core) + WANTED_ERROR_GAP);
 	else if (core->wanted_stale || (newest && reply->n > 0))
 		fetch_changed(core);
 	else if (newest)
@@ -141,20 +140,13 @@ static void on_wanted(void *arg, const struct rc_reply *why, const struct rc_wan
 	free(call);
 }
 
-static void open_wanted(void *arg)
+/* Who may be asked for blocks, as chaind is told; *ret_room: one of them could take some. */
+static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
+			 struct rc_block_id *failed, bool *ret_room)
 {
-	struct peerd *core = arg;
 	size_t n = 0, n_failed = 0;
-	struct wanted_call *call;
 
-	core->wanted_stale = true;
-	if (core->wanted_open >= WANTED_OPEN_MAX || !core->out.chain->up(core->out.chain_ctx))
-		return;
-	RC_AUTOFREE struct rc_wanted_peer *peers =
-		rc_alloc_array(HASH_COUNT(core->peers), sizeof(*peers));
-	RC_AUTOFREE struct rc_block_id *failed = rc_alloc_array(
-		(size_t)HASH_COUNT(core->peers) * FAILED_MAX, sizeof(*failed));
-
+	*ret_room = false;
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
 		struct rc_wanted_peer *w = &peers[n];
 
@@ -169,16 +161,44 @@ static void open_wanted(void *arg)
 		};
 		for (size_t i = 0; i < p->n_failed; i++)
 			failed[n_failed++] = p->failed[i].id;
+		*ret_room = *ret_room || w->in_flight <= REFILL_AT;
 		n++;
 	}
-	if (n == 0)
+	return n;
+}
+
+static void open_wanted(void *arg)
+{
+	struct peerd *core = arg;
+	struct wanted_call *call, *oldest = core->wanted;
+	size_t open, n;
+	bool room;
+
+	core->wanted_stale = true;
+	if (!core->out.chain->up(core->out.chain_ctx))
 		return;
+	RC_AUTOFREE struct rc_wanted_peer *peers =
+		rc_alloc_array(HASH_COUNT(core->peers), sizeof(*peers));
+	RC_AUTOFREE struct rc_block_id *failed =
+		rc_alloc_array((size_t)HASH_COUNT(core->peers) * FAILED_MAX, sizeof(*failed));
+
+	n = tell_peers(core, peers, failed, &room);
+	if (!room)
+		return; /* asked again when a peer has given half of what it was asked for */
+	DL_COUNT(core->wanted, call, open);
+	if (open >= WANTED_OPEN_MAX) {
+		/* Long held, so it is no answer on its way that is given up here. */
+		DL_DELETE(core->wanted, oldest);
+		core->out.chain->cancel(core->out.chain_ctx, oldest->call);
+		free(oldest);
+	}
 	call = rc_alloc(sizeof(*call));
-	*call = (struct wanted_call){core, ++core->wanted_number, core_now(core)};
-	core->wanted_open++;
+	call->core = core;
+	call->opened_at = core_now(core);
+	DL_APPEND(core->wanted, call);
 	core->wanted_stale = false;
-	core->out.chain->wanted(core->out.chain_ctx, peers, n, INFLIGHT_PER_PEER, WANTED_WAIT_MS,
-				on_wanted, call);
+	call->call = core->out.chain->wanted(core->out.chain_ctx, peers, n, INFLIGHT_PER_PEER,
+					     WANTED_WAIT_MS, on_wanted, call);
 }
 
 void fetch_changed(struct peerd *core)

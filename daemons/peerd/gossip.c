@@ -7,10 +7,10 @@
 #include "proto/peer.pb-c.h"
 
 /* Addresses a peer may tell unasked: 0.1 a second after a burst (operators' notes, 5.6). */
-#define ADDR_TOKENS_BURST  1000
-#define ADDR_TOKENS_PER_S  100 /* thousandths */
-#define ADDR_ANSWER_PERCENT 23 /* of the book, so that one answer doesn't show it whole */
-#define ADDR_PENALTY	   (2 * 60 * 60)
+#define ADDR_TOKENS_BURST   1000
+#define ADDR_TOKENS_PER_S   100 /* thousandths */
+#define ADDR_ANSWER_PERCENT 23	/* of the book, so that one answer doesn't show it whole */
+#define ADDR_PENALTY	    (2 * 60 * 60)
 /* A message of so few fresh ones is told on. */
 #define ADDR_RELAY_MOST	 10
 #define ADDR_RELAY_AGE	 (10 * 60)
@@ -82,8 +82,7 @@ static void tell_on(struct peerd *core, const struct peer *from, const struct bo
 				continue;
 			memmove(best + i + 1, best + i,
 				(ADDR_RELAY_PEERS - 1 - i) * sizeof(struct peer *));
-			memmove(rank + i + 1, rank + i,
-				(ADDR_RELAY_PEERS - 1 - i) * sizeof(*rank));
+			memmove(rank + i + 1, rank + i, (ADDR_RELAY_PEERS - 1 - i) * sizeof(*rank));
 			best[i] = p;
 			rank[i] = r;
 			break;

@@ -124,6 +124,8 @@ static void on_hello(struct peer *peer, const void *body)
 	}
 	peer->state = PEER_READY;
 	connect_ready(peer);
+	if (peer->dead)
+		return;
 	gossip_ready(peer);
 	sync_ready(peer);
 	relay_ready(peer);
@@ -461,6 +463,7 @@ void peerd_received(struct peerd *core, uint64_t id, const uint8_t *data, size_t
 	if (peer && !peer->dead) {
 		peer->last_recv = core_now(core);
 		peer->last_recv_wall = rc_wall_ms(core->out.clock);
+		peer->unanswered = 0;
 		if (rc_link_feed(peer->link, data, len) == RC_LINK_FAILED && !peer->dead) {
 			fault = rc_link_fault(peer->link);
 			if (fault == RC_LINK_FAULT_SELF)
@@ -580,6 +583,8 @@ void peer_flush(struct peer *peer)
 		if (n > 0) {
 			peer->last_send = core_now(core);
 			peer->last_send_wall = rc_wall_ms(core->out.clock);
+			if (!peer->unanswered)
+				peer->unanswered = peer->last_send;
 		}
 	}
 	if (!peer->dead && peer->link)
@@ -639,7 +644,7 @@ void peer_check_times(struct peer *peer, int64_t now)
 			timed_out(peer, "no answer");
 		return;
 	}
-	if ((peer->last_send > peer->last_recv && now - peer->last_recv > opt->ping_after_us) ||
+	if ((peer->unanswered && now - peer->unanswered > opt->ping_after_us) ||
 	    now - peer->last_recv > opt->ping_idle_us)
 		peer_ping(peer);
 	bytes = rc_link_bytes_in(peer->link) + rc_link_bytes_out(peer->link);

@@ -97,14 +97,15 @@ struct peer {
 	struct rc_link *link;
 	struct rc_buf out; /* encrypted, not yet taken by the connection */
 	size_t out_at;
-	bool dirty;	/* has something to flush */
-	bool no_room;	/* the connection is full: peerd_writable will come */
+	bool dirty;	 /* has something to flush */
+	bool no_room;	 /* the connection is full: peerd_writable will come */
 	unsigned pauses; /* reasons not to read: enum peer_pause bits */
 	struct timer resume;
 	char why[96]; /* it ended */
 
 	/* Times, µs of the monotonic clock; *_wall in ms since 1970 for people. */
 	int64_t since, last_recv, last_send, last_progress;
+	int64_t unanswered; /* the first send after the last receive; 0: none */
 	int64_t since_wall, last_recv_wall, last_send_wall;
 	int64_t ping_sent; /* 0: none outstanding */
 	uint64_t ping_nonce;
@@ -134,7 +135,7 @@ struct peer {
 	/* fetch.c */
 	struct failed_block *failed;
 	size_t n_failed;
-	unsigned stalls; /* without a block between */
+	unsigned stalls;     /* without a block between */
 	uint64_t bytes_mark; /* bytes received at the last sign of progress */
 	uint32_t last_block_height;
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
@@ -163,11 +164,11 @@ struct peer {
 	struct timer inv_timer;
 	uint64_t fee_filter, fee_filter_sent;
 	unsigned txs_in_flight;
-	unsigned txs_announced;	 /* wants it was the first to announce */
-	struct rc_buf tx_ask;	 /* items of a getdata being written */
-	struct rc_buf tx_batch;	 /* received, for one SubmitTx: u32 length, bytes */
+	unsigned txs_announced; /* wants it was the first to announce */
+	struct rc_buf tx_ask;	/* items of a getdata being written */
+	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */
 	unsigned n_tx_batch;
-	unsigned tx_submits;	 /* SubmitTx on their way */
+	unsigned tx_submits; /* SubmitTx on their way */
 	bool pool_asked;
 	struct timer tx_timer;
 
@@ -248,9 +249,8 @@ struct peerd {
 
 	/* fetch.c */
 	struct inflight inflight;
-	unsigned wanted_open;	/* calls on their way; the newest counts */
-	uint64_t wanted_number; /* of the newest */
-	bool wanted_stale;	/* what it was told has changed since */
+	struct wanted_call *wanted; /* on their way, the oldest first; the newest counts */
+	bool wanted_stale;	    /* what it was told has changed since */
 	struct seen asked_blocks;
 	struct timer wanted_timer;
 	size_t submit_bytes; /* of blocks on their way to chaind */
@@ -264,7 +264,7 @@ struct peerd {
 	uint8_t announce_header[RC_HEADER_SIZE];
 
 	/* relay.c */
-	struct tx_want *wants;	    /* by kind and id */
+	struct tx_want *wants;	     /* by kind and id */
 	struct tx_want *wants_fresh; /* chaind hasn't been asked about them */
 	struct tx_want *wants_ready; /* a peer is to be asked for them */
 	struct timer have_timer;
@@ -347,7 +347,8 @@ struct chain_call *chain_call_new(struct peerd *core, uint64_t peer, uint64_t n)
 /* peer.c */
 struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_addr *addr);
 /* Begins a connection; NULL: it ended at once. */
-struct peer *peer_dial(struct peerd *core, enum peer_role role, const struct net_endpoint *endpoint);
+struct peer *peer_dial(struct peerd *core, enum peer_role role,
+		       const struct net_endpoint *endpoint);
 void peer_free(struct peer *peer);
 /* Ends the link; the reason is for people. */
 void peer_drop(struct peer *peer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -425,6 +426,7 @@ void announce_later(struct peerd *core, const struct rc_block_id *id, const uint
 /* relay.c */
 void relay_init(struct peerd *core);
 void relay_done(struct peerd *core);
+size_t relay_wants(const struct peerd *core);
 void relay_init_peer(struct peer *peer);
 void relay_done_peer(struct peer *peer);
 void relay_ready(struct peer *peer);

@@ -24,22 +24,22 @@
 #define TX_RETRY_SOON (5 * PEERD_SECOND)
 #define TX_RETRY_LAST (30 * PEERD_SECOND)
 /* Inventories gathered for one question to chaind; transactions for one SubmitTx. */
-#define HAVE_GAP	  (2 * PEERD_MS)
-#define HAVE_MAX	  2000
-#define BATCH_GAP	  (1 * PEERD_MS)
-#define BATCH_TXS_MAX	  500
-#define BATCH_BYTES_MAX	  (1u << 20)
-#define SUBMITS_MAX	  4 /* batches of one peer on their way; beyond, it is not read */
-#define INV_BATCH	  5000
-#define INV_QUEUE_MAX	  50000
-#define INBOUND_SLOWER	  2 /* who came to us learns later */
-#define RECENT_TXS	  50000
-#define OWN_TXS_MAX	  10000
-#define OWN_TICK	  (30 * PEERD_SECOND)
-#define OWN_AGAIN	  (300 * PEERD_SECOND)
-#define FEE_TICK	  (60 * PEERD_SECOND)
-#define FEE_NOTHING	  UINT64_MAX /* a fee filter that asks for no transactions at all */
-#define ORPHAN_PARENTS	  25
+#define HAVE_GAP	(2 * PEERD_MS)
+#define HAVE_MAX	2000
+#define BATCH_GAP	(1 * PEERD_MS)
+#define BATCH_TXS_MAX	500
+#define BATCH_BYTES_MAX (1u << 20)
+#define SUBMITS_MAX	4 /* batches of one peer on their way; beyond, it is not read */
+#define INV_BATCH	5000
+#define INV_QUEUE_MAX	50000
+#define INBOUND_SLOWER	2 /* who came to us learns later */
+#define RECENT_TXS	50000
+#define OWN_TXS_MAX	10000
+#define OWN_TICK	(30 * PEERD_SECOND)
+#define OWN_AGAIN	(300 * PEERD_SECOND)
+#define FEE_TICK	(60 * PEERD_SECOND)
+#define FEE_NOTHING	UINT64_MAX /* a fee filter that asks for no transactions at all */
+#define ORPHAN_PARENTS	25
 
 enum want_state {
 	WANT_FRESH,  /* chaind wasn't asked yet */
@@ -449,10 +449,9 @@ static void queue_inv(struct peer *peer, const uint8_t wtxid[32], uint64_t fee_p
 	memcpy(peer->inv + peer->n_inv++ * 32, wtxid, 32);
 	if (!timer_armed(&peer->inv_timer))
 		timer_arm(&core->timers, &peer->inv_timer,
-			  core_now(core) +
-				  core_delay(core, peer->role == PEER_INBOUND
-							   ? mean * INBOUND_SLOWER
-							   : mean));
+			  core_now(core) + core_delay(core, peer->role == PEER_INBOUND
+								    ? mean * INBOUND_SLOWER
+								    : mean));
 }
 
 static uint64_t fee_rate(uint64_t fee, uint32_t size)
@@ -549,8 +548,7 @@ static void tell_pool(struct peer *peer)
 	if (!peer->relay || peer->pool_asked || !core->out.chain->up(core->out.chain_ctx))
 		return;
 	peer->pool_asked = true;
-	core->out.chain->pool_list(core->out.chain_ctx, on_pool,
-				   chain_call_new(core, peer->id, 0));
+	core->out.chain->pool_list(core->out.chain_ctx, on_pool, chain_call_new(core, peer->id, 0));
 }
 
 void relay_on_feefilter(struct peer *peer, const void *body)
@@ -671,6 +669,11 @@ void relay_check_times(struct peerd *core, int64_t now)
 	}
 	if (again)
 		ask_peers(core);
+}
+
+size_t relay_wants(const struct peerd *core)
+{
+	return HASH_COUNT(core->wants);
 }
 
 void relay_init_peer(struct peer *peer)

@@ -29,7 +29,8 @@ static void on_again(void *arg)
 
 	sync_ask(peer);
 	timer_arm(&peer->core->timers, &peer->headers_again,
-		  core_now(peer->core) + AGAIN_ANYHOW / 2 + core_delay(peer->core, AGAIN_ANYHOW / 2));
+		  core_now(peer->core) + AGAIN_ANYHOW / 2 +
+			  core_delay(peer->core, AGAIN_ANYHOW / 2));
 }
 
 static void again_in(struct peer *peer, int64_t wait)
