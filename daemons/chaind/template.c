@@ -17,6 +17,7 @@ struct choice {
 	struct pool_tx *tx;
 	uint32_t place; /* from 1 in the list; 0: not chosen */
 	bool refused;	/* it, with what it needs, didn't fit */
+	bool lessened;	/* chosen, and what descends from it was told */
 	/* Sums over it and the ancestors that are not chosen yet. */
 	uint64_t fee, size;
 	size_t at; /* place in the heap of changed ones; SIZE_MAX: not in it */
@@ -200,36 +201,36 @@ static bool take(struct chooser *ch, struct pool_tx *tx)
 	pool_set_ancestors(&need, tx);
 	qsort(need.txs, need.n, sizeof(*need.txs), by_sequence);
 	for (size_t i = 0; i < need.n; i++) {
-		struct choice *c = choice_make(ch, need.txs[i]);
+		const struct pool_tx *n = need.txs[i];
+		struct choice *c = choice_of(ch, need.txs[i]);
 
-		if (c->place)
+		if (c && c->place)
 			continue;
-		bytes += c->tx->tx.raw.len;
-		budget += c->tx->facts.budget;
-		fits &= c->tx->facts.min_height <= ch->height &&
-			rc_tx_lock_time_holds(&c->tx->tx, ch->height, ch->median_time);
+		bytes += n->tx.raw.len;
+		budget += n->facts.budget;
+		fits &= n->facts.min_height <= ch->height &&
+			rc_tx_lock_time_holds(&n->tx, ch->height, ch->median_time);
 	}
 	fits &= ch->list->bytes + bytes <= ch->bytes_max &&
 		ch->list->budget + budget <= ch->budget_max;
 	if (!fits) {
-		struct choice *c = choice_of(ch, tx);
+		struct choice *c = choice_make(ch, tx);
 
 		c->refused = true;
 		heap_drop(ch, c);
 	}
 	for (size_t i = 0; fits && i < need.n; i++) {
-		struct choice *c = choice_of(ch, need.txs[i]);
+		struct choice *c = choice_make(ch, need.txs[i]);
 
-		if (c->place)
-			continue;
-		append(ch, c);
+		if (!c->place)
+			append(ch, c);
 	}
 	/* Afterwards, since the walk over descendants uses the pool's marks too. */
 	for (size_t i = 0; fits && i < need.n; i++) {
 		struct choice *c = choice_of(ch, need.txs[i]);
 
-		if (!c->refused) {
-			c->refused = true; /* its descendants were lessened */
+		if (!c->lessened) {
+			c->lessened = true;
 			lessen(ch, c->tx);
 		}
 	}

@@ -39,7 +39,7 @@ int rc_jsonrpc_open(const struct rc_jsonrpc_where *where, struct rc_jsonrpc **re
 /* Wipes the password. NULL is fine. */
 void rc_jsonrpc_close(struct rc_jsonrpc *client);
 void rc_jsonrpc_set_timeout(struct rc_jsonrpc *client, uint32_t timeout_ms);
-/* "/run/rustycoin/rpcd.sock" or "127.0.0.1:7441": for messages. */
+/* "/run/rustycoin/rpcd/rpcd.sock" or "127.0.0.1:7441": for messages. */
 const char *rc_jsonrpc_endpoint(const struct rc_jsonrpc *client);
 
 /*
