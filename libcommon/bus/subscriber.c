@@ -1,7 +1,8 @@
 /*
  * The listening end of events. Every new connection begins with the publisher's hello, and then
  * with a replay; a gap in the numbers begins one, too. While one is under way live events are let
- * pass: the replay brings them, or shows that there are more.
+ * pass: the replay brings them, or shows that there are more. A replay every two seconds finds what
+ * a slow subscriber lost at the end of a burst, where no later number shows the gap.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #define REPLAY_MS    10000
 #define RETRY_US     INT64_C(500000)
+#define CHECK_US     INT64_C(2000000)
 #define RECEIVE_MARK 1024
 /* Largest event: as what Events(since) may carry. */
 #define EVENT_MAX (16 << 20)
@@ -35,7 +37,7 @@ struct rc_subscriber {
 	uint64_t sequence; /* the last one given to fn */
 	uint64_t seen;	   /* the greatest one heard of */
 	uint64_t call;	   /* the replay under way; 0: none */
-	struct rc_source *retry;
+	struct rc_source *again;
 	struct rc_source *rejoin;
 	bool *gone;
 };
@@ -78,7 +80,7 @@ static void on_replay(void *arg, const struct rc_reply *reply)
 	subscriber->call = 0;
 	if (reply->err < 0) {
 		if (reply->err != RC_ECANCELLED)
-			rc_timer_arm(subscriber->retry, RETRY_US);
+			rc_timer_arm(subscriber->again, RETRY_US);
 		return;
 	}
 	missed = events->missed || events->boot != subscriber->boot;
@@ -86,6 +88,7 @@ static void on_replay(void *arg, const struct rc_reply *reply)
 		subscriber->boot = events->boot;
 		subscriber->sequence = events->last;
 		subscriber->seen = events->last;
+		rc_timer_arm(subscriber->again, CHECK_US);
 		tell_missed(subscriber);
 		return;
 	}
@@ -99,6 +102,8 @@ static void on_replay(void *arg, const struct rc_reply *reply)
 		subscriber->seen = events->last;
 	if (subscriber->seen > subscriber->sequence)
 		ask_replay(subscriber);
+	else
+		rc_timer_arm(subscriber->again, CHECK_US);
 }
 
 static void ask_replay(struct rc_subscriber *subscriber)
@@ -113,7 +118,7 @@ static void ask_replay(struct rc_subscriber *subscriber)
 					  REPLAY_MS, on_replay, subscriber);
 }
 
-static void on_retry(void *arg)
+static void on_again(void *arg)
 {
 	ask_replay(arg);
 }
@@ -219,7 +224,7 @@ int rc_subscriber_open(struct rc_loop *loop, const struct rc_client_config *conf
 	subscriber->fn = fn;
 	subscriber->missed = missed;
 	subscriber->arg = arg;
-	subscriber->retry = rc_loop_add_timer(loop, on_retry, subscriber);
+	subscriber->again = rc_loop_add_timer(loop, on_again, subscriber);
 	subscriber->rejoin = rc_loop_add_defer(loop, on_rejoin, subscriber);
 	err = make_endpoint(subscriber, config, error);
 	if (err == RC_OK)
@@ -243,7 +248,7 @@ void rc_subscriber_close(struct rc_subscriber *subscriber)
 	if (subscriber->call)
 		rc_client_cancel(subscriber->replay, subscriber->call);
 	rc_zsock_close(subscriber->zsock);
-	rc_source_free(subscriber->retry);
+	rc_source_free(subscriber->again);
 	rc_source_free(subscriber->rejoin);
 	free(subscriber);
 }

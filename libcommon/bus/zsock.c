@@ -29,6 +29,7 @@ struct rc_zsock {
 	struct rc_source *wake;
 	struct rc_source *more;
 	struct rc_zsock *monitor;
+	char *inproc; /* the endpoint bound in-process; else NULL */
 	bool want_room;
 	unsigned depth; /* pumps under way: the struct outlives them */
 	bool closed;
@@ -265,6 +266,10 @@ void rc_zsock_close(struct rc_zsock *zsock)
 	}
 	rc_source_free(zsock->wake);
 	rc_source_free(zsock->more);
+	/* Closing goes on behind our back; the name must be free at once. */
+	if (zsock->inproc)
+		zmq_unbind(zsock->socket, zsock->inproc);
+	free(zsock->inproc);
 	zmq_close(zsock->socket);
 	zsock->closed = true;
 	if (!zsock->depth)
@@ -281,6 +286,8 @@ int rc_zsock_bind(struct rc_zsock *zsock, const char *endpoint, struct rc_error 
 {
 	if (zmq_bind(zsock->socket, endpoint) < 0)
 		return zmq_error(error, "binding", endpoint);
+	if (strncmp(endpoint, "inproc://", strlen("inproc://")) == 0)
+		zsock->inproc = rc_strdup(endpoint);
 	look_soon(zsock);
 	return RC_OK;
 }

@@ -127,13 +127,14 @@ int cmd_create(const struct wallet_options *o, char **args, int n, json_t **ret,
 	data->entropy_len = o->words == 12 ? 16 : 32;
 	rc_random_fill(&rc_random_system, data->entropy, data->entropy_len);
 	rc_bip39_encode(data->entropy, data->entropy_len, sentence);
-	err = make_wallet(o, data, &wallet, error);
+	/* The words first: a wallet that nobody can restore is worse than none. */
+	err = o->words_fd >= 0 ? write_words(o->words_fd, sentence, error) : RC_OK;
+	if (err == RC_OK)
+		err = make_wallet(o, data, &wallet, error);
 	if (err == RC_OK) {
 		*ret = json_pack("{s:s,s:s}", "wallet", o->wallet, "network",
 				 wallet->network.params.name);
-		if (o->words_fd >= 0)
-			err = write_words(o->words_fd, sentence, error);
-		else
+		if (o->words_fd < 0)
 			json_object_set_new(*ret, "words", json_string(sentence));
 	}
 	wallet_close(wallet);

@@ -30,7 +30,7 @@ struct wallet_command {
 	const char *arguments; /* for the usage text */
 	const char *text;
 	int min_args, max_args;
-	unsigned options; /* bits of enum wallet_option (main.c) */
+	unsigned options; /* bits of enum wallet_option (options.c) */
 	int (*run)(const struct wallet_options *options, char **args, int n_args,
 		   json_t **ret_result, struct rc_error *error);
 };

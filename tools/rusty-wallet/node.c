@@ -11,6 +11,19 @@ static int bad_answer(struct rc_error *error, const char *method, const char *wh
 	return rc_error_set(error, RC_EFORMAT, "the node's answer to %s has no %s", method, what);
 }
 
+/* A call. An error object of the node is its refusal, not our user's wrong argument. */
+static int call(struct node *node, const char *method, json_t *params, json_t **ret_result,
+		struct rc_error *error)
+{
+	int err = rc_jsonrpc_call(node->rpc, method, params, ret_result, error);
+
+	if (err != RC_EINVAL)
+		return err;
+	if (error)
+		error->code = RC_ECANCELLED;
+	return RC_ECANCELLED;
+}
+
 /* The network's id names every rule, the chain's name only some of them. */
 static int check_network(const json_t *info, const struct rc_network *network,
 			 struct rc_error *error)
@@ -37,7 +50,7 @@ int node_open(const struct rc_jsonrpc_where *where, const struct rc_network *net
 	int err = rc_jsonrpc_open(where, &node.rpc, error);
 
 	if (err == RC_OK)
-		err = rc_jsonrpc_call(node.rpc, "getblockchaininfo", NULL, &info, error);
+		err = call(&node, "getblockchaininfo", NULL, &info, error);
 	if (err == RC_OK)
 		err = check_network(info, network, error);
 	blocks = json_object_get(info, "blocks");
@@ -139,9 +152,8 @@ static int list_some(struct node *node, const struct node_address *addresses, si
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(texts, json_string(addresses[i].text));
-	err = rc_jsonrpc_call(node->rpc, "getaddressutxos",
-			      json_pack("[{s:o,s:b}]", "addresses", texts, "mempool", 1), &answer,
-			      error);
+	err = call(node, "getaddressutxos",
+		   json_pack("[{s:o,s:b}]", "addresses", texts, "mempool", 1), &answer, error);
 	if (err == RC_OK)
 		err = node_parse_coins(answer, addresses, n, coins, error);
 	json_decref(answer);
@@ -180,8 +192,7 @@ int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid
 
 	rc_hex_encode(hex, raw.data, raw.len);
 	/* The wallet has its own limit on fees (--max-fee), so the node's is lifted. */
-	err = rc_jsonrpc_call(node->rpc, "sendrawtransaction", json_pack("[ss]", hex, "0"), &answer,
-			      error);
+	err = call(node, "sendrawtransaction", json_pack("[ss]", hex, "0"), &answer, error);
 	if (err == RC_OK && (!json_is_string(answer) ||
 			     strcmp(json_string_value(answer), rc_txid_hex(want, txid)) != 0))
 		err = rc_error_set(error, RC_EFORMAT,

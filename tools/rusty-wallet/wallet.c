@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "service/network_file.h"
 #include "tools/rusty-wallet/secret.h"
 
 static bool is_builtin(const uint8_t id[32], struct rc_network *ret_network)
@@ -25,6 +26,8 @@ static bool is_builtin(const uint8_t id[32], struct rc_network *ret_network)
 int wallet_network(const char *name, const uint8_t *id, struct rc_network *ret_network,
 		   struct rc_error *error)
 {
+	int err;
+
 	if (!name && id) {
 		if (is_builtin(id, ret_network))
 			return RC_OK;
@@ -32,8 +35,9 @@ int wallet_network(const char *name, const uint8_t *id, struct rc_network *ret_n
 				    "the wallet is of a network of its own: name its parameter "
 				    "file by --network FILE");
 	}
-	if (!rc_network_builtin(name ? name : "main", ret_network))
-		return rc_error_set(error, RC_ECONFIG, "no network '%s'", name);
+	err = rc_network_load(name ? name : "main", ret_network, error);
+	if (err < 0)
+		return err;
 	if (id && memcmp(ret_network->id.b, id, 32) != 0)
 		return rc_error_set(error, RC_ENETWORK, "the wallet is not one of network '%s'",
 				    ret_network->params.name);
