@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The reference against published vectors and the project's check values.
 
 Run: python3 tests/reference/test_reference.py
