@@ -8,7 +8,7 @@ SECONDS_EACH := $(if $(filter command line environment,$(origin SECONDS)),$(SECO
 
 fuzz_obj = $(patsubst %.c,build/fuzz/obj/%.o,$(1))
 FUZZ_OURS := $(foreach l,$(LAYERS),$(call layer_src,$(l))) \
-	$(foreach d,$(DAEMONS),$(call core_src,$(d)))
+	$(foreach d,$(DAEMONS) $(TOOLS),$(call core_src,$(d)))
 FUZZ_LIB := build/fuzz/libours.a
 
 #: make fuzz         build the fuzz targets (clang) into build/fuzz

@@ -46,3 +46,9 @@ uninstall:
 	rm -f $(DAEMONS:%=$(DESTDIR)$(MANDIR)/man8/rusty-%.service.8)
 	rm -rf $(DESTDIR)$(DOCDIR)
 	-rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR) 2>/dev/null
+
+#: make etc          write the commented default files in etc/ from the daemons' tables
+etc: all
+	@BUILD=$(BUILD) $(PYTHON) mk/options.py
+
+.PHONY: etc

@@ -22,6 +22,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("BUILD", "build")
 DEFAULT_LIMIT = 600
+WHAT = sys.argv[1] if len(sys.argv) > 1 else "all"  # a test sees it as RC_RUN
 
 
 def module_setting(path, name, default):
@@ -50,7 +51,7 @@ def count(output, code):
 
 def run(name, command, limit):
     start = time.monotonic()
-    env = dict(os.environ, BUILD=BUILD, PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, BUILD=BUILD, PYTHONDONTWRITEBYTECODE="1", RC_RUN=WHAT)
     env.setdefault("TSAN_OPTIONS", "suppressions=tests/tsan.supp")
     try:
         p = subprocess.run(command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
@@ -67,7 +68,7 @@ def run(name, command, limit):
 
 
 def main():
-    what = sys.argv[1] if len(sys.argv) > 1 else "all"
+    what = WHAT
     only = sys.argv[2:]
     jobs = []
     for source in sorted(glob.glob(f"{TOP}/tests/unit/test_*.c")):

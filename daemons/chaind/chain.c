@@ -47,7 +47,7 @@ void chain_init(struct chain *chain, const struct rc_network *network)
 	chain->network = network;
 	chain->next_order = 1;
 	chain->genesis = chain_insert(chain, &network->genesis_header, &network->genesis_id, NULL);
-	chain->genesis->flags = NODE_BODY | NODE_VALID | NODE_CHAIN;
+	chain->genesis->flags = NODE_BODY | NODE_VALID | NODE_CHAIN | NODE_SYNCED;
 	chain->genesis->n_txs = 1;
 	chain->genesis->size = (uint32_t)network->genesis_len;
 	chain->best_header = chain->genesis;
@@ -158,6 +158,12 @@ struct block_node *node_fork(struct block_node *a, struct block_node *b)
 		}
 	}
 	return a;
+}
+
+bool node_is_ancestor(const struct block_node *anc, struct block_node *node)
+{
+	return node_height(anc) <= node_height(node) &&
+	       node_ancestor(node, node_height(anc)) == anc;
 }
 
 int node_compare(const struct block_node *a, const struct block_node *b)
@@ -294,6 +300,8 @@ void chain_restore_body(struct chain *chain, struct block_node *node, uint8_t fl
 			uint32_t size, uint32_t n_txs, enum rc_verdict verdict)
 {
 	node->flags |= flags & NODE_STORED_FLAGS;
+	if (flags & NODE_BODY)
+		node->flags |= NODE_SYNCED;
 	node->order = order;
 	node->size = size;
 	node->n_txs = n_txs;
@@ -307,10 +315,10 @@ void chain_lose_body(struct chain *chain, struct block_node *node)
 {
 	struct block_node *n = node;
 
-	node->flags &= (uint8_t)~NODE_BODY;
+	node->flags &= (uint16_t) ~(NODE_BODY | NODE_SYNCED);
 	node->order = 0;
 	while (n) {
-		n->flags &= (uint8_t)~NODE_CHAIN;
+		n->flags &= (uint16_t)~NODE_CHAIN;
 		n = next_below(node, n, false);
 	}
 	chain_mark_dirty(chain, node);
@@ -337,6 +345,11 @@ static void find_best_header(struct chain *chain)
 					 chain_is_active(chain, node))))
 			chain->best_header = node;
 	}
+}
+
+void chain_loaded(struct chain *chain)
+{
+	find_best_header(chain);
 }
 
 static void spread_bad(struct chain *chain, struct block_node *root)
@@ -372,7 +385,7 @@ void chain_veto(struct chain *chain, struct block_node *node)
 
 static void clear_bad(struct chain *chain, struct block_node *node)
 {
-	node->flags &= (uint8_t)~NODE_STUCK;
+	node->flags &= (uint16_t)~NODE_STUCK;
 	if (node->flags & (NODE_FAILED | NODE_VETOED)) {
 		node->flags &= (uint8_t) ~(NODE_FAILED | NODE_VETOED);
 		node->verdict = RC_VERDICT_OK;
@@ -396,7 +409,7 @@ void chain_reconsider(struct chain *chain, struct block_node *node)
 		if (n->parent && n->parent->flags & NODE_BAD)
 			n->flags |= NODE_UNDER_BAD;
 		else
-			n->flags &= (uint8_t)~NODE_UNDER_BAD;
+			n->flags &= (uint16_t)~NODE_UNDER_BAD;
 	}
 	find_best_header(chain);
 }
@@ -466,7 +479,7 @@ struct block_node *chain_next_dirty(struct chain *chain)
 
 	if (node) {
 		chain->dirty = node->dirty_next;
-		node->flags &= (uint8_t)~NODE_DIRTY;
+		node->flags &= (uint16_t)~NODE_DIRTY;
 	}
 	return node;
 }

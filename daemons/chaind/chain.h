@@ -27,6 +27,7 @@ enum node_flag {
 	NODE_UNDER_BAD = 32, /* an ancestor is failed or vetoed */
 	NODE_DIRTY = 64,     /* on the dirty list */
 	NODE_STUCK = 128,    /* can't be reached from the state (undo data gone): not tried again */
+	NODE_SYNCED = 256,   /* its body is on the disk */
 };
 #define NODE_STORED_FLAGS (NODE_BODY | NODE_VALID | NODE_FAILED | NODE_VETOED)
 #define NODE_BAD	  (NODE_FAILED | NODE_VETOED | NODE_UNDER_BAD)
@@ -46,10 +47,13 @@ struct block_node {
 	uint32_t size;
 	uint32_t n_txs;
 	uint16_t verdict; /* enum rc_verdict of a failed one */
-	uint8_t flags;
+	uint16_t flags;
 };
 
 struct bad_header;
+
+/* anc is node itself or an ancestor of it. */
+bool node_is_ancestor(const struct block_node *anc, struct block_node *node);
 
 struct chain {
 	const struct rc_network *network;
@@ -108,6 +112,9 @@ enum rc_verdict chain_check_header(struct chain *chain, const struct rc_header *
 /* Puts a header under its parent without asking any rule: what the store had. */
 struct block_node *chain_insert(struct chain *chain, const struct rc_header *header,
 				const struct rc_block_id *id, struct block_node *parent);
+
+/* All that the store had is in: chooses the best header. */
+void chain_loaded(struct chain *chain);
 
 /* The body is stored: an order of arrival, and perhaps whole chains behind it. */
 void chain_set_body(struct chain *chain, struct block_node *node, uint32_t size, uint32_t n_txs);

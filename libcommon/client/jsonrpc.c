@@ -168,47 +168,57 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 	return RC_OK;
 }
 
+/* Where rpcd makes its socket itself, and where systemd does (rusty-rpcd.socket). */
+static const char *const socket_names[] = {"rpcd/rpcd.sock", "rpcd.sock"};
+
 /* The node of a run directory: its socket, if it is there and for us, else port and cookie. */
 static int open_found(struct rc_jsonrpc *client, const char *rundir, const char *network,
 		      struct rc_error *error)
 {
-	RC_AUTOFREE char *socket_path = rc_asprintf("%s/rpcd.sock", rundir);
 	uint16_t port = rc_jsonrpc_default_port(network);
+	bool there = false;
 
-	if (!access(socket_path, R_OK | W_OK)) {
-		client->http = rc_http_new(socket_path, NULL, 0);
-		return RC_OK;
+	for (size_t i = 0; i < RC_ARRAY_LEN(socket_names); i++) {
+		RC_AUTOFREE char *path = rc_asprintf("%s/%s", rundir, socket_names[i]);
+
+		if (!access(path, R_OK | W_OK)) {
+			client->http = rc_http_new(path, NULL, 0);
+			return RC_OK;
+		}
+		there |= errno == EACCES;
 	}
 	if (!access(client->cookie_path, R_OK) && port) {
 		client->http = rc_http_new(NULL, "127.0.0.1", port);
 		return RC_OK;
 	}
-	if (!access(socket_path, F_OK) || errno == EACCES)
+	if (there)
 		return rc_error_set(error, RC_EACCES,
-				    "%s: permission denied; join the group of that socket, or give "
-				    "--rpc-url and --cookie",
-				    socket_path);
+				    "%s/%s: permission denied; join the group of that socket, or "
+				    "give --rpc-url and --cookie",
+				    rundir, socket_names[0]);
 	return rc_error_set(error, RC_ENOENT,
-			    "no node found: %s isn't there; is rpcd running? --datadir, --rundir "
-			    "or --rpc-url say where",
-			    socket_path);
+			    "no node found: %s/%s isn't there; is rpcd running? --datadir, "
+			    "--rundir or --rpc-url say where",
+			    rundir, socket_names[0]);
 }
 
 int rc_jsonrpc_open(const struct rc_jsonrpc_where *where, struct rc_jsonrpc **ret,
 		    struct rc_error *error)
 {
 	struct rc_jsonrpc *client = rc_alloc(sizeof(*client));
-	const char *datadir = where->datadir;
-	const char *network = where->network ? where->network : "main";
+	bool named = where->url || where->datadir || where->rundir;
+	const char *datadir = named ? where->datadir : getenv("RUSTYCOIN_DATADIR");
+	const char *run = named ? where->rundir : getenv("RUSTYCOIN_RUNDIR");
+	const char *network = where->network ? where->network : getenv("RUSTYCOIN_NETWORK");
 	RC_AUTOFREE char *rundir = NULL;
 	int err;
 
-	if (!datadir && !where->rundir && !where->url)
-		datadir = getenv("RUSTYCOIN_DATADIR");
-	if (where->rundir)
-		rundir = rc_strdup(where->rundir);
+	if (run)
+		rundir = rc_strdup(run);
 	else
 		rundir = datadir ? rc_asprintf("%s/run", datadir) : rc_strdup(DEFAULT_RUNDIR);
+	if (!network)
+		network = "main";
 	client->cookie_path =
 		where->cookie ? rc_strdup(where->cookie) : rc_asprintf("%s/rpcd/cookie", rundir);
 	client->timeout_ms = where->timeout_ms ? where->timeout_ms : DEFAULT_TIMEOUT_MS;

@@ -1,6 +1,7 @@
 /* Leaves, branches, tweaks and control blocks. */
 #include "consensus/taproot.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -14,22 +15,16 @@ const struct rc_taproot rc_taproot_bip341 = {RC_TAG_BIP341_LEAF, RC_TAG_BIP341_B
 void rc_taproot_leaf(const struct rc_taproot *tags, uint8_t version, const void *policy, size_t len,
 		     struct rc_hash *ret_leaf)
 {
-	uint8_t head[1 + 9];
+	uint8_t head[1 + 3] = {version, (uint8_t)len};
 	size_t head_len = 2;
 	struct rc_sha256 s;
 
-	/* A policy has at most 2,048 bytes; foreign leaves of the vectors are as short. */
-	head[0] = version;
-	if (len <= 252) {
-		head[1] = (uint8_t)len;
-	} else if (len <= UINT16_MAX) {
+	/* A policy has at most 2,048 bytes; the leaves of foreign vectors are as short. */
+	assert(len <= UINT16_MAX);
+	if (len > 252) {
 		head[1] = 0xfd;
 		rc_put_le16(head + 2, (uint16_t)len);
 		head_len = 4;
-	} else {
-		head[1] = 0xfe;
-		rc_put_le32(head + 2, (uint32_t)len);
-		head_len = 6;
 	}
 	rc_tagged_init(tags->leaf, &s);
 	rc_sha256_update(&s, head, head_len);

@@ -23,7 +23,7 @@ extern const struct rc_taproot rc_taproot_bip341;
 #define RC_CONTROL_STEPS_MAX 16
 #define RC_CONTROL_SIZE_MAX  (RC_CONTROL_BASE + RC_CONTROL_STEP * RC_CONTROL_STEPS_MAX)
 
-/* H(leaf, version ‖ cs length ‖ policy). */
+/* H(leaf, version ‖ cs length ‖ policy); len ≤ 65,535. */
 void rc_taproot_leaf(const struct rc_taproot *tags, uint8_t version, const void *policy, size_t len,
 		     struct rc_hash *ret_leaf);
 

@@ -51,7 +51,10 @@ class Totals:
 def run(task) -> tuple:
     seed, number = task
     scenario, totals = Scenario(seed, number), Totals()
-    lines = scenario.run()
+    try:
+        lines = scenario.run()
+    except Exception as error:
+        raise RuntimeError(f"seed {seed}, scenario {number}") from error
     totals.add(scenario)
     return "\n".join(lines) + "\n", totals
 

@@ -9,19 +9,26 @@ import hashlib
 import json
 import sys
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from rcref import (address, asert, bits, body_rules, codec, curve, header_rules, lock, merkle,  # noqa: E402
-                   network, policy, proof, secp, state, state_rules, subsidy, tweak, trie,
-                   verdict, witness_rules)
+import make_vectors                                                  # noqa: E402
+from chaingen.scenario import Scenario                               # noqa: E402
+from rcref import (address, asert, bits, body_rules, codec, curve, header_rules,  # noqa: E402
+                   lock, merkle, network, policy, proof, secp, state, state_rules, subsidy,
+                   trie, tweak, verdict, witness_rules)
+from rcref.amount import SUPPLY_LIMIT                                # noqa: E402
 from rcref.chain import Chain                                        # noqa: E402
 from rcref.sighash import ALL, ANYONECANPAY, SignedTransaction       # noqa: E402
-from rcref.transaction import Output, parse_transaction, wtxid_of    # noqa: E402
+from rcref.transaction import (Input, Output, Transaction, parse_transaction,  # noqa: E402
+                               wtxid_of)
+from replay import Disagreement, Replay, replay                      # noqa: E402
 
 VECTORS = HERE.parent / "vectors"
+EXTRA = VECTORS / "rustycoin-extra"
 CHECK = json.loads((VECTORS / "rustycoin" / "check-values.json").read_text())
 LATE_CLOCK = 2**32 - 1
 
@@ -95,7 +102,6 @@ class Difficulty(Rows):
             self.assertEqual(bits.compact(int(target, 16)), int(compact, 16))
 
     def test_asert(self):
-        from dataclasses import replace
         differing = 0
         for row in self.rows(CHECK["asert"], 18):
             table = replace(network.MAIN, genesis_bits=int(row["genesis_bits"], 16))
@@ -108,7 +114,6 @@ class Difficulty(Rows):
 
     def test_asert_far_away(self):
         """Schedules so far off that the shift is answered at once."""
-        from dataclasses import replace
         table = replace(network.MAIN, half_life=1)
         self.assertEqual(asert.required_bits(table, 0, 2**32 - 1), table.limit_bits)
         self.assertEqual(asert.required_bits(table, 2**32 - 1, table.genesis_time), 0x01010000)
@@ -421,6 +426,151 @@ class TwoSignatures(Rows):
         for t in (bytes(32), minus_one, curve.N.to_bytes(32, "big"), b"\xff" * 32):
             self.assertEqual(secp.tweak_add(key, t), curve.tweak_add(key, t))
         self.assertIsNone(secp.tweak_add(key, minus_one))    # G − G is infinity
+
+
+class OutOfReach(unittest.TestCase):
+    """Rules that no chain of types 0 and 1 can break, in made-up states."""
+
+    SECRET = b"\x07" * 32
+
+    def spend(self, *coins, witness=()):
+        """(view, transaction) of a payment of these coins, the only ones there are."""
+        known = state.State(20, bytes(32))
+        outpoints = [(bytes(31) + bytes([n]), n) for n in range(len(coins))]
+        for outpoint, coin in zip(outpoints, coins):
+            known.coins[outpoint] = coin
+        transaction = Transaction(
+            0, tuple(Input(*outpoint, 0xFFFFFFFF) for outpoint in outpoints),
+            (Output(1, lock.key_lock(bytes(32))),), witness=witness)
+        return state_rules.View(network.REG, known, 21, 1_000_000_000), transaction
+
+    def verdict_of(self, *coins) -> str:
+        return state_rules.check_transaction(*self.spend(*coins))[0]
+
+    def coin(self, amount, lock_) -> state.Coin:
+        return state.Coin(amount, 5, 0, lock_)
+
+    def test_bond_is_not_spendable(self):
+        bond = self.coin(5, lock.bond_lock(1, bytes(32)))
+        self.assertEqual(self.verdict_of(bond), "tx-input-lock")
+
+    def test_sum_of_inputs(self):
+        key = lock.key_lock(bytes(32))
+        self.assertEqual(self.verdict_of(self.coin(SUPPLY_LIMIT, key)), "ok")
+        self.assertEqual(self.verdict_of(self.coin(SUPPLY_LIMIT, key), self.coin(1, key)),
+                         "amount-range")
+
+    def test_sum_of_fees(self):
+        block = network.REG.genesis
+        context = state_rules.BlockContext(network.REG, state.State(0, block.id), block, 0)
+        for fees, expected in ((SUPPLY_LIMIT, "ok"), (SUPPLY_LIMIT + 1, "amount-range")):
+            context.fees = fees
+            self.assertEqual(verdict.first_failure(state_rules.AFTER_RULES, context), expected)
+
+    def test_witness_of_a_bond(self):
+        """One signature item for the owner key as it stands."""
+        bond = self.coin(5, lock.bond_lock(1, secp.xonly_key(self.SECRET)))
+        for items in ((), (b"", b""), (bytes(64), b"\x01", b"\x02")):
+            _, transaction = self.spend(bond, witness=(items,))
+            signed = SignedTransaction(network.REG.id, transaction, (bond,))
+            self.assertEqual(witness_rules.check_witnesses(signed), "witness-form")
+        _, unsigned = self.spend(bond)
+        digest = SignedTransaction(network.REG.id, unsigned, (bond,)).sighash(0, ALL)
+        good = secp.sign(self.SECRET, digest)
+        for item, expected in ((good, "ok"), (bytes(64), "sig-invalid"), (b"", "sig-encoding")):
+            _, transaction = self.spend(bond, witness=((item,),))
+            signed = SignedTransaction(network.REG.id, transaction, (bond,))
+            self.assertEqual(witness_rules.check_witnesses(signed), expected)
+
+    def test_custom_bounds(self):
+        good = replace(network.REG, name="mine", hrp="own")
+        self.assertEqual(network.bounds_broken(good), [])
+        for fields, broken in (
+                (dict(name="main"), "name"), (dict(name="Mine"), "name"),
+                (dict(name="x" * 17), "name"), (dict(hrp="rc"), "address prefix"),
+                (dict(hrp="rc1"), "address prefix"), (dict(table_version=2), "table version"),
+                (dict(genesis_time=0), "genesis time"), (dict(retarget=2), "retarget"),
+                (dict(limit_bits=0x2100FFFF), "target limit"),
+                (dict(limit_bits=0x1E00FFFF), "genesis bits"),
+                (dict(genesis_text=bytes(65)), "genesis text"),
+                (dict(retarget=1), "spacing"), (dict(half_life=0), "half-life"),
+                (dict(future_limit=7_201), "future limit"), (dict(halving=0), "halving"),
+                (dict(halving=10**9), "first subsidy"), (dict(treasury_share=61), "shares"),
+                (dict(maturity=0), "coinbase maturity"), (dict(block_limit=9_999), "block limit"),
+                (dict(cycle=0), "cycle"), (dict(collateral=0), "masternode collateral")):
+            self.assertIn(broken, network.bounds_broken(replace(good, **fields)), fields)
+
+
+class Extra(Rows):
+    """The vectors for other implementers, read as they would read them."""
+
+    def load(self, name):
+        return json.loads((EXTRA / name).read_text())
+
+    def test_up_to_date(self):
+        for name, make in make_vectors.FILES.items():
+            self.assertEqual((EXTRA / name).read_text(), make(), f"{name}: run make_vectors.py")
+
+    def test_chains(self):
+        self.assertEqual(replay(EXTRA / "chains.jsonl"), 100)
+
+    def test_networks(self):
+        for row in self.rows(self.load("networks.json"), 10):
+            made = network.parse_table(h(row["table"]))
+            self.assertEqual(network.bounds_broken(made), [])
+            self.assertEqual([made.id.hex(), made.genesis.id.hex()],
+                             [row["network_id"], row["genesis_id"]])
+
+    def test_asert(self):
+        for row in self.rows(self.load("asert.json"), 200):
+            table = replace(network.MAIN, spacing=row["spacing"], half_life=row["half_life"],
+                            genesis_bits=int(row["genesis_bits"], 16),
+                            limit_bits=int(row["limit_bits"], 16))
+            time = table.genesis_time + row["parent_time_minus_genesis_time"]
+            self.assertEqual(f"{asert.required_bits(table, row['parent_height'], time):08x}",
+                             row["bits"])
+
+    def test_policies(self):
+        for row in self.rows(self.load("policies.json"), 250):
+            self.assertEqual(make_vectors.policy_verdict(
+                h(row["policy"]), [h(item) for item in row["arguments"]], row["lock_time"],
+                int(row["sequence"], 16)), row["verdict"])
+
+    def test_proofs(self):
+        vectors = self.load("proofs.json")
+        for row in self.rows(vectors["proofs"], 60):
+            question = proof.Question(row["ns"], row["bits"], h(row["prefix"]))
+            answer = proof.check_proof(h(row["proof"]), h(vectors["state_root"]), question)
+            self.assertEqual((answer.result, len(answer.leaves), answer.total),
+                             (row["result"], row["leaves"], row["total"]))
+
+
+class RandomChains(unittest.TestCase):
+    SCENARIOS = 12
+
+    def test_generator_and_replay(self):
+        """A reader that knows the format alone agrees, and the same seed gives the same chains."""
+        for number in range(self.SCENARIOS):
+            lines = Scenario("test", number).run()
+            reader = Replay()
+            for line in lines:
+                reader.line(json.loads(line))
+            self.assertEqual(reader.events, len(lines))
+        self.assertEqual(lines, Scenario("test", number).run())
+
+    def test_replay_notices(self):
+        """A changed answer is a disagreement."""
+        lines = [json.loads(line) for line in Scenario("test", 0).run()]
+        for at, row in enumerate(lines):
+            changed = {"block": dict(state_root="00" * 32), "header": dict(verdict="header-work"),
+                       "end": dict(treasury=row.get("treasury", 0) + 1)}.get(row.get("op"))
+            if changed is None:
+                continue
+            reader = Replay()
+            for before in lines[:at]:
+                reader.line(before)
+            with self.assertRaises(Disagreement):
+                reader.line({**row, **changed})
 
 
 class Order(unittest.TestCase):

@@ -103,6 +103,8 @@ class BlockDraft:
 
 # --- Valid blocks ---
 
+RESERVED = 6_000      # bytes of a block for its coinbase and one payment with a fault
+
 class Builder:
     """Builds blocks on any block of a scenario."""
 
@@ -128,6 +130,7 @@ class Builder:
             coinbase = self._coinbase(site, 0)
             site.view.apply(coinbase, [])
         transactions, wants_fault = [], bool(fault_code) or doubly
+        room = self.network.block_limit - RESERVED
         count = self._payments_wanted(parent)
         fault_at = rng.randint(0, count) if wants_fault else -1
         for number in range(count + 1):
@@ -139,9 +142,11 @@ class Builder:
                 transactions.append(faulty)
                 site.take(faulty)
             draft = site.payment() if number < count else None
-            if draft is not None:
-                transactions.append(site.finish(draft))
-                site.take(transactions[-1])
+            transaction = site.finish(draft) if draft else None
+            if transaction and len(transaction.encode()) <= room:
+                room -= len(transaction.encode())
+                transactions.append(transaction)
+                site.take(transaction)
         if not early:
             coinbase = self._coinbase(site, site.fees)
         return BlockDraft(site, parent, self._header(parent), [coinbase] + transactions,
@@ -150,7 +155,7 @@ class Builder:
     def _payments_wanted(self, parent: Built) -> int:
         if parent.state is None:
             return 0
-        return self.rng.choice((0, 1, 2, 3, 4, 5, 6))
+        return self.rng.choice((0, 1, 3, 4, 5, 7, 8))
 
     def _coinbase(self, site: Site, fees: int) -> Transaction:
         rng = self.rng
@@ -489,7 +494,7 @@ def _budget_met(draft) -> bool:
 
 def _coinbase_amount(draft) -> bool:
     taken = sum(output.amount for output in draft.coinbase.outputs)
-    over = draft.coinbase_room - taken + draft.rng.choice((1, 1, 1_000, 10**9))
+    over = max(1, draft.coinbase_room - taken + draft.rng.choice((1, 1, 1_000, 10**9)))
     draft.change_coinbase(outputs=draft.coinbase.outputs + (Output(over, draft.site.lock()),))
     return True
 

@@ -79,7 +79,7 @@ class Scenario:
     # --- the whole ---
 
     ACTIONS = (
-        (50, "extend"), (26, "break_block"), (5, "break_block_twice"), (9, "branch"),
+        (50, "extend"), (26, "break_block"), (5, "break_block_twice"), (12, "branch"),
         (3, "damage"), (2, "offer_again"), (3, "build_on_broken"), (3, "header_first"),
         (3, "break_header"),
     )
@@ -396,7 +396,7 @@ class Scenario:
         return made
 
     def _loose(self) -> dict:
-        site, rng = self.builder.site(self.tip), self.rng
+        site = self.builder.site(self.tip)
         data, aim = self._loose_data(site)
         code = judge_loose(self.network, self.chain.state, self.chain.tip.mtp(), data)
         self.counts[code] = self.counts.get(code, 0) + 1

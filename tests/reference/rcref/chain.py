@@ -18,7 +18,7 @@ from .block import Block
 from .header import HEADER_SIZE, Header, parse_header
 from .header_rules import HeaderContext, Parent, check_header
 from .network import Network
-from .state import Delta, State, genesis_state
+from .state import Delta, genesis_state
 from .state_rules import judge_block
 from .timelock import MEDIAN_BLOCKS, median_time_past
 from .verdict import OK, UNKNOWN_CODES

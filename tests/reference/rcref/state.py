@@ -1,4 +1,7 @@
-"""The committed state and the delta of a block.  Document 30, "Entries" and "What utxod answers"."""
+"""The committed state and the delta of a block.
+
+Document 30, "Entries" and "What utxod answers".
+"""
 
 from dataclasses import dataclass
 

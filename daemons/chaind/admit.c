@@ -1,0 +1,651 @@
+/* Transactions on their way into the pool. See admit.h. */
+#include "daemons/chaind/admit.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "consensus/body_check.h"
+#include "consensus/connect.h"
+#include "daemons/chaind/metrics.h"
+
+/* Outpoints of one question: 36 bytes each, so 720 kB, and at most 1 MB of answer. */
+#define BATCH_OUTPOINTS_MAX 20000
+/* Questions under way: while one is answered the next can be asked. */
+#define BATCHES_MAX	  4
+#define COINS_DEADLINE_MS (5 * 60 * 1000)
+/* After a failure, and where utxod's tip is ahead of what we know. */
+#define AGAIN_MS 20
+/* Invalid transactions remembered by wtxid: 10,000 × 100 bytes. */
+#define REJECTED_MAX 10000
+
+struct rejected {
+	UT_hash_handle hh;
+	struct rc_wtxid wtxid;
+	enum rc_verdict verdict;
+};
+
+/* Who wants to know. */
+struct asker {
+	struct asker *next;
+	admit_fn fn;
+	void *arg;
+};
+
+struct admission {
+	UT_hash_handle by_txid, by_wtxid;
+	struct rc_work work; /* verifying */
+	struct admit *admit;
+	struct admission *next; /* in a list of those that ask or are asked about */
+	struct rc_buf raw;
+	struct rc_arena arena;
+	struct rc_tx tx;
+	struct admit_options options;
+	struct asker *askers;
+	struct admission **children; /* wait for this one's end */
+	size_t n_children;
+	unsigned waiting;      /* for so many parents under way */
+	struct block_node *at; /* the tip its coins were asked at */
+	struct rc_coin *coins; /* of each input */
+	const struct rc_coin **coin_at;
+	uint8_t *source; /* of each input: enum coin_source */
+	uint32_t to_ask;
+	struct rc_loose_result loose;
+	struct rc_witness_finding finding;
+	struct rc_witness_job job;
+	struct admit_result result;
+};
+
+enum coin_source { COIN_NONE, COIN_STATE, COIN_POOL };
+
+/* A question under way, and who shares its answer. */
+struct batch {
+	struct admit *admit;
+	struct admission *members;
+	uint32_t n_outpoints;
+};
+
+static void gather(struct admission *a);
+
+void admit_init(struct admit *admit)
+{
+	admit->by_txid = admit->by_wtxid = admit->asking = NULL;
+	admit->rejected = NULL;
+}
+
+/* ---- ends ---- */
+
+static void admission_free(struct admission *a)
+{
+	struct asker *asker, *next;
+
+	LL_FOREACH_SAFE(a->askers, asker, next)
+	free(asker);
+	rc_buf_done(&a->raw);
+	rc_arena_done(&a->arena);
+	free(a->children);
+	free(a);
+}
+
+void admit_done(struct admit *admit)
+{
+	struct admission *a, *a_next;
+	struct rejected *r, *r_next;
+
+	admit->closing = true;
+	HASH_ITER (by_wtxid, admit->by_wtxid, a, a_next) {
+		HASH_DELETE(by_wtxid, admit->by_wtxid, a);
+		admission_free(a);
+	}
+	HASH_ITER (hh, admit->rejected, r, r_next) {
+		HASH_DEL(admit->rejected, r);
+		free(r);
+	}
+	rc_source_free(admit->flush);
+	rc_source_free(admit->later);
+}
+
+static void reject(struct admit *admit, const struct rc_wtxid *wtxid, enum rc_verdict verdict)
+{
+	struct rejected *r;
+
+	HASH_FIND(hh, admit->rejected, wtxid->b, sizeof(wtxid->b), r);
+	if (r)
+		return;
+	if (admit->n_rejected >= REJECTED_MAX) {
+		r = admit->rejected;
+		HASH_DEL(admit->rejected, r);
+		free(r);
+		admit->n_rejected--;
+	}
+	r = rc_alloc(sizeof(*r));
+	r->wtxid = *wtxid;
+	r->verdict = verdict;
+	HASH_ADD(hh, admit->rejected, wtxid.b, sizeof(r->wtxid.b), r);
+	admit->n_rejected++;
+}
+
+static void add_asker(struct admission *a, admit_fn fn, void *arg)
+{
+	struct asker *asker = rc_alloc(sizeof(*asker));
+
+	*asker = (struct asker){NULL, fn, arg};
+	LL_APPEND(a->askers, asker);
+}
+
+/* Tells everybody, lets those that waited go on, and forgets it. */
+static void finish(struct admission *a)
+{
+	struct admit *admit = a->admit;
+	struct admission **children = a->children;
+	size_t n_children = a->n_children;
+	struct asker *asker;
+
+	HASH_DELETE(by_txid, admit->by_txid, a);
+	HASH_DELETE(by_wtxid, admit->by_wtxid, a);
+	admit->count--;
+	admit->bytes -= a->raw.len;
+	rc_metric_set(admit->metrics, METRIC_ADMIT_IN_FLIGHT, (int64_t)admit->count);
+	LL_FOREACH (a->askers, asker)
+		asker->fn(asker->arg, &a->result);
+	a->children = NULL;
+	admission_free(a);
+	for (size_t i = 0; i < n_children; i++) {
+		if (--children[i]->waiting == 0)
+			gather(children[i]);
+	}
+	free(children);
+}
+
+static void set_verdict(struct admit_result *result, enum rc_verdict verdict, uint32_t input,
+			bool with_input)
+{
+	result->verdict = verdict;
+	result->class = rc_verdict_class_loose(verdict);
+	if (with_input)
+		snprintf(result->reason, sizeof(result->reason), "%s (input %u)",
+			 rc_verdict_words(verdict), input);
+	else
+		snprintf(result->reason, sizeof(result->reason), "%s", rc_verdict_words(verdict));
+}
+
+static void refuse(struct admission *a, enum rc_verdict verdict, uint32_t input, bool with_input)
+{
+	struct admit *admit = a->admit;
+
+	set_verdict(&a->result, verdict, input, with_input);
+	rc_metric_add(admit->metrics, METRIC_POOL_REFUSED, 1);
+	if (a->result.class == RC_CLASS_INVALID)
+		reject(admit, &a->tx.wtxid, verdict);
+	finish(a);
+}
+
+/* ---- into the pool ---- */
+
+static void journaled(void *arg)
+{
+	struct admission *a = arg;
+
+	finish(a);
+}
+
+static void retry_orphan(void *arg, const struct admit_result *result)
+{
+	(void)arg;
+	(void)result;
+}
+
+static void retry_orphans(struct admit *admit, const struct rc_txid *parent)
+{
+	struct orphan *o;
+
+	while ((o = orphans_take_child(admit->orphans, parent))) {
+		struct admit_options options = {.peer = o->peer};
+
+		admit_submit(admit, o->raw, o->len, &options, retry_orphan, NULL);
+		free(o);
+	}
+}
+
+/* What the locks and coins say about when it may be mined. */
+static void fill_facts(const struct admission *a, struct pool_facts *facts)
+{
+	struct admit *admit = a->admit;
+	uint32_t maturity = admit->chain->network->params.maturity;
+
+	*facts = (struct pool_facts){
+		.fee = a->loose.fee,
+		.budget = a->loose.budget,
+		.time = a->options.time ? a->options.time
+					: (uint64_t)(rc_wall_ms(admit->clock) / 1000),
+		.peer = a->options.peer,
+		.height = node_height(a->at),
+		.local = a->options.local,
+	};
+	if (a->tx.lock_time && a->tx.lock_time < RC_LOCK_TIME_IS_TIME)
+		facts->min_height = a->tx.lock_time + 1;
+	for (uint32_t i = 0; i < a->tx.n_inputs; i++) {
+		uint32_t made = a->coins[i].height, sequence = a->tx.inputs[i].sequence;
+		uint32_t least = 0;
+
+		if (a->source[i] != COIN_STATE)
+			continue;
+		if (made > facts->coins_to)
+			facts->coins_to = made;
+		if (!(sequence & RC_SEQUENCE_NO_LOCK))
+			least = made + (sequence & RC_SEQUENCE_BLOCKS);
+		if (a->coins[i].coinbase && made + maturity > least)
+			least = made + maturity;
+		if (least > facts->min_height)
+			facts->min_height = least;
+	}
+}
+
+static void enter_pool(struct admission *a)
+{
+	struct admit *admit = a->admit;
+	uint64_t now = (uint64_t)(rc_wall_ms(admit->clock) / 1000);
+	struct rc_txid txid = a->tx.txid;
+	struct pool_facts facts;
+	struct pool_tx *entry;
+	enum rc_verdict verdict;
+	struct journal_record record;
+
+	if (a->options.test_only) {
+		finish(a);
+		return;
+	}
+	fill_facts(a, &facts);
+	verdict = mempool_add(admit->pool, &a->tx, a->coin_at, &facts, now, &entry);
+	if (verdict != RC_VERDICT_OK) {
+		refuse(a, verdict, 0, false);
+		return;
+	}
+	rc_metric_add(admit->metrics, METRIC_POOL_ACCEPTED, 1);
+	admit->accepted(admit->arg, entry, &a->options);
+	record = (struct journal_record){facts.time, facts.local, a->raw.data, a->raw.len};
+	if (a->options.journaled) {
+		finish(a);
+	} else if (a->options.local) {
+		/* Success is answered when it is on the disk. */
+		journal_append(admit->journal, &record, true, journaled, a);
+	} else {
+		journal_append(admit->journal, &record, false, NULL, NULL);
+		finish(a);
+	}
+	retry_orphans(admit, &txid);
+}
+
+/* ---- witnesses ---- */
+
+static void verify_run(struct rc_work *work)
+{
+	struct admission *a = (struct admission *)((char *)work - offsetof(struct admission, work));
+
+	a->finding = rc_witness_job_run(&a->admit->chain->network->id, &a->job, NULL);
+	if (a->finding.verdict == RC_VERDICT_OK)
+		verified_add(a->admit->verified, &a->tx.wtxid);
+}
+
+/* Are the coins still what they were? */
+static bool still_there(const struct admission *a)
+{
+	if (a->at != chain_tip(a->admit->chain))
+		return false;
+	for (uint32_t i = 0; i < a->tx.n_inputs; i++) {
+		if (a->source[i] == COIN_POOL &&
+		    !mempool_find(a->admit->pool, &a->tx.inputs[i].prevout.txid))
+			return false;
+	}
+	return true;
+}
+
+static void verify_done(struct rc_work *work)
+{
+	struct admission *a = (struct admission *)((char *)work - offsetof(struct admission, work));
+
+	if (a->finding.verdict != RC_VERDICT_OK)
+		refuse(a, a->finding.verdict, a->finding.input, true);
+	else if (still_there(a))
+		enter_pool(a);
+	else
+		gather(a);
+}
+
+static void start_verify(struct admission *a)
+{
+	a->job = (struct rc_witness_job){
+		.tx = &a->tx,
+		.coins = a->coin_at,
+		.n_inputs = a->tx.n_inputs,
+	};
+	a->work = (struct rc_work){.run = verify_run, .done = verify_done};
+	rc_workers_submit(a->admit->verify, &a->work);
+}
+
+/* ---- with coins ---- */
+
+static void orphaned(struct admission *a)
+{
+	struct admit *admit = a->admit;
+	struct admit_result *result = &a->result;
+
+	for (uint32_t i = 0; i < a->tx.n_inputs; i++) {
+		const struct rc_txid *parent = &a->tx.inputs[i].prevout.txid;
+		size_t j = 0;
+
+		if (a->source[i] != COIN_NONE)
+			continue;
+		while (j < result->n_missing && !rc_txid_eq(&result->missing[j], parent))
+			j++;
+		if (j == result->n_missing && j < ORPHAN_PARENTS_MAX)
+			result->missing[result->n_missing++] = *parent;
+	}
+	if (a->options.peer && !a->options.test_only)
+		result->orphan =
+			orphans_add(admit->orphans, &a->tx, result->missing, result->n_missing,
+				    a->options.peer, (uint64_t)(rc_wall_ms(admit->clock) / 1000));
+	rc_metric_set(admit->metrics, METRIC_POOL_ORPHANS, (int64_t)orphans_count(admit->orphans));
+}
+
+static void judge(struct admission *a)
+{
+	struct admit *admit = a->admit;
+	uint64_t now = (uint64_t)(rc_wall_ms(admit->clock) / 1000);
+	struct rc_loose_context context = {
+		.network = admit->chain->network,
+		.height = node_height(a->at) + 1,
+		.median_time = a->at->median_time,
+	};
+	enum rc_verdict verdict = rc_tx_check_with_coins(&context, &a->tx, a->coin_at, &a->loose);
+
+	if (verdict == RC_V_TX_INPUT_MISSING)
+		orphaned(a);
+	if (verdict != RC_VERDICT_OK) {
+		refuse(a, verdict, a->loose.bad_input, a->loose.bad_input < a->tx.n_inputs);
+		return;
+	}
+	a->result.fee = a->loose.fee;
+	if (a->options.max_fee_rate &&
+	    fee_rate_compare(a->loose.fee, a->tx.raw.len, a->options.max_fee_rate, 1000) > 0) {
+		refuse(a, RC_V_POOL_MAX_FEE, 0, false);
+		return;
+	}
+	verdict = mempool_check(admit->pool, &a->tx, a->loose.fee, now);
+	if (verdict != RC_VERDICT_OK)
+		refuse(a, verdict, 0, false);
+	else if (verified_has(admit->verified, &a->tx.wtxid))
+		enter_pool(a);
+	else
+		start_verify(a);
+}
+
+static void again_now(void *arg)
+{
+	struct admit *admit = arg;
+
+	rc_defer_enable(admit->flush, true);
+}
+
+static void ask_later(struct admit *admit)
+{
+	if (!admit->later)
+		admit->later = rc_loop_add_timer(admit->loop, again_now, admit);
+	rc_timer_arm(admit->later, AGAIN_MS * 1000);
+}
+
+static void put_back(struct admit *admit, struct admission *members)
+{
+	struct admission *a, *next;
+
+	LL_FOREACH_SAFE(members, a, next)
+	LL_PREPEND(admit->asking, a);
+}
+
+static void coins_answered(void *arg, const struct rc_reply *reply,
+			   const struct rc_utxod_coins *coins)
+{
+	struct batch *batch = arg;
+	struct admit *admit = batch->admit;
+	struct admission *members = batch->members, *a, *next;
+	struct block_node *tip;
+	size_t k = 0;
+	uint32_t asked = batch->n_outpoints;
+
+	free(batch);
+	if (admit->closing)
+		return;
+	tip = chain_tip(admit->chain);
+	admit->batches_out--;
+	if (reply->err < 0 || coins->n != asked || !rc_block_id_eq(&coins->at.id, &tip->id)) {
+		/* utxod is away, or at another block than we know: ask again when that is over. */
+		put_back(admit, members);
+		ask_later(admit);
+		return;
+	}
+	LL_FOREACH_SAFE(members, a, next)
+	{
+		a->at = tip;
+		for (uint32_t i = 0; i < a->tx.n_inputs; i++) {
+			if (a->source[i] == COIN_POOL)
+				continue;
+			a->coins[i] = coins->coins[k++];
+			if (rc_utxod_coin_found(&a->coins[i])) {
+				a->source[i] = COIN_STATE;
+				a->coin_at[i] = &a->coins[i];
+			}
+		}
+	}
+	rc_defer_enable(admit->flush, admit->asking != NULL);
+	/* Each may end others that wait for it, but never one of this list. */
+	LL_FOREACH_SAFE(members, a, next)
+	{
+		if (still_there(a))
+			judge(a);
+		else
+			gather(a);
+	}
+}
+
+static void flush(void *arg)
+{
+	struct admit *admit = arg;
+
+	rc_defer_enable(admit->flush, false);
+	while (admit->asking && admit->batches_out < BATCHES_MAX) {
+		struct batch *batch = rc_alloc(sizeof(*batch));
+		RC_AUTOFREE struct rc_outpoint *outpoints =
+			rc_alloc_array(BATCH_OUTPOINTS_MAX, sizeof(*outpoints));
+		struct admission *a;
+		uint32_t n = 0;
+
+		batch->admit = admit;
+		while ((a = admit->asking) && (n == 0 || n + a->to_ask <= BATCH_OUTPOINTS_MAX)) {
+			LL_DELETE(admit->asking, a);
+			LL_PREPEND(batch->members, a);
+			n += a->to_ask;
+		}
+		if (n > BATCH_OUTPOINTS_MAX) {
+			free(outpoints);
+			outpoints = rc_alloc_array(n, sizeof(*outpoints));
+		}
+		n = 0;
+		LL_FOREACH (batch->members, a) {
+			for (uint32_t i = 0; i < a->tx.n_inputs; i++) {
+				if (a->source[i] != COIN_POOL)
+					outpoints[n++] = a->tx.inputs[i].prevout;
+			}
+		}
+		batch->n_outpoints = n;
+		admit->batches_out++;
+		rc_utxod_get_coins(admit->utxod, NULL, outpoints, n, COINS_DEADLINE_MS,
+				   coins_answered, batch);
+	}
+}
+
+/* Looks for the coins: in the pool, with transactions under way, else in the state. */
+static void gather(struct admission *a)
+{
+	struct admit *admit = a->admit;
+	struct block_node *tip = chain_tip(admit->chain);
+
+	a->to_ask = 0;
+	a->at = tip;
+	for (uint32_t i = 0; i < a->tx.n_inputs; i++) {
+		const struct rc_outpoint *prevout = &a->tx.inputs[i].prevout;
+		struct admission *parent;
+
+		a->source[i] = COIN_NONE;
+		a->coin_at[i] = NULL;
+		if (mempool_coin(admit->pool, prevout, node_height(tip) + 1, &a->coins[i])) {
+			a->source[i] = COIN_POOL;
+			a->coin_at[i] = &a->coins[i];
+			continue;
+		}
+		HASH_FIND(by_txid, admit->by_txid, prevout->txid.b, 32, parent);
+		if (parent && parent != a) {
+			parent->children =
+				rc_realloc_array(parent->children, parent->n_children + 1,
+						 sizeof(struct admission *));
+			parent->children[parent->n_children++] = a;
+			a->waiting++;
+			continue;
+		}
+		a->to_ask++;
+	}
+	if (a->waiting)
+		return;
+	if (a->to_ask == 0) {
+		judge(a);
+		return;
+	}
+	LL_PREPEND(admit->asking, a);
+	if (!admit->flush)
+		admit->flush = rc_loop_add_defer(admit->loop, flush, admit);
+	rc_defer_enable(admit->flush, true);
+}
+
+/* ---- arrival ---- */
+
+bool admit_has_room(const struct admit *admit, size_t bytes)
+{
+	return admit->count < ADMIT_COUNT_MAX &&
+	       (admit->count == 0 || admit->bytes + bytes <= ADMIT_BYTES_MAX);
+}
+
+bool admit_knows(const struct admit *admit, const struct rc_wtxid *wtxid)
+{
+	struct admission *a;
+	struct rejected *r;
+
+	HASH_FIND(by_wtxid, admit->by_wtxid, wtxid->b, sizeof(wtxid->b), a);
+	HASH_FIND(hh, admit->rejected, wtxid->b, sizeof(wtxid->b), r);
+	return a || r || orphans_has(admit->orphans, wtxid);
+}
+
+/* What can be told at once. True: *result is the answer. */
+static bool known_answer(struct admit *admit, const struct rc_tx *tx, struct admit_result *result)
+{
+	struct pool_tx *entry = mempool_find_wtxid(admit->pool, &tx->wtxid);
+	struct rejected *r;
+	enum rc_verdict verdict;
+
+	result->txid = tx->txid;
+	result->wtxid = tx->wtxid;
+	result->size = (uint32_t)tx->raw.len;
+	if (entry) {
+		result->duplicate = true;
+		result->fee = entry->facts.fee;
+		return true;
+	}
+	HASH_FIND(hh, admit->rejected, tx->wtxid.b, sizeof(tx->wtxid.b), r);
+	verdict = r ? r->verdict : mempool_check_form(admit->pool, tx);
+	if (verdict == RC_VERDICT_OK)
+		return false;
+	set_verdict(result, verdict, 0, false);
+	rc_metric_add(admit->metrics, METRIC_POOL_REFUSED, 1);
+	return true;
+}
+
+static void duplicate_journaled(void *arg)
+{
+	struct admission *a = arg;
+
+	a->askers->fn(a->askers->arg, &a->result);
+	admission_free(a);
+}
+
+/* Answers one that was never under way. What a person submits is on the disk before it is answered,
+ * also where a peer was first. */
+static void answer_now(struct admission *a, admit_fn fn, void *arg)
+{
+	struct pool_tx *entry = mempool_find_wtxid(a->admit->pool, &a->tx.wtxid);
+
+	if (a->options.local && a->result.duplicate && !entry->facts.local) {
+		struct journal_record record = {entry->facts.time, true, a->raw.data, a->raw.len};
+
+		entry->facts.local = true;
+		add_asker(a, fn, arg);
+		journal_append(a->admit->journal, &record, true, duplicate_journaled, a);
+		return;
+	}
+	fn(arg, &a->result);
+	admission_free(a);
+}
+
+void admit_submit(struct admit *admit, const void *raw, size_t len,
+		  const struct admit_options *options, admit_fn fn, void *arg)
+{
+	struct admission *a = rc_alloc(sizeof(*a)), *same = NULL;
+	enum rc_verdict verdict;
+
+	a->admit = admit;
+	a->options = *options;
+	rc_buf_put(&a->raw, raw, len);
+	verdict = rc_tx_check_loose(a->raw.data, a->raw.len, &a->arena, &a->tx);
+	if (verdict != RC_VERDICT_OK) {
+		if (verdict != RC_V_TX_PARSE) {
+			a->result.txid = a->tx.txid;
+			a->result.wtxid = a->tx.wtxid;
+			reject(admit, &a->tx.wtxid, verdict);
+		}
+		a->result.size = (uint32_t)len;
+		set_verdict(&a->result, verdict, 0, false);
+		rc_metric_add(admit->metrics, METRIC_POOL_REFUSED, 1);
+	}
+	/* The same one under way: its answer is ours too. */
+	if (verdict == RC_VERDICT_OK)
+		HASH_FIND(by_wtxid, admit->by_wtxid, a->tx.wtxid.b, 32, same);
+	if (same && !same->options.test_only && !options->test_only) {
+		same->options.local |= options->local;
+		add_asker(same, fn, arg);
+		admission_free(a);
+		return;
+	}
+	if (verdict != RC_VERDICT_OK || known_answer(admit, &a->tx, &a->result)) {
+		answer_now(a, fn, arg);
+		return;
+	}
+	a->coins = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coins));
+	a->coin_at = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coin_at));
+	a->source = rc_arena_alloc(&a->arena, a->tx.n_inputs);
+	add_asker(a, fn, arg);
+	HASH_ADD(by_txid, admit->by_txid, tx.txid.b, sizeof(a->tx.txid.b), a);
+	HASH_ADD(by_wtxid, admit->by_wtxid, tx.wtxid.b, sizeof(a->tx.wtxid.b), a);
+	admit->count++;
+	admit->bytes += a->raw.len;
+	rc_metric_set(admit->metrics, METRIC_ADMIT_IN_FLIGHT, (int64_t)admit->count);
+	gather(a);
+}
+
+void admit_tip_moved(struct admit *admit)
+{
+	if (admit->asking && admit->flush)
+		rc_defer_enable(admit->flush, true);
+}

@@ -1,0 +1,381 @@
+/* The pool's journal. See journal.h. */
+#include "daemons/chaind/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "service/service.h"
+
+static const uint8_t FILE_MAGIC[4] = {'R', 'C', 'M', 'J'};
+static const uint8_t RECORD_MAGIC[4] = {'R', 'C', 'T', 'X'};
+#define JOURNAL_VERSION	    1
+#define JOURNAL_BODY_HEAD   9
+#define JOURNAL_FLAG_LOCAL  1
+#define JOURNAL_CHECK_BYTES 8
+/* A file is never read whole beyond this: the pool's 300 MB, twice, and as much again. */
+#define JOURNAL_FILE_MAX (UINT64_C(1) << 30)
+
+/* Who waits for a write. */
+struct journal_waiter {
+	struct journal_waiter *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* What one run of the worker does. */
+struct journal_batch {
+	struct rc_buf bytes;
+	struct journal_waiter *waiters;
+	bool sync;
+	bool compact; /* bytes are a new file's */
+};
+
+struct journal {
+	struct rc_work work;
+	struct rc_workers *workers;
+	char *dir;
+	char *path;
+	struct rc_hash network_id;
+	int fd;
+	bool busy;
+	uint64_t size;
+	struct journal_batch running; /* the worker's while busy */
+	struct rc_buf compacted;      /* waits for its turn, before next */
+	bool has_compacted;
+	struct journal_batch next;
+};
+
+/* ---- format ---- */
+
+void journal_head_put(struct rc_buf *buf, const struct rc_hash *network_id)
+{
+	rc_buf_put(buf, FILE_MAGIC, sizeof(FILE_MAGIC));
+	rc_buf_put_u8(buf, JOURNAL_VERSION);
+	rc_buf_put(buf, network_id->b, sizeof(network_id->b));
+}
+
+void journal_record_put(struct rc_buf *buf, const struct journal_record *record)
+{
+	size_t start = buf->len;
+	size_t body_len = JOURNAL_BODY_HEAD + record->tx_len;
+	uint8_t hash[32];
+
+	assert(record->tx_len <= JOURNAL_TX_MAX);
+	rc_buf_put(buf, RECORD_MAGIC, sizeof(RECORD_MAGIC));
+	rc_buf_put_le32(buf, (uint32_t)body_len);
+	rc_buf_add(buf, JOURNAL_CHECK_BYTES);
+	rc_buf_put_le64(buf, record->time);
+	rc_buf_put_u8(buf, record->local ? JOURNAL_FLAG_LOCAL : 0);
+	rc_buf_put(buf, record->tx, record->tx_len);
+	rc_sha256(buf->data + start + JOURNAL_RECORD_HEAD, body_len, hash);
+	memcpy(buf->data + start + 8, hash, JOURNAL_CHECK_BYTES);
+}
+
+/* Reads a record at p; false if there is none. */
+static bool record_at(const uint8_t *p, size_t len, struct journal_record *ret, size_t *ret_used)
+{
+	struct rc_reader r = rc_reader_of(p, len);
+	const uint8_t *magic = rc_read_bytes(&r, sizeof(RECORD_MAGIC));
+	uint32_t body_len = rc_read_le32(&r);
+	const uint8_t *check = rc_read_bytes(&r, JOURNAL_CHECK_BYTES);
+	const uint8_t *body;
+	uint8_t hash[32];
+
+	if (r.failed || memcmp(magic, RECORD_MAGIC, sizeof(RECORD_MAGIC)) != 0 ||
+	    body_len < JOURNAL_BODY_HEAD || body_len > JOURNAL_BODY_HEAD + JOURNAL_TX_MAX)
+		return false;
+	body = rc_read_bytes(&r, body_len);
+	if (!body)
+		return false;
+	rc_sha256(body, body_len, hash);
+	if (memcmp(check, hash, JOURNAL_CHECK_BYTES) != 0)
+		return false;
+	ret->time = rc_get_le64(body);
+	ret->local = body[8] & JOURNAL_FLAG_LOCAL;
+	ret->tx = body + JOURNAL_BODY_HEAD;
+	ret->tx_len = body_len - JOURNAL_BODY_HEAD;
+	*ret_used = JOURNAL_RECORD_HEAD + body_len;
+	return true;
+}
+
+/* Where the next record may begin: the next magic after at. */
+static size_t next_magic(const uint8_t *data, size_t len, size_t at)
+{
+	const uint8_t *p = at < len ? memmem(data + at, len - at, RECORD_MAGIC, 4) : NULL;
+
+	return p ? (size_t)(p - data) : len;
+}
+
+int journal_parse(const uint8_t *data, size_t len, const struct rc_hash *network_id,
+		  void (*fn)(void *arg, const struct journal_record *record), void *arg,
+		  struct journal_parsed *ret_parsed, struct rc_error *error)
+{
+	struct journal_parsed parsed = {0};
+	size_t at = JOURNAL_HEAD_SIZE;
+	bool skipped = false;
+
+	if (len < JOURNAL_HEAD_SIZE || memcmp(data, FILE_MAGIC, sizeof(FILE_MAGIC)) != 0)
+		return rc_error_set(error, RC_EFORMAT, "not a mempool journal");
+	if (data[4] != JOURNAL_VERSION)
+		return rc_error_set(error, RC_EVERSION, "mempool journal of version %u, not %u",
+				    data[4], JOURNAL_VERSION);
+	if (memcmp(data + 5, network_id->b, 32) != 0)
+		return rc_error_set(error, RC_ENETWORK, "mempool journal of another network");
+	parsed.good_len = at;
+	while (at < len) {
+		struct journal_record record;
+		size_t used;
+
+		if (record_at(data + at, len - at, &record, &used)) {
+			parsed.damaged += skipped;
+			skipped = false;
+			parsed.records++;
+			at += used;
+			parsed.good_len = at;
+			fn(arg, &record);
+		} else {
+			skipped = true;
+			at = next_magic(data, len, at + 1);
+		}
+	}
+	parsed.torn = parsed.good_len < len;
+	*ret_parsed = parsed;
+	return RC_OK;
+}
+
+/* ---- file ---- */
+
+static void write_all(int fd, const uint8_t *data, size_t len, const char *path)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			rc_service_die_io("writing %s failed: %s; the pool's journal is not "
+					  "complete, restarting from what is on disk",
+					  path, strerror(n < 0 ? errno : ENOSPC));
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+static void sync_file(int fd, const char *path)
+{
+	if (fdatasync(fd) < 0)
+		rc_service_die_io("syncing %s failed: %s; restarting from what is on disk", path,
+				  strerror(errno));
+}
+
+/* The new file is complete and synced before it takes the old one's name. */
+static void replace_file(struct journal *journal, const struct rc_buf *bytes)
+{
+	RC_AUTOFREE char *temp = rc_asprintf("%s.tmp", journal->path);
+	struct rc_error error;
+	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		rc_service_die_io("making %s failed: %s", temp, strerror(errno));
+	write_all(fd, bytes->data, bytes->len, temp);
+	sync_file(fd, temp);
+	if (rename(temp, journal->path) < 0)
+		rc_service_die_io("renaming %s failed: %s", temp, strerror(errno));
+	if (rc_dir_sync(journal->dir, &error) < 0)
+		rc_service_die_io("%s", error.text);
+	close(journal->fd);
+	journal->fd = fd;
+}
+
+static void run_batch(struct rc_work *work)
+{
+	struct journal *journal = (struct journal *)work;
+
+	if (journal->running.compact) {
+		replace_file(journal, &journal->running.bytes);
+		return;
+	}
+	write_all(journal->fd, journal->running.bytes.data, journal->running.bytes.len,
+		  journal->path);
+	if (journal->running.sync)
+		sync_file(journal->fd, journal->path);
+}
+
+static void start_batch(struct journal *journal)
+{
+	if (journal->busy)
+		return;
+	if (journal->has_compacted) {
+		journal->running =
+			(struct journal_batch){.bytes = journal->compacted, .compact = true};
+		journal->compacted = RC_BUF_INIT;
+		journal->has_compacted = false;
+		journal->size = 0;
+	} else if (journal->next.bytes.len) {
+		journal->running = journal->next;
+		journal->next = (struct journal_batch){0};
+	} else {
+		return;
+	}
+	journal->size += journal->running.bytes.len;
+	journal->busy = true;
+	rc_workers_submit(journal->workers, &journal->work);
+}
+
+static void batch_done(struct rc_work *work)
+{
+	struct journal *journal = (struct journal *)work;
+	struct journal_waiter *waiter = journal->running.waiters;
+
+	rc_buf_done(&journal->running.bytes);
+	journal->running = (struct journal_batch){0};
+	journal->busy = false;
+	start_batch(journal);
+	while (waiter) {
+		struct journal_waiter *next = waiter->next;
+
+		waiter->fn(waiter->arg);
+		free(waiter);
+		waiter = next;
+	}
+}
+
+static int open_file(struct journal *journal, struct rc_error *error)
+{
+	journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (journal->fd < 0)
+		return rc_error_errno(error, "cannot open %s", journal->path);
+	return RC_OK;
+}
+
+static int start_file(struct journal *journal, struct rc_error *error)
+{
+	struct rc_buf head = RC_BUF_INIT;
+	int rc;
+
+	journal_head_put(&head, &journal->network_id);
+	rc = rc_file_replace(journal->path, head.data, head.len, 0640, error);
+	journal->size = head.len;
+	rc_buf_done(&head);
+	return rc;
+}
+
+static int read_file(struct journal *journal,
+		     void (*fn)(void *arg, const struct journal_record *record), void *arg,
+		     struct rc_error *error)
+{
+	struct rc_buf bytes = RC_BUF_INIT;
+	struct journal_parsed parsed;
+	int rc = rc_file_read(journal->path, JOURNAL_FILE_MAX, &bytes, error);
+
+	if (rc == RC_ENOENT || (rc == RC_OK && bytes.len < JOURNAL_HEAD_SIZE)) {
+		rc_buf_done(&bytes);
+		return start_file(journal, error);
+	}
+	if (rc == RC_OK)
+		rc = journal_parse(bytes.data, bytes.len, &journal->network_id, fn, arg, &parsed,
+				   error);
+	rc_buf_done(&bytes);
+	if (rc < 0)
+		return rc_error_prefix(error, "%s", journal->path);
+	if (parsed.damaged)
+		rc_log(RC_LOG_WARNING,
+		       "%s is damaged in %zu places; the transactions there are lost, %zu others "
+		       "were read",
+		       journal->path, parsed.damaged, parsed.records);
+	if (parsed.torn) {
+		rc_log(RC_LOG_NOTICE, "%s ends in an unfinished record; it is cut off",
+		       journal->path);
+		if (truncate(journal->path, (off_t)parsed.good_len) < 0)
+			return rc_error_errno(error, "cannot shorten %s", journal->path);
+	}
+	journal->size = parsed.good_len;
+	return RC_OK;
+}
+
+int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_workers *workers,
+		 void (*fn)(void *arg, const struct journal_record *record), void *arg,
+		 struct journal **ret_journal, struct rc_error *error)
+{
+	struct journal *journal = rc_alloc(sizeof(*journal));
+	int rc;
+
+	journal->workers = workers;
+	journal->work.run = run_batch;
+	journal->work.done = batch_done;
+	journal->dir = rc_strdup(dir);
+	journal->path = rc_asprintf("%s/mempool.journal", dir);
+	journal->network_id = *network_id;
+	journal->fd = -1;
+	rc = read_file(journal, fn, arg, error);
+	if (rc == RC_OK)
+		rc = open_file(journal, error);
+	if (rc < 0) {
+		journal_close(journal);
+		return rc;
+	}
+	*ret_journal = journal;
+	return RC_OK;
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	assert(!journal->busy);
+	if (journal->fd >= 0)
+		close(journal->fd);
+	rc_buf_done(&journal->compacted);
+	rc_buf_done(&journal->next.bytes);
+	free(journal->dir);
+	free(journal->path);
+	free(journal);
+}
+
+void journal_append(struct journal *journal, const struct journal_record *record, bool sync,
+		    void (*fn)(void *arg), void *arg)
+{
+	journal_record_put(&journal->next.bytes, record);
+	journal->next.sync |= sync;
+	if (fn) {
+		struct journal_waiter *waiter = rc_alloc(sizeof(*waiter));
+
+		*waiter = (struct journal_waiter){journal->next.waiters, fn, arg};
+		journal->next.waiters = waiter;
+	}
+	start_batch(journal);
+}
+
+void journal_compact(struct journal *journal, struct rc_buf *records)
+{
+	struct rc_buf file = RC_BUF_INIT;
+
+	journal_head_put(&file, &journal->network_id);
+	rc_buf_put(&file, records->data, records->len);
+	rc_buf_done(records);
+	if (journal->has_compacted)
+		rc_buf_done(&journal->compacted);
+	journal->compacted = file;
+	journal->has_compacted = true;
+	start_batch(journal);
+}
+
+bool journal_idle(const struct journal *journal)
+{
+	return !journal->busy && !journal->has_compacted && journal->next.bytes.len == 0;
+}
+
+uint64_t journal_size(const struct journal *journal)
+{
+	return journal->size;
+}

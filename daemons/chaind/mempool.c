@@ -1,0 +1,494 @@
+/* The pool's transactions and their links. Policy is in mempool_policy.c. See mempool.h. */
+#include "daemons/chaind/mempool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemons/chaind/mempool_sets.h"
+
+/* What the hash tables and heaps take beside a transaction's own allocation: handles are in it, so
+ * this is buckets and two heap places. */
+#define POOL_TX_OVERHEAD 96
+
+const struct pool_limits pool_limits_default = {
+	.bytes_max = UINT64_C(300) << 20,
+	.min_fee_rate = 1000,
+	.ancestors_max = 25,
+	.descendants_max = 25,
+	.size_max = 100000,
+	.data_max = 1,
+	.dust = 546,
+	.expiry = 14 * 86400,
+	.replace_max = 100,
+};
+
+const char *pool_removal_name(enum pool_removal why)
+{
+	static const char *const names[POOL_REMOVALS] = {
+		[POOL_IN_BLOCK] = "block",    [POOL_CONFLICT] = "conflict",
+		[POOL_REPLACED] = "replaced", [POOL_EVICTED] = "evicted",
+		[POOL_EXPIRED] = "expired",   [POOL_REORGANISED] = "reorganised",
+	};
+
+	return names[why];
+}
+
+int fee_rate_compare(uint64_t fee_a, uint64_t size_a, uint64_t fee_b, uint64_t size_b)
+{
+	unsigned __int128 a = (unsigned __int128)fee_a * size_b;
+	unsigned __int128 b = (unsigned __int128)fee_b * size_a;
+
+	return (a > b) - (a < b);
+}
+
+/* Eviction: the lower of the rates that going costs the pool: its own, or with what follows. */
+static bool evict_above(const struct pool_tx *a, const struct pool_tx *b)
+{
+	bool a_own = fee_rate_compare(a->facts.fee, a->tx.raw.len, a->desc_fee, a->desc_size) > 0;
+	bool b_own = fee_rate_compare(b->facts.fee, b->tx.raw.len, b->desc_fee, b->desc_size) > 0;
+	int by_rate = fee_rate_compare(
+		a_own ? a->facts.fee : a->desc_fee, a_own ? a->tx.raw.len : a->desc_size,
+		b_own ? b->facts.fee : b->desc_fee, b_own ? b->tx.raw.len : b->desc_size);
+
+	return by_rate ? by_rate < 0 : a->sequence > b->sequence;
+}
+
+/* Mining: the lower of its own rate and that of it with all it needs. */
+static bool mine_above(const struct pool_tx *a, const struct pool_tx *b)
+{
+	bool a_own = fee_rate_compare(a->facts.fee, a->tx.raw.len, a->anc_fee, a->anc_size) < 0;
+	bool b_own = fee_rate_compare(b->facts.fee, b->tx.raw.len, b->anc_fee, b->anc_size) < 0;
+	int by_rate = fee_rate_compare(
+		a_own ? a->facts.fee : a->anc_fee, a_own ? a->tx.raw.len : a->anc_size,
+		b_own ? b->facts.fee : b->anc_fee, b_own ? b->tx.raw.len : b->anc_size);
+
+	return by_rate ? by_rate > 0 : a->sequence < b->sequence;
+}
+
+void mempool_init(struct mempool *pool, const struct pool_limits *limits,
+		  void (*on_removed)(void *arg, const struct pool_tx *tx, enum pool_removal why),
+		  void *arg)
+{
+	memset(pool, 0, sizeof(*pool));
+	pool->limits = *limits;
+	pool->on_removed = on_removed;
+	pool->arg = arg;
+	pool_heap_init(&pool->evict, evict_above, offsetof(struct pool_tx, evict_place));
+	pool_heap_init(&pool->mine, mine_above, offsetof(struct pool_tx, mine_place));
+}
+
+static void pool_tx_free(struct pool_tx *tx)
+{
+	free(tx->parents);
+	free(tx->children);
+	free(tx);
+}
+
+struct pool_tx *mempool_find(const struct mempool *pool, const struct rc_txid *txid)
+{
+	struct pool_tx *tx;
+
+	HASH_FIND(by_txid, pool->by_txid, txid->b, sizeof(txid->b), tx);
+	return tx;
+}
+
+struct pool_tx *mempool_find_wtxid(const struct mempool *pool, const struct rc_wtxid *wtxid)
+{
+	struct pool_tx *tx;
+
+	HASH_FIND(by_wtxid, pool->by_wtxid, wtxid->b, sizeof(wtxid->b), tx);
+	return tx;
+}
+
+struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outpoint *outpoint)
+{
+	uint8_t key[RC_OUTPOINT_SIZE];
+	struct pool_spend *spend;
+
+	rc_outpoint_key_encode(outpoint, key);
+	HASH_FIND(hh, pool->spends, key, sizeof(key), spend);
+	return spend ? spend->tx : NULL;
+}
+
+bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint, uint32_t height,
+		  struct rc_coin *ret_coin)
+{
+	struct pool_tx *tx = mempool_find(pool, &outpoint->txid);
+	const struct rc_tx_out *out;
+
+	if (!tx || outpoint->index >= tx->tx.n_outputs)
+		return false;
+	out = &tx->tx.outputs[outpoint->index];
+	if (!rc_lock_makes_coin(&out->lock))
+		return false;
+	rc_coin_init(ret_coin, out->amount, height, false, &out->lock);
+	return true;
+}
+
+struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash)
+{
+	struct pool_lock *lock;
+
+	HASH_FIND(hh, pool->locks, lock_hash->b, sizeof(lock_hash->b), lock);
+	return lock;
+}
+
+/* ---- one allocation for a transaction and all it looks into ---- */
+
+/* Moves a pointer into old bytes to the same place of the new ones. */
+static const uint8_t *moved(const uint8_t *p, const uint8_t *from, const uint8_t *to)
+{
+	return p ? to + (p - from) : NULL;
+}
+
+static struct pool_tx *pool_tx_new(const struct rc_tx *tx, const struct rc_coin *const *coins,
+				   const struct pool_facts *facts)
+{
+	size_t n_in = tx->n_inputs, n_out = tx->n_outputs;
+	size_t size = sizeof(struct pool_tx) +
+		      n_in * (sizeof(struct pool_spend) + sizeof(struct pool_lock_ref) +
+			      sizeof(struct rc_coin) + sizeof(struct rc_tx_in)) +
+		      n_out * (sizeof(struct pool_lock_ref) + sizeof(struct rc_tx_out)) +
+		      tx->raw.len;
+	struct pool_tx *p = rc_alloc(size);
+	const uint8_t *from = tx->raw.data;
+	uint8_t *raw;
+
+	p->spends = (struct pool_spend *)(p + 1);
+	p->in_refs = (struct pool_lock_ref *)(p->spends + n_in);
+	p->out_refs = p->in_refs + n_in;
+	p->tx = *tx;
+	p->tx.inputs = (struct rc_tx_in *)(p->out_refs + n_out);
+	p->tx.outputs = (struct rc_tx_out *)(p->tx.inputs + n_in);
+	p->coins = (struct rc_coin *)(p->tx.outputs + n_out);
+	raw = (uint8_t *)(p->coins + n_in);
+	memcpy(raw, from, tx->raw.len);
+	p->tx.raw.data = raw;
+	p->tx.payload.data = moved(tx->payload.data, from, raw);
+	for (size_t i = 0; i < n_in; i++) {
+		p->tx.inputs[i] = tx->inputs[i];
+		p->tx.inputs[i].witness = moved(tx->inputs[i].witness, from, raw);
+		p->coins[i] = *coins[i];
+		p->spends[i].tx = p;
+		rc_outpoint_key_encode(&tx->inputs[i].prevout, p->spends[i].key);
+	}
+	for (size_t i = 0; i < n_out; i++) {
+		p->tx.outputs[i] = tx->outputs[i];
+		p->tx.outputs[i].lock.data = moved(tx->outputs[i].lock.data, from, raw);
+	}
+	p->facts = *facts;
+	p->usage = size + POOL_TX_OVERHEAD + (n_in + n_out) * sizeof(struct pool_lock) / 2;
+	return p;
+}
+
+/* ---- the index by lock ---- */
+
+static void ref_add(struct mempool *pool, struct pool_lock_ref *ref, struct pool_tx *tx,
+		    uint32_t index, bool spends, const struct rc_lock *lock)
+{
+	struct rc_hash hash;
+	struct pool_lock *l;
+
+	rc_lock_hash(lock->data, lock->len, &hash);
+	l = mempool_lock(pool, &hash);
+	if (!l) {
+		l = rc_alloc(sizeof(*l));
+		l->hash = hash;
+		HASH_ADD(hh, pool->locks, hash.b, sizeof(l->hash.b), l);
+	}
+	*ref = (struct pool_lock_ref){l, l->refs, NULL, tx, index, spends};
+	if (l->refs)
+		l->refs->prev = ref;
+	l->refs = ref;
+}
+
+static void ref_drop(struct mempool *pool, struct pool_lock_ref *ref)
+{
+	struct pool_lock *lock = ref->lock;
+
+	if (!lock)
+		return;
+	if (ref->prev)
+		ref->prev->next = ref->next;
+	else
+		lock->refs = ref->next;
+	if (ref->next)
+		ref->next->prev = ref->prev;
+	if (!lock->refs) {
+		HASH_DEL(pool->locks, lock);
+		free(lock);
+	}
+}
+
+static void refs_add(struct mempool *pool, struct pool_tx *tx)
+{
+	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
+		struct rc_lock lock = rc_coin_lock(&tx->coins[i]);
+
+		ref_add(pool, &tx->in_refs[i], tx, i, true, &lock);
+	}
+	for (uint32_t i = 0; i < tx->tx.n_outputs; i++) {
+		if (rc_lock_makes_coin(&tx->tx.outputs[i].lock))
+			ref_add(pool, &tx->out_refs[i], tx, i, false, &tx->tx.outputs[i].lock);
+	}
+}
+
+/* ---- links ---- */
+
+static void link_parents(struct mempool *pool, struct pool_tx *tx)
+{
+	tx->parents = rc_alloc_array(tx->tx.n_inputs, sizeof(struct pool_tx *));
+	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
+		struct pool_tx *parent = mempool_find(pool, &tx->tx.inputs[i].prevout.txid);
+		uint32_t j = 0;
+
+		while (parent && j < tx->n_parents && tx->parents[j] != parent)
+			j++;
+		if (!parent || j < tx->n_parents)
+			continue;
+		tx->parents[tx->n_parents++] = parent;
+		if (parent->n_children == parent->cap_children) {
+			parent->cap_children = parent->cap_children * 2 + 2;
+			parent->children = rc_realloc_array(parent->children, parent->cap_children,
+							    sizeof(struct pool_tx *));
+		}
+		parent->children[parent->n_children++] = tx;
+	}
+}
+
+static void drop_link(struct pool_tx **list, uint32_t *n, const struct pool_tx *tx)
+{
+	for (uint32_t i = 0; i < *n; i++) {
+		if (list[i] == tx) {
+			list[i] = list[--*n];
+			return;
+		}
+	}
+	assert(!"a link without its other side");
+}
+
+void mempool_insert(struct mempool *pool, const struct rc_tx *rc_tx,
+		    const struct rc_coin *const *coins, const struct pool_facts *facts,
+		    struct pool_tx **ret_tx)
+{
+	struct pool_tx *tx = pool_tx_new(rc_tx, coins, facts);
+	struct pool_set ancestors;
+
+	tx->sequence = ++pool->sequence;
+	link_parents(pool, tx);
+	HASH_ADD(by_txid, pool->by_txid, tx.txid.b, sizeof(tx->tx.txid.b), tx);
+	HASH_ADD(by_wtxid, pool->by_wtxid, tx.wtxid.b, sizeof(tx->tx.wtxid.b), tx);
+	for (uint32_t i = 0; i < tx->tx.n_inputs; i++)
+		HASH_ADD(hh, pool->spends, key, sizeof(tx->spends[i].key), &tx->spends[i]);
+	refs_add(pool, tx);
+	tx->older = pool->newest;
+	*(pool->newest ? &pool->newest->newer : &pool->oldest) = tx;
+	pool->newest = tx;
+
+	tx->anc_count = tx->desc_count = 1;
+	tx->anc_size = tx->desc_size = tx->tx.raw.len;
+	tx->anc_fee = tx->desc_fee = tx->facts.fee;
+	pool_set_init(&ancestors, pool);
+	pool_set_ancestors(&ancestors, tx);
+	for (size_t i = 0; i < ancestors.n; i++) {
+		struct pool_tx *a = ancestors.txs[i];
+
+		if (a == tx)
+			continue;
+		tx->anc_count++;
+		tx->anc_size += a->tx.raw.len;
+		tx->anc_fee += a->facts.fee;
+		a->desc_count++;
+		a->desc_size += tx->tx.raw.len;
+		a->desc_fee += tx->facts.fee;
+		pool_heap_update(&pool->evict, a);
+	}
+	pool_set_done(&ancestors);
+	pool_heap_push(&pool->evict, tx);
+	pool_heap_push(&pool->mine, tx);
+	pool->count++;
+	pool->bytes += tx->tx.raw.len;
+	pool->usage += tx->usage;
+	pool->total_fee += tx->facts.fee;
+	*ret_tx = tx;
+}
+
+/* Takes one transaction out of everything. The sums of those that stay lose it. */
+static void detach(struct mempool *pool, struct pool_tx *tx)
+{
+	struct pool_set set;
+
+	pool_set_init(&set, pool);
+	pool_set_ancestors(&set, tx);
+	for (size_t i = 0; i < set.n; i++) {
+		struct pool_tx *a = set.txs[i];
+
+		if (a == tx)
+			continue;
+		a->desc_count--;
+		a->desc_size -= tx->tx.raw.len;
+		a->desc_fee -= tx->facts.fee;
+		pool_heap_update(&pool->evict, a);
+	}
+	pool_set_clear(&set);
+	pool_set_descendants(&set, tx);
+	for (size_t i = 0; i < set.n; i++) {
+		struct pool_tx *d = set.txs[i];
+
+		if (d == tx)
+			continue;
+		d->anc_count--;
+		d->anc_size -= tx->tx.raw.len;
+		d->anc_fee -= tx->facts.fee;
+		pool_heap_update(&pool->mine, d);
+	}
+	pool_set_done(&set);
+	for (uint32_t i = 0; i < tx->n_parents; i++)
+		drop_link(tx->parents[i]->children, &tx->parents[i]->n_children, tx);
+	for (uint32_t i = 0; i < tx->n_children; i++)
+		drop_link(tx->children[i]->parents, &tx->children[i]->n_parents, tx);
+	tx->n_parents = tx->n_children = 0;
+	pool_heap_remove(&pool->evict, tx);
+	pool_heap_remove(&pool->mine, tx);
+	HASH_DELETE(by_txid, pool->by_txid, tx);
+	HASH_DELETE(by_wtxid, pool->by_wtxid, tx);
+	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
+		HASH_DEL(pool->spends, &tx->spends[i]);
+		ref_drop(pool, &tx->in_refs[i]);
+	}
+	for (uint32_t i = 0; i < tx->tx.n_outputs; i++)
+		ref_drop(pool, &tx->out_refs[i]);
+	*(tx->older ? &tx->older->newer : &pool->oldest) = tx->newer;
+	*(tx->newer ? &tx->newer->older : &pool->newest) = tx->older;
+	pool->count--;
+	pool->bytes -= tx->tx.raw.len;
+	pool->usage -= tx->usage;
+	pool->total_fee -= tx->facts.fee;
+	pool->sequence++;
+}
+
+static void tell_removed(struct mempool *pool, struct pool_tx *tx, enum pool_removal why)
+{
+	pool->removals[why]++;
+	if (pool->on_removed)
+		pool->on_removed(pool->arg, tx, why);
+	pool_tx_free(tx);
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+	const struct pool_tx *x = *(struct pool_tx *const *)a, *y = *(struct pool_tx *const *)b;
+
+	return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
+size_t mempool_remove_set(struct mempool *pool, struct pool_set *set, enum pool_removal why)
+{
+	size_t n = set->n;
+
+	if (n == 0)
+		return 0;
+	/* A parent entered before its children. */
+	qsort(set->txs, n, sizeof(*set->txs), by_sequence);
+	for (size_t i = n; i-- > 0;)
+		detach(pool, set->txs[i]);
+	for (size_t i = 0; i < n; i++)
+		tell_removed(pool, set->txs[i], why);
+	set->n = 0;
+	return n;
+}
+
+size_t mempool_remove(struct mempool *pool, struct pool_tx *tx, enum pool_removal why)
+{
+	struct pool_set set;
+	size_t n;
+
+	pool_set_init(&set, pool);
+	pool_set_descendants(&set, tx);
+	n = mempool_remove_set(pool, &set, why);
+	pool_set_done(&set);
+	return n;
+}
+
+void mempool_block(struct mempool *pool, const struct rc_block *block)
+{
+	if (pool->count == 0)
+		return;
+	for (uint32_t i = 0; i < block->n_txs; i++) {
+		const struct rc_tx *tx = &block->txs[i];
+		struct pool_tx *mine = mempool_find(pool, &tx->txid);
+
+		if (mine) {
+			/* Its children spend a coin of this block from now on. */
+			for (uint32_t j = 0; j < mine->n_children; j++)
+				mine->children[j]->facts.coins_to = block->header.height;
+			detach(pool, mine);
+			tell_removed(pool, mine, POOL_IN_BLOCK);
+		}
+		for (uint32_t j = 0; j < tx->n_inputs; j++) {
+			struct pool_tx *other = mempool_spender(pool, &tx->inputs[j].prevout);
+
+			if (other)
+				mempool_remove(pool, other, POOL_CONFLICT);
+		}
+	}
+}
+
+size_t mempool_expire(struct mempool *pool, uint64_t now)
+{
+	struct pool_set set;
+	size_t n;
+
+	pool_set_init(&set, pool);
+	for (struct pool_tx *tx = pool->oldest; tx; tx = tx->newer) {
+		if (tx->facts.time + pool->limits.expiry < now)
+			pool_set_descendants(&set, tx);
+	}
+	n = mempool_remove_set(pool, &set, POOL_EXPIRED);
+	pool_set_done(&set);
+	return n;
+}
+
+size_t mempool_unsettle(struct mempool *pool, uint32_t fork_height, uint32_t tip_height,
+			uint32_t median_time)
+{
+	struct pool_set set;
+	size_t n;
+
+	pool_set_init(&set, pool);
+	for (struct pool_tx *tx = pool->oldest; tx; tx = tx->newer) {
+		uint32_t lock_time = tx->tx.lock_time;
+
+		if (tx->facts.coins_to > fork_height || tx->facts.min_height > tip_height + 1 ||
+		    (lock_time >= RC_LOCK_TIME_IS_TIME && lock_time >= median_time))
+			pool_set_descendants(&set, tx);
+	}
+	n = mempool_remove_set(pool, &set, POOL_REORGANISED);
+	pool_set_done(&set);
+	return n;
+}
+
+void mempool_done(struct mempool *pool)
+{
+	struct pool_tx *tx = pool->oldest;
+	struct pool_lock *lock, *next;
+
+	HASH_CLEAR(by_txid, pool->by_txid);
+	HASH_CLEAR(by_wtxid, pool->by_wtxid);
+	HASH_CLEAR(hh, pool->spends);
+	HASH_ITER (hh, pool->locks, lock, next) {
+		HASH_DEL(pool->locks, lock);
+		free(lock);
+	}
+	while (tx) {
+		struct pool_tx *newer = tx->newer;
+
+		pool_tx_free(tx);
+		tx = newer;
+	}
+	pool_heap_done(&pool->evict);
+	pool_heap_done(&pool->mine);
+	memset(pool, 0, sizeof(*pool));
+}

@@ -1,0 +1,421 @@
+/*
+ * One block's way through the pipeline: loaded, its coins and its parent's root fetched, checked,
+ * staged and verified at the same time. See connect.h.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "daemons/chaind/connect.h"
+#include "daemons/chaind/metrics.h"
+
+/* Inputs a worker verifies before it looks for more work: 64 take some 3 ms, so that the threads
+ * end within that time of each other, and handing work over costs nothing against it. */
+#define CHUNK_INPUTS RC_WITNESS_JOB_INPUTS
+
+/* Work on another thread for a block. */
+struct block_work {
+	struct rc_work work;
+	struct pipe_block *b;
+	uint64_t hits, misses;
+};
+
+struct verify_chunk {
+	struct rc_work work;
+	struct pipe_block *b;
+	uint32_t first_job;
+	uint32_t n_jobs;
+	struct rc_witness_finding finding;
+};
+
+struct pipe_block *pipe_block_new(struct connector *c, struct block_node *node)
+{
+	struct pipe_block *b = rc_alloc(sizeof(*b));
+
+	b->c = c;
+	b->node = node;
+	b->refs = 1;
+	b->entered_us = b->stage_us = rc_mono_us(c->clock);
+	b->body = connect_take_body(c, node);
+	return b;
+}
+
+void pipe_block_ref(struct pipe_block *b)
+{
+	b->refs++;
+}
+
+void pipe_block_unref(struct pipe_block *b)
+{
+	if (!b || --b->refs > 0)
+		return;
+	body_unref(b->body);
+	rc_arena_done(&b->arena);
+	rc_buf_done(&b->delta);
+	free(b->chunks);
+	free(b);
+}
+
+static void timed(struct pipe_block *b, enum chaind_metric metric)
+{
+	int64_t now = rc_mono_us(b->c->clock);
+
+	rc_metric_time_us(b->c->metrics, metric, (uint64_t)(now - b->stage_us));
+	b->stage_us = now;
+}
+
+/* Work that is done: true if its block is still in the pipeline; the reference is given back. */
+static bool work_ends(struct pipe_block *b)
+{
+	bool live = !b->dropped;
+
+	pipe_block_unref(b);
+	return live;
+}
+
+/* ---- load ---- */
+
+/* A read that decodes on the reader's thread. */
+struct load {
+	struct pipe_block *b;
+	struct body *body;
+};
+
+static void load_decode(void *arg, struct rc_buf *buf)
+{
+	struct load *load = arg;
+
+	if (!buf->data)
+		return;
+	load->body = body_new(buf);
+	body_check(load->body);
+}
+
+static void load_done(void *arg, struct rc_buf *buf)
+{
+	struct load *load = arg;
+	struct pipe_block *b = load->b;
+	struct connector *c = b->c;
+	struct body *body = load->body;
+	bool good = body && body->verdict == RC_VERDICT_OK &&
+		    rc_block_id_eq(&body->block.id, &b->node->id);
+
+	(void)buf;
+	free(load);
+	if (b->dropped || !good) {
+		struct block_node *node = b->node;
+
+		body_unref(body);
+		if (work_ends(b))
+			c->ops.lost_body(c->arg, node);
+		return;
+	}
+	b->loading = false;
+	b->body = body;
+	timed(b, METRIC_T_LOAD);
+	pipe_block_unref(b);
+	connect_step(c);
+}
+
+static void start_load(struct pipe_block *b)
+{
+	struct load *load = rc_alloc(sizeof(*load));
+
+	b->loading = true;
+	pipe_block_ref(b);
+	load->b = b;
+	blockstore_get(b->c->store, b->node, load_decode, load_done, load);
+}
+
+/* ---- fetch ---- */
+
+static void coins_answered(void *arg, const struct rc_reply *reply,
+			   const struct rc_utxod_coins *coins)
+{
+	struct connector *c;
+	struct pipe_block *b;
+	struct block_node *node;
+
+	if (!session_call_end(arg, &c, &b, &node))
+		return;
+	b->fetching = false;
+	if (reply->err == RC_EBUSY) {
+		session_retry_in(c, reply->retry_ms);
+	} else if (reply->err < 0 || coins->n != b->plan.n_outpoints) {
+		pipe_block_unref(b);
+		session_lost(c, "coins", reply);
+		return;
+	} else {
+		for (size_t i = 0; i < coins->n; i++) {
+			b->coins[i].present = rc_utxod_coin_found(&coins->coins[i]);
+			b->coins[i].coin = coins->coins[i];
+		}
+		b->fetched = true;
+		timed(b, METRIC_T_FETCH);
+	}
+	pipe_block_unref(b);
+	connect_step(c);
+}
+
+static void start_fetch(struct pipe_block *b)
+{
+	struct connector *c = b->c;
+
+	if (!b->coins) {
+		rc_connect_collect(&b->body->block, &b->arena, &b->plan);
+		b->coins = rc_arena_alloc(&b->arena, sizeof(*b->coins) * (b->plan.n_outpoints + 1));
+		b->stage_us = rc_mono_us(c->clock);
+	}
+	if (b->plan.n_outpoints == 0) {
+		b->fetched = true;
+		return;
+	}
+	b->fetching = true;
+	rc_utxod_get_coins(c->utxod, &b->node->parent->id, b->plan.outpoints, b->plan.n_outpoints,
+			   STATE_DEADLINE_MS, coins_answered,
+			   session_call_new(c, b, b->node, false));
+}
+
+static void root_answered(void *arg, const struct rc_reply *reply, const struct rc_utxod_root *root)
+{
+	struct connector *c;
+	struct pipe_block *b;
+	struct block_node *node;
+
+	if (!session_call_end(arg, &c, &b, &node))
+		return;
+	if (reply->err == RC_EBUSY) {
+		b->root_asked = false;
+		session_retry_in(c, reply->retry_ms);
+	} else if (reply->err < 0) {
+		pipe_block_unref(b);
+		session_lost(c, "root", reply);
+		return;
+	} else {
+		b->parent_root = root->root;
+		b->root_here = true;
+	}
+	pipe_block_unref(b);
+	connect_step(c);
+}
+
+static void ask_root(struct pipe_block *b)
+{
+	struct connector *c = b->c;
+
+	b->root_asked = true;
+	if (c->tip_root_known && b->node->parent == chain_tip(c->chain)) {
+		b->parent_root = c->tip_root;
+		b->root_here = true;
+		return;
+	}
+	rc_utxod_root(c->utxod, &b->node->parent->id, STATE_DEADLINE_MS, root_answered,
+		      session_call_new(c, b, b->node, false));
+}
+
+/* ---- check ---- */
+
+/* Leaves out the jobs of transactions whose witnesses are known to be good. */
+static void leave_out_verified(struct block_work *w)
+{
+	struct pipe_block *b = w->b;
+	struct rc_connect_result *r = &b->result;
+	uint32_t kept = 0, last = UINT32_MAX;
+	bool known = false;
+
+	for (uint32_t i = 0; i < r->n_jobs; i++) {
+		if (r->jobs[i].tx_index != last) {
+			last = r->jobs[i].tx_index;
+			known = verified_has(b->c->verified, &r->jobs[i].tx->wtxid);
+			w->hits += known;
+			w->misses += !known;
+		}
+		if (!known)
+			r->jobs[kept++] = r->jobs[i];
+	}
+	r->n_jobs = kept;
+}
+
+static void cut_into_chunks(struct pipe_block *b)
+{
+	const struct rc_connect_result *r = &b->result;
+	uint32_t n = 0, inputs = 0;
+
+	b->chunks = rc_alloc_array(r->n_jobs + 1, sizeof(*b->chunks));
+	for (uint32_t i = 0; i < r->n_jobs; i++) {
+		if (n == 0 || inputs + r->jobs[i].n_inputs > CHUNK_INPUTS) {
+			b->chunks[n++] = (struct verify_chunk){.b = b, .first_job = i};
+			inputs = 0;
+		}
+		b->chunks[n - 1].n_jobs++;
+		inputs += r->jobs[i].n_inputs;
+	}
+	b->n_chunks = b->chunks_left = n;
+}
+
+static void check_run(struct rc_work *work)
+{
+	struct block_work *w = (struct block_work *)work;
+	struct pipe_block *b = w->b;
+	struct rc_connect_context context = {
+		.network = b->c->chain->network,
+		.median_time = b->node->parent->median_time,
+		.parent_root = NULL, /* judged by the queue, when it is there */
+		.governed = {.treasury = b->treasury_before},
+	};
+
+	if (b->dropped)
+		return;
+	b->check_verdict = rc_connect_block(&context, &b->plan, b->coins, &b->arena, &b->result);
+	if (b->check_verdict != RC_VERDICT_OK)
+		return;
+	rc_delta_encode(&b->result.delta, &b->delta);
+	leave_out_verified(w);
+	cut_into_chunks(b);
+}
+
+static void check_done(struct rc_work *work)
+{
+	struct block_work *w = (struct block_work *)work;
+	struct pipe_block *b = w->b;
+	struct connector *c = b->c;
+
+	rc_metric_add(c->metrics, METRIC_VERIFIED_HITS, w->hits);
+	rc_metric_add(c->metrics, METRIC_VERIFIED_MISSES, w->misses);
+	free(w);
+	b->checking = false;
+	b->checked = true;
+	timed(b, METRIC_T_CHECK);
+	if (work_ends(b))
+		connect_step(c);
+}
+
+static void start_check(struct pipe_block *b)
+{
+	struct block_work *w = rc_alloc(sizeof(*w));
+
+	b->checking = true;
+	b->treasury_before = b == b->c->head ? b->c->base_treasury : b->prev->result.treasury;
+	pipe_block_ref(b);
+	w->work.run = check_run;
+	w->work.done = check_done;
+	w->b = b;
+	rc_workers_submit(b->c->prep, &w->work);
+}
+
+/* ---- verify ---- */
+
+static void chunk_run(struct rc_work *work)
+{
+	struct verify_chunk *chunk = (struct verify_chunk *)work;
+	struct pipe_block *b = chunk->b;
+	const struct rc_hash *network_id = &b->c->chain->network->id;
+
+	for (uint32_t i = 0; i < chunk->n_jobs && !b->dropped; i++) {
+		const struct rc_witness_job *job = &b->result.jobs[chunk->first_job + i];
+		struct rc_witness_finding found = rc_witness_job_run(network_id, job, NULL);
+
+		rc_witness_worse(&chunk->finding, &found);
+		if (found.verdict == RC_VERDICT_OK && job->n_inputs == job->tx->n_inputs)
+			verified_add(b->c->verified, &job->tx->wtxid);
+	}
+}
+
+static void chunk_done(struct rc_work *work)
+{
+	struct verify_chunk *chunk = (struct verify_chunk *)work;
+	struct pipe_block *b = chunk->b;
+	struct connector *c = b->c;
+
+	rc_witness_worse(&b->finding, &chunk->finding);
+	if (--b->chunks_left > 0) {
+		pipe_block_unref(b);
+		return;
+	}
+	b->verified = true;
+	rc_metric_time_us(c->metrics, METRIC_T_VERIFY,
+			  (uint64_t)(rc_mono_us(c->clock) - b->stage_us));
+	if (work_ends(b))
+		connect_step(c);
+}
+
+static void start_verify(struct pipe_block *b)
+{
+	b->verified = b->n_chunks == 0;
+	for (uint32_t i = 0; i < b->n_chunks; i++) {
+		b->chunks[i].work.run = chunk_run;
+		b->chunks[i].work.done = chunk_done;
+		pipe_block_ref(b);
+		rc_workers_submit(b->c->verify, &b->chunks[i].work);
+	}
+}
+
+/* ---- stage ---- */
+
+static void stage_answered(void *arg, const struct rc_reply *reply)
+{
+	struct connector *c;
+	struct pipe_block *b;
+	struct block_node *node;
+
+	if (!session_call_end(arg, &c, &b, &node))
+		return;
+	b->staging = false;
+	if (reply->err == RC_EBUSY) {
+		/* The stack is full: a commit makes room. */
+		c->stack_full = true;
+		session_retry_in(c, reply->retry_ms);
+	} else if (reply->err < 0) {
+		pipe_block_unref(b);
+		session_lost(c, "stage", reply);
+		return;
+	} else {
+		b->staged = true;
+		rc_metric_time_us(c->metrics, METRIC_T_STAGE,
+				  (uint64_t)(rc_mono_us(c->clock) - b->stage_us));
+	}
+	pipe_block_unref(b);
+	connect_step(c);
+}
+
+static void start_stage(struct pipe_block *b)
+{
+	struct connector *c = b->c;
+
+	b->staging = true;
+	rc_utxod_stage(c->utxod, c->writer, (struct rc_bytes){b->delta.data, b->delta.len},
+		       STATE_DEADLINE_MS, stage_answered, session_call_new(c, b, b->node, true));
+}
+
+/* ---- the way ---- */
+
+void pipe_block_advance(struct pipe_block *b)
+{
+	struct connector *c = b->c;
+	struct pipe_block *below = b == c->head ? NULL : b->prev;
+
+	if (!b->body) {
+		if (!b->loading)
+			start_load(b);
+		return;
+	}
+	if (below && !below->staged)
+		return;
+	if (!b->root_asked)
+		ask_root(b);
+	if (!b->fetched && !b->fetching)
+		start_fetch(b);
+	if (b->fetched && !b->checked && !b->checking)
+		start_check(b);
+	if (!b->checked || b->check_verdict != RC_VERDICT_OK)
+		return;
+	if (!b->verify_started) {
+		b->verify_started = true;
+		start_verify(b);
+	}
+	if (!b->staged && !b->staging)
+		start_stage(b);
+}

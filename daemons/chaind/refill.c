@@ -1,0 +1,200 @@
+/* Bringing transactions back into the pool. See refill.h. */
+#include "daemons/chaind/refill.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/mem.h"
+
+/* Under way at once: enough to fill batches of coins and all threads. */
+#define OUT_MAX 2000
+
+struct refill_block {
+	struct refill_block *prev, *next;
+	struct block_node *node;
+};
+
+struct refill_tx {
+	struct refill_tx *prev, *next;
+	struct admit_options options;
+	size_t len;
+	uint8_t raw[];
+};
+
+/* What an answer is about. */
+struct pending {
+	struct refill *refill;
+	bool was_in_pool;
+	size_t size;
+};
+
+void refill_init(struct refill *refill)
+{
+	refill->blocks = NULL;
+	refill->txs = NULL;
+}
+
+void refill_done(struct refill *refill)
+{
+	struct refill_block *b, *b_next;
+	struct refill_tx *t, *t_next;
+
+	refill->closing = true;
+	DL_FOREACH_SAFE (refill->blocks, b, b_next)
+		free(b);
+	DL_FOREACH_SAFE (refill->txs, t, t_next)
+		free(t);
+	body_unref(refill->body);
+}
+
+bool refill_active(const struct refill *refill)
+{
+	return refill->blocks || refill->txs || refill->body || refill->out;
+}
+
+void refill_add_block(struct refill *refill, struct block_node *node)
+{
+	struct refill_block *b = rc_alloc(sizeof(*b));
+
+	b->node = node;
+	DL_APPEND(refill->blocks, b);
+}
+
+void refill_add_tx(struct refill *refill, const void *raw, size_t len,
+		   const struct admit_options *options)
+{
+	struct refill_tx *t = rc_alloc(sizeof(*t) + len);
+
+	t->options = *options;
+	t->len = len;
+	memcpy(t->raw, raw, len);
+	DL_APPEND(refill->txs, t);
+}
+
+static void answered(void *arg, const struct admit_result *result)
+{
+	struct pending *pending = arg;
+	struct refill *refill = pending->refill;
+	bool back = result->verdict == RC_VERDICT_OK;
+
+	refill->out--;
+	refill->n_back += back;
+	if (!back && pending->was_in_pool) {
+		refill->n_lost++;
+		refill->lost(refill->arg, result, pending->size);
+	}
+	free(pending);
+	refill_pump(refill);
+}
+
+static void submit(struct refill *refill, const void *raw, size_t len,
+		   const struct admit_options *options, bool was_in_pool)
+{
+	struct pending *pending = rc_alloc(sizeof(*pending));
+
+	*pending = (struct pending){refill, was_in_pool, len};
+	refill->out++;
+	admit_submit(refill->admit, raw, len, options, answered, pending);
+}
+
+/* ---- blocks ---- */
+
+struct read {
+	struct refill *refill;
+	struct body *body;
+};
+
+static void read_decode(void *arg, struct rc_buf *buf)
+{
+	struct read *read = arg;
+
+	if (!buf->data)
+		return;
+	read->body = body_new(buf);
+	body_check(read->body);
+}
+
+static void read_done(void *arg, struct rc_buf *buf)
+{
+	struct read *read = arg;
+	struct refill *refill = read->refill;
+	struct refill_block *first = refill->blocks;
+
+	(void)buf;
+	refill->reading = false;
+	if (read->body && read->body->verdict == RC_VERDICT_OK && !refill->closing) {
+		refill->body = read->body;
+		refill->next_tx = 1;
+	} else {
+		body_unref(read->body);
+	}
+	free(read);
+	if (refill->closing)
+		return;
+	DL_DELETE(refill->blocks, first);
+	free(first);
+	refill_pump(refill);
+}
+
+static void submit_of_body(struct refill *refill)
+{
+	struct admit_options options = {.again = true};
+
+	while (refill->body && refill->out < OUT_MAX) {
+		const struct rc_tx *tx;
+
+		if (refill->next_tx >= refill->body->block.n_txs) {
+			body_unref(refill->body);
+			refill->body = NULL;
+			return;
+		}
+		tx = &refill->body->block.txs[refill->next_tx++];
+		submit(refill, tx->raw.data, tx->raw.len, &options, false);
+	}
+}
+
+/* ---- in order: the blocks', then the others ---- */
+
+void refill_pause(struct refill *refill, bool pause)
+{
+	refill->paused = pause;
+	refill_pump(refill);
+}
+
+void refill_pump(struct refill *refill)
+{
+	/* Answers may come from inside a submission. */
+	if (refill->pumping || refill->paused || refill->closing)
+		return;
+	refill->pumping = true;
+	for (;;) {
+		submit_of_body(refill);
+		if (refill->body || refill->reading || refill->out >= OUT_MAX)
+			break;
+		if (refill->blocks) {
+			struct read *read = rc_alloc(sizeof(*read));
+
+			read->refill = refill;
+			refill->reading = true;
+			blockstore_get(refill->store, refill->blocks->node, read_decode, read_done,
+				       read);
+			break;
+		}
+		if (!refill->txs)
+			break;
+		while (refill->txs && refill->out < OUT_MAX) {
+			struct refill_tx *t = refill->txs;
+
+			DL_DELETE(refill->txs, t);
+			submit(refill, t->raw, t->len, &t->options, t->options.again);
+			free(t);
+		}
+	}
+	refill->pumping = false;
+	if (!refill_active(refill) && (refill->n_back || refill->n_lost)) {
+		refill->finished(refill->arg);
+		refill->n_back = refill->n_lost = 0;
+	}
+}

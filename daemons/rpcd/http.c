@@ -1,0 +1,507 @@
+/*~ One request: headers decide (path, method, size, load, password) before a byte of the body is
+ * taken; the body goes to rpc.c; the connection sleeps; the answer wakes it. */
+#include "daemons/rpcd/http.h"
+
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+
+#define LISTENERS_MAX	 8
+#define IDLE_TIMEOUT_S	 120
+#define MHD_MEMORY	 (32u << 10) /* a connection's: headers, and 16 KiB of body a read */
+#define RETRY_AFTER_MS	 1000
+#define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more are cut */
+#define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
+
+struct listener {
+	struct front *front;
+	struct MHD_Daemon *mhd;
+	struct rc_source *source; /* MHD's epoll descriptor */
+	struct rc_source *timer;  /* MHD's next timeout */
+	bool is_unix;
+	bool run; /* something was resumed */
+};
+
+struct front {
+	struct rpcd *rpcd;
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	struct rc_source *kick; /* runs listeners after a resume */
+	struct rc_source *delay_timer;
+	struct request *delayed; /* wrong passwords, the next due first */
+	size_t n_delayed;
+	size_t in_flight, in_flight_max;
+	size_t body_max, bodies; /* bytes */
+};
+
+enum stage {
+	STAGE_BODY,	/* taking the body */
+	STAGE_WORK,	/* suspended */
+	STAGE_ANSWER,	/* the answer is there */
+	STAGE_ANSWERED, /* given to MHD */
+};
+
+struct request {
+	struct front *front;
+	struct listener *listener;
+	struct MHD_Connection *connection;
+	enum stage stage;
+	enum rpc_class class;
+	bool suspended;
+	bool gone; /* the connection ended while the work went on */
+	struct rc_buf body;
+	size_t reserved; /* of front->bodies */
+	int64_t began_us;
+	struct rpc_answer answer;
+	const char *plain; /* a refusal's text instead of JSON */
+	struct request *next_delayed;
+	int64_t due_us;
+};
+
+static void listener_run(struct listener *listener);
+
+/* ---- answers ---- */
+
+static const char *status_text(int status)
+{
+	switch (status) {
+	case 400:
+		return "bad request\n";
+	case 401:
+		return "a user and password are needed: see rpcd(8), cookie and rpcauth\n";
+	case 404:
+		return "JSON-RPC is at /\n";
+	case 405:
+		return "JSON-RPC is by POST\n";
+	case 413:
+		return "the request is too large: see rpcd(8), rpc_body_mb\n";
+	case 429:
+		return "too many wrong passwords\n";
+	default:
+		return "overloaded, try again\n";
+	}
+}
+
+static enum MHD_Result queue_answer(struct request *r)
+{
+	struct MHD_Response *response;
+	enum MHD_Result result;
+	char seconds[16];
+	size_t len = 0;
+
+	r->stage = STAGE_ANSWERED;
+	if (r->plain) {
+		response = MHD_create_response_from_buffer(
+			strlen(r->plain), (void *)(uintptr_t)r->plain, MHD_RESPMEM_PERSISTENT);
+		MHD_add_response_header(response, "Content-Type", "text/plain");
+	} else {
+		uint8_t *data = rc_buf_take(&r->answer.body, &len);
+
+		response = MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
+		if (len)
+			MHD_add_response_header(response, "Content-Type", "application/json");
+	}
+	if (r->answer.status == 401)
+		MHD_add_response_header(response, "WWW-Authenticate", "Basic realm=\"rustycoin\"");
+	if (r->answer.status == 405)
+		MHD_add_response_header(response, "Allow", "POST");
+	if (r->answer.status == 503 || r->answer.status == 429) {
+		uint32_t ms = r->answer.retry_ms ? r->answer.retry_ms : RETRY_AFTER_MS;
+
+		snprintf(seconds, sizeof(seconds), "%u", (ms + 999) / 1000);
+		MHD_add_response_header(response, "Retry-After", seconds);
+	}
+	result = MHD_queue_response(r->connection, (unsigned)r->answer.status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static void refuse(struct request *r, int status)
+{
+	r->answer.status = status;
+	r->plain = status_text(status);
+	r->stage = STAGE_ANSWER;
+}
+
+static void release_body(struct request *r)
+{
+	r->front->bodies -= r->reserved;
+	r->reserved = 0;
+	rc_buf_done(&r->body);
+	rc_metric_set(r->front->rpcd->metrics, M_BODY_BYTES, (int64_t)r->front->bodies);
+}
+
+static void request_free(struct request *r)
+{
+	release_body(r);
+	rc_buf_done(&r->answer.body);
+	free(r);
+}
+
+static void resume(struct request *r)
+{
+	r->suspended = false;
+	MHD_resume_connection(r->connection);
+	r->listener->run = true;
+	rc_defer_enable(r->front->kick, true);
+}
+
+/* ---- wrong passwords wait ---- */
+
+static void arm_delay(struct front *front)
+{
+	if (front->delayed)
+		rc_timer_arm(front->delay_timer,
+			     front->delayed->due_us - rc_loop_now_us(front->rpcd->loop));
+}
+
+static void on_delay(void *arg)
+{
+	struct front *front = arg;
+	int64_t now = rc_loop_now_us(front->rpcd->loop);
+
+	while (front->delayed && front->delayed->due_us <= now) {
+		struct request *r = front->delayed;
+
+		front->delayed = r->next_delayed;
+		front->n_delayed--;
+		resume(r);
+	}
+	arm_delay(front);
+}
+
+static void delay_refusal(struct request *r)
+{
+	struct front *front = r->front;
+	int64_t now = rc_loop_now_us(front->rpcd->loop);
+	struct request **at = &front->delayed;
+
+	rc_metric_add(front->rpcd->metrics, M_AUTH_FAILED, 1);
+	refuse(r, 401);
+	if (front->n_delayed >= DELAYED_MAX) {
+		refuse(r, 429);
+		return;
+	}
+	r->due_us = now + (int64_t)auth_failed(front->rpcd->auth, now) * 1000;
+	while (*at && (*at)->due_us <= r->due_us)
+		at = &(*at)->next_delayed;
+	r->next_delayed = *at;
+	*at = r;
+	front->n_delayed++;
+	r->suspended = true;
+	MHD_suspend_connection(r->connection);
+	arm_delay(front);
+}
+
+static void forget_delayed(struct request *r)
+{
+	for (struct request **at = &r->front->delayed; *at; at = &(*at)->next_delayed)
+		if (*at == r) {
+			*at = r->next_delayed;
+			r->front->n_delayed--;
+			return;
+		}
+}
+
+/* ---- requests ---- */
+
+static bool may_call(void *arg, const struct rpc_method *method)
+{
+	const struct request *r = arg;
+
+	rc_metric_add(r->front->rpcd->metrics, M_CALLS, 1);
+	return method->class <= r->class;
+}
+
+static void on_answer(void *arg, struct rpc_answer *answer)
+{
+	struct request *r = arg;
+	struct front *front = r->front;
+
+	front->in_flight--;
+	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
+	rc_metric_time_us(front->rpcd->metrics, M_ANSWER_TIME,
+			  (uint64_t)(rc_loop_now_us(front->rpcd->loop) - r->began_us));
+	rc_metric_add(front->rpcd->metrics, M_CALLS_FAILED, answer->failed);
+	r->answer = *answer;
+	r->stage = STAGE_ANSWER;
+	release_body(r);
+	if (r->gone)
+		request_free(r);
+	else if (r->suspended)
+		resume(r);
+}
+
+static size_t declared_length(struct MHD_Connection *connection)
+{
+	const char *text =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+
+	return text ? (size_t)strtoull(text, NULL, 10) : 0;
+}
+
+static void look_at_headers(struct request *r, const char *url, const char *method)
+{
+	struct front *front = r->front;
+	size_t len = declared_length(r->connection);
+	const char *credential =
+		MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Authorization");
+
+	rc_metric_add(front->rpcd->metrics, M_REQUESTS, 1);
+	if (strcmp(url, "/")) {
+		refuse(r, 404);
+	} else if (strcmp(method, "POST")) {
+		refuse(r, 405);
+	} else if (r->listener->is_unix) {
+		r->class = RPC_ADMIN;
+	} else if (!auth_check(front->rpcd->auth, credential, &r->class)) {
+		delay_refusal(r);
+	}
+	if (r->stage != STAGE_BODY)
+		return;
+	if (len > front->body_max) {
+		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
+		refuse(r, 413);
+	} else if (front->in_flight >= front->in_flight_max ||
+		   front->bodies + len > BODIES_TOTAL_MAX || front->rpcd->stopping) {
+		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
+		refuse(r, 503);
+	} else {
+		r->reserved = len;
+		front->bodies += len;
+	}
+}
+
+static enum MHD_Result take_body(struct request *r, const char *data, size_t *len)
+{
+	struct front *front = r->front;
+
+	if (r->body.len + *len > front->body_max) {
+		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
+		return MHD_NO;
+	}
+	/* Without Content-Length the room is taken as the bytes come. */
+	if (r->body.len + *len > r->reserved) {
+		size_t more = r->body.len + *len - r->reserved;
+
+		if (front->bodies + more > BODIES_TOTAL_MAX)
+			return MHD_NO;
+		r->reserved += more;
+		front->bodies += more;
+	}
+	rc_buf_put(&r->body, data, *len);
+	*len = 0;
+	return MHD_YES;
+}
+
+static void begin_work(struct request *r)
+{
+	struct front *front = r->front;
+
+	r->stage = STAGE_WORK;
+	r->began_us = rc_loop_now_us(front->rpcd->loop);
+	front->in_flight++;
+	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
+	rpc_start(&front->rpcd->table, front->rpcd, may_call, (const char *)r->body.data,
+		  r->body.len, on_answer, r);
+	if (r->stage == STAGE_WORK) {
+		r->suspended = true;
+		MHD_suspend_connection(r->connection);
+	}
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+				 const char *method, const char *version, const char *upload,
+				 size_t *upload_len, void **state)
+{
+	struct listener *listener = cls;
+	struct request *r = *state;
+
+	(void)version;
+	if (!r) {
+		r = rc_alloc(sizeof(*r));
+		r->front = listener->front;
+		r->listener = listener;
+		r->connection = connection;
+		*state = r;
+		look_at_headers(r, url, method);
+		/* A refusal now, before the body, closes the connection; else go on to the body. */
+		if (r->stage == STAGE_ANSWER && !r->suspended)
+			return queue_answer(r);
+		return MHD_YES;
+	}
+	if (r->suspended || r->stage == STAGE_ANSWERED) {
+		*upload_len = 0;
+		return MHD_YES;
+	}
+	if (r->stage == STAGE_BODY && *upload_len)
+		return take_body(r, upload, upload_len);
+	if (r->stage == STAGE_BODY)
+		begin_work(r);
+	if (r->stage == STAGE_ANSWER)
+		return queue_answer(r);
+	return MHD_YES;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct request *r = *state;
+
+	(void)cls, (void)connection, (void)code;
+	if (!r)
+		return;
+	*state = NULL;
+	forget_delayed(r);
+	if (r->stage == STAGE_WORK)
+		r->gone = true; /* freed by on_answer */
+	else
+		request_free(r);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **state,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct listener *listener = cls;
+	struct rc_metrics *metrics = listener->front->rpcd->metrics;
+	int64_t now = (int64_t)rc_metric_get(metrics, M_CONNECTIONS);
+
+	(void)connection, (void)state;
+	rc_metric_set(metrics, M_CONNECTIONS,
+		      code == MHD_CONNECTION_NOTIFY_STARTED ? now + 1 : now - 1);
+}
+
+static void on_mhd_log(void *cls, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	(void)cls;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	rc_log(RC_LOG_DEBUG, "http: %s", text);
+}
+
+/* ---- libmicrohttpd in the loop ---- */
+
+static void listener_run(struct listener *listener)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	listener->run = false;
+	MHD_run(listener->mhd);
+	if (MHD_get_timeout(listener->mhd, &ms) == MHD_YES)
+		rc_timer_arm(listener->timer, (int64_t)rc_min_u64(ms, 60000) * 1000);
+	else
+		rc_timer_disarm(listener->timer);
+}
+
+static void on_listener_fd(void *arg, int fd, uint32_t revents)
+{
+	(void)fd, (void)revents;
+	listener_run(arg);
+}
+
+static void on_listener_timer(void *arg)
+{
+	listener_run(arg);
+}
+
+static void on_kick(void *arg)
+{
+	struct front *front = arg;
+
+	rc_defer_enable(front->kick, false);
+	for (size_t i = 0; i < front->n_listeners; i++)
+		if (front->listeners[i].run)
+			listener_run(&front->listeners[i]);
+}
+
+static int listener_open(struct front *front, const struct listen_socket *socket,
+			 unsigned connections, struct rc_error *error)
+{
+	struct listener *listener = &front->listeners[front->n_listeners];
+	const union MHD_DaemonInfo *info;
+
+	listener->front = front;
+	listener->is_unix = socket->is_unix;
+	listener->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		on_access, listener, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)socket->fd, MHD_OPTION_CONNECTION_LIMIT,
+		connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MHD_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+		MHD_OPTION_END);
+	if (!listener->mhd)
+		return rc_error_set(error, RC_EIO, "%s: libmicrohttpd can't listen", socket->where);
+	info = MHD_get_daemon_info(listener->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info) {
+		MHD_stop_daemon(listener->mhd);
+		return rc_error_set(error, RC_EIO, "%s: libmicrohttpd has no epoll", socket->where);
+	}
+	listener->source =
+		rc_loop_add_fd(front->rpcd->loop, info->epoll_fd, POLLIN, on_listener_fd, listener);
+	listener->timer = rc_loop_add_timer(front->rpcd->loop, on_listener_timer, listener);
+	front->n_listeners++;
+	rc_log(RC_LOG_INFO, "JSON-RPC at %s", socket->where);
+	return RC_OK;
+}
+
+int front_open(struct rpcd *rpcd, const struct listen_socket *sockets, size_t n, struct front **ret,
+	       struct rc_error *error)
+{
+	const struct rc_config *config = rc_service_config(rpcd->service);
+	struct front *front = rc_alloc(sizeof(*front));
+	int err = RC_OK;
+
+	front->rpcd = rpcd;
+	front->in_flight_max = rc_config_u64(config, "rpc_in_flight");
+	front->body_max = (size_t)rc_config_u64(config, "rpc_body_mb") << 20;
+	front->kick = rc_loop_add_defer(rpcd->loop, on_kick, front);
+	front->delay_timer = rc_loop_add_timer(rpcd->loop, on_delay, front);
+	for (size_t i = 0; i < n && i < LISTENERS_MAX && err == RC_OK; i++)
+		err = listener_open(front, &sockets[i],
+				    (unsigned)rc_config_u64(config, "rpc_connections"), error);
+	if (err < 0) {
+		front_close(front);
+		return err;
+	}
+	*ret = front;
+	return RC_OK;
+}
+
+void front_quiesce(struct front *front)
+{
+	for (size_t i = 0; i < front->n_listeners; i++) {
+		MHD_socket fd = MHD_quiesce_daemon(front->listeners[i].mhd);
+
+		if (fd != MHD_INVALID_SOCKET)
+			close(fd);
+	}
+}
+
+size_t front_in_flight(const struct front *front)
+{
+	return front->in_flight;
+}
+
+void front_close(struct front *front)
+{
+	if (!front)
+		return;
+	for (size_t i = 0; i < front->n_listeners; i++) {
+		rc_source_free(front->listeners[i].source);
+		rc_source_free(front->listeners[i].timer);
+		MHD_stop_daemon(front->listeners[i].mhd);
+	}
+	rc_source_free(front->kick);
+	rc_source_free(front->delay_timer);
+	free(front);
+}

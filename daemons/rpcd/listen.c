@@ -1,0 +1,149 @@
+/* Listening sockets. Plain HTTP stays on this host unless an operator says otherwise. */
+#include "daemons/rpcd/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG	    1024
+#define PASSED_FROM 3 /* SD_LISTEN_FDS_START: the first passed descriptor */
+
+size_t listen_passed(struct listen_socket *ret, size_t max)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	size_t n = 0;
+
+	if (pid && count && strtol(pid, NULL, 10) == getpid()) {
+		long fds = strtol(count, NULL, 10);
+
+		for (int fd = PASSED_FROM; fd < PASSED_FROM + fds && n < max; fd++) {
+			struct sockaddr_storage addr;
+			socklen_t len = sizeof(addr);
+
+			if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+				continue;
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+			ret[n] = (struct listen_socket){fd, addr.ss_family == AF_UNIX, ""};
+			snprintf(ret[n].where, sizeof(ret[n].where), "%s socket passed as %d",
+				 ret[n].is_unix ? "Unix" : "TCP", fd);
+			n++;
+		}
+	}
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return n;
+}
+
+/* Whether somebody answers at a Unix socket's path. */
+static bool somebody_listens(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool answers;
+
+	if (fd < 0)
+		return false;
+	answers = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN;
+	close(fd);
+	return answers;
+}
+
+int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, struct rc_error *error)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	mode_t before;
+	int fd, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return rc_error_set(error, RC_ETOOBIG,
+				    "%s is %zu bytes long, a socket's path may have %zu: set "
+				    "rpc_socket to a shorter one",
+				    path, strlen(path), sizeof(addr.sun_path) - 1);
+	memcpy(addr.sun_path, path, strlen(path));
+	if (somebody_listens(&addr))
+		return rc_error_set(error, RC_EEXIST,
+				    "%s: another process listens there: stop it, or set rpc_socket",
+				    path);
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return rc_error_errno(error, "socket");
+	before = umask(0777 & ~mode);
+	err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, BACKLOG) < 0;
+	umask(before);
+	if (err) {
+		err = rc_error_errno(error, "%s: cannot listen", path);
+		close(fd);
+		return err;
+	}
+	*ret = (struct listen_socket){fd, true, ""};
+	snprintf(ret->where, sizeof(ret->where), "%s", path);
+	return RC_OK;
+}
+
+static bool is_loopback(const struct sockaddr *addr)
+{
+	if (addr->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
+static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_socket *ret,
+		    struct rc_error *error)
+{
+	int one = 1, fd, err;
+
+	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return rc_error_errno(error, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+		err = errno == EADDRINUSE
+			      ? rc_error_set(error, RC_EEXIST,
+					     "%s: the port is in use: stop the other process, or "
+					     "choose another port",
+					     where)
+			      : rc_error_errno(error, "%s: cannot listen", where);
+		close(fd);
+		return err;
+	}
+	*ret = (struct listen_socket){fd, false, ""};
+	snprintf(ret->where, sizeof(ret->where), "%s", where);
+	return RC_OK;
+}
+
+int listen_tcp(const char *host, uint16_t port, bool allow_plain, struct listen_socket *ret,
+	       struct rc_error *error)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+	struct addrinfo *found;
+	char text[8], where[128];
+	int err;
+
+	snprintf(text, sizeof(text), "%u", port);
+	snprintf(where, sizeof(where), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
+	if (getaddrinfo(host, text, &hints, &found))
+		return rc_error_set(error, RC_ECONFIG, "%s: not a numeric address", host);
+	if (!is_loopback(found->ai_addr) && !allow_plain)
+		err = rc_error_set(error, RC_ECONFIG,
+				   "%s: plain HTTP beyond loopback shows passwords to the network: "
+				   "put a proxy with TLS before rpcd, or set rpc_allow_plain = yes",
+				   where);
+	else
+		err = bind_tcp(found, where, ret, error);
+	freeaddrinfo(found);
+	return err;
+}

@@ -1,0 +1,29 @@
+/* rpcd's listening sockets: passed by the service manager, or bound here before confinement. */
+#ifndef RPCD_LISTEN_H
+#define RPCD_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct listen_socket {
+	int fd;
+	bool is_unix; /* file permissions decide who may connect: no password */
+	char where[128];
+};
+
+/* Sockets of LISTEN_FDS, at most max; returns how many. Clears the environment's variables. */
+size_t listen_passed(struct listen_socket *ret, size_t max);
+
+/* A Unix socket of this path and mode. A dead one of that name is replaced; RC_EEXIST: somebody
+ * listens there. */
+int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, struct rc_error *error);
+
+/* host: a numeric address. RC_ECONFIG: beyond loopback although allow_plain is false; RC_EEXIST:
+ * in use. */
+int listen_tcp(const char *host, uint16_t port, bool allow_plain, struct listen_socket *ret,
+	       struct rc_error *error);
+
+#endif

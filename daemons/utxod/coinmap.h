@@ -1,0 +1,55 @@
+/*
+ * Coins in memory, by outpoint: what unflushed and recent versions made and spent, exactly, and
+ * beside that as many coins of the disk as fit. An entry holds for versions born … died − 1; what
+ * the map says of an outpoint is the truth for every version that has readers, and for an outpoint
+ * it doesn't know, the disk is.
+ *
+ * Any thread; locks are striped and held for one entry at a time.
+ */
+#ifndef UTXOD_COINMAP_H
+#define UTXOD_COINMAP_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "types/delta.h"
+
+struct coinmap;
+
+enum coinmap_answer {
+	COINMAP_ASK_DISK, /* not known here */
+	COINMAP_ABSENT,
+	COINMAP_FOUND,
+};
+
+/* limit: bytes of coins to remember; exact ones are always kept. */
+struct coinmap *coinmap_new(size_t limit, const struct rc_random *random);
+void coinmap_free(struct coinmap *map);
+
+enum coinmap_answer coinmap_get(struct coinmap *map, uint64_t seq,
+				const struct rc_outpoint *outpoint, struct rc_coin *ret_coin);
+
+/* What a version makes and what it spends (in full, so nothing is read). */
+struct coinmap_change {
+	const struct rc_delta_coin *made, *spent;
+	size_t n_made, n_spent;
+};
+/* False: a coin to make is there, or one to spend is known not to be; then nothing has changed. */
+bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
+/* Takes the newest version back. */
+void coinmap_drop(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
+/* The version is on disk and none before it has readers: what it spent goes, what it made may. */
+void coinmap_retire(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
+/* The disk says so, and nothing was known here before and after it was asked. */
+void coinmap_remember(struct coinmap *map, const struct rc_outpoint *outpoint,
+		      const struct rc_coin *coin);
+
+struct coinmap_figures {
+	uint64_t entries;
+	uint64_t bytes;
+	uint64_t hits;
+	uint64_t misses;
+};
+void coinmap_figures(struct coinmap *map, struct coinmap_figures *ret);
+
+#endif

@@ -1,0 +1,393 @@
+/* Versions in a line: putting one on top, reading one, letting the oldest go. */
+#include "daemons/utxod/ledger_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemons/utxod/delta_ops.h"
+
+/* ---- one version ---- */
+
+struct coinmap_change version_coins(const struct version *version)
+{
+	const struct rc_delta *d = &version->delta;
+
+	if (version->kind == VERSION_UNDO)
+		return (struct coinmap_change){d->spent, d->created, d->n_spent, d->n_created};
+	return (struct coinmap_change){d->created, d->spent, d->n_created, d->n_spent};
+}
+
+struct registry_change version_registry(const struct version *version)
+{
+	return (struct registry_change){version->delta.entries, version->delta.n_entries,
+					version->kind == VERSION_UNDO};
+}
+
+/* Memory it holds besides the shared structures. */
+size_t version_bytes(const struct version *version)
+{
+	return version->encoded_len + version->arena.total + version->change.bytes;
+}
+
+uint64_t version_changes(const struct version *version)
+{
+	const struct rc_delta *d = &version->delta;
+
+	return (uint64_t)d->n_spent + d->n_created + d->n_entries;
+}
+
+struct version *version_new(uint8_t *encoded, size_t len, enum version_kind kind)
+{
+	struct version *v = rc_alloc(sizeof(*v));
+
+	v->kind = kind;
+	v->encoded = encoded;
+	v->encoded_len = len;
+	v->arena = RC_ARENA_INIT;
+	if (kind != VERSION_BASE && !rc_delta_decode(encoded, len, &v->arena, &v->delta)) {
+		version_free(v);
+		return NULL;
+	}
+	v->step = (struct block_ref){v->delta.height, v->delta.id};
+	v->step_parent = v->delta.parent;
+	v->block = v->step;
+	if (kind == VERSION_UNDO)
+		v->block = (struct block_ref){v->delta.height - 1, v->delta.parent};
+	return v;
+}
+
+void version_free(struct version *version)
+{
+	tree_change_done(&version->change);
+	rc_arena_done(&version->arena);
+	free(version->encoded);
+	free(version);
+}
+
+void ledger_step(const struct version *version, struct step *ret)
+{
+	*ret = (struct step){.seq = version->seq,
+			     .kind = version->kind == VERSION_UNDO ? STEP_UNDO : STEP_APPLY,
+			     .height = version->step.height,
+			     .id = version->step.id,
+			     .parent = version->step_parent,
+			     .ref = version->ref,
+			     .delta = {version->encoded, version->encoded_len}};
+}
+
+/* ---- on top ---- */
+
+static void link_top(struct ledger *ledger, struct version *v)
+{
+	pthread_mutex_lock(&ledger->lock);
+	v->below = ledger->top;
+	ledger->top->above = v;
+	ledger->top = v;
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+/* Off the top again, when its last reader has left. */
+static void unlink_top(struct ledger *ledger, struct version *v)
+{
+	pthread_mutex_lock(&ledger->lock);
+	assert(ledger->top == v);
+	atomic_store(&v->dead, true);
+	ledger->top = v->below;
+	ledger->top->above = NULL;
+	while (v->pins)
+		pthread_cond_wait(&ledger->left, &ledger->lock);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+static int grow_tree(struct ledger *ledger, struct version *v, struct rc_error *error)
+{
+	struct tree_ops ops[TREE_NAMESPACES];
+	struct rc_arena arena = RC_ARENA_INIT;
+	int err;
+
+	delta_ops(&v->delta, v->kind == VERSION_UNDO, &arena, ops);
+	err = tree_update(ledger->tree, v->below->seq, v->seq, &v->below->roots, ops, &v->roots,
+			  &v->change, error);
+	rc_arena_done(&arena);
+	if (!err)
+		tree_state_root(&v->roots, &v->root);
+	return err;
+}
+
+/* How many entries there are after a version; inserts and removes fitted, so nothing wraps. */
+static void count(struct version *v)
+{
+	const struct coinmap_change c = version_coins(v);
+	bool undo = v->kind == VERSION_UNDO;
+
+	v->coins = v->below->coins + c.n_made - c.n_spent;
+	v->entries = v->below->entries;
+	for (uint32_t i = 0; i < v->delta.n_entries; i++) {
+		const struct rc_delta_entry *e = &v->delta.entries[i];
+
+		v->entries += undo ? e->has_before : e->has_after;
+		v->entries -= undo ? e->has_after : e->has_before;
+	}
+}
+
+int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error)
+{
+	struct coinmap_change coins = version_coins(v);
+	struct registry_change entries = version_registry(v);
+	int err;
+
+	v->seq = ledger->top->seq + 1;
+	if (!coinmap_apply(ledger->coins, v->seq, &coins)) {
+		version_free(v);
+		return rc_error_set(error, RC_EINVAL,
+				    "delta doesn't fit the state: it spends a coin that isn't "
+				    "there, or makes one that is");
+	}
+	registry_apply(ledger->registry, v->seq, &entries);
+	/* Coins can be read from here on; the root comes with the tree. */
+	link_top(ledger, v);
+	err = grow_tree(ledger, v, error);
+	if (err) {
+		unlink_top(ledger, v);
+		coinmap_drop(ledger->coins, v->seq, &coins);
+		registry_drop(ledger->registry, v->seq, &entries);
+		version_free(v);
+		return err;
+	}
+	count(v);
+	pthread_mutex_lock(&ledger->lock);
+	ledger->staged_blocks++;
+	ledger->staged_bytes += version_bytes(v);
+	atomic_store(&v->rooted, true);
+	pthread_mutex_unlock(&ledger->lock);
+	return RC_OK;
+}
+
+static void shrink(struct ledger *ledger)
+{
+	struct version *v = ledger->top;
+	struct coinmap_change coins = version_coins(v);
+	struct registry_change entries = version_registry(v);
+
+	unlink_top(ledger, v);
+	coinmap_drop(ledger->coins, v->seq, &coins);
+	registry_drop(ledger->registry, v->seq, &entries);
+	tree_drop(ledger->tree, v->seq, &v->change);
+	pthread_mutex_lock(&ledger->lock);
+	ledger->staged_blocks--;
+	ledger->staged_bytes -= version_bytes(v);
+	pthread_mutex_unlock(&ledger->lock);
+	atomic_fetch_add(&ledger->aborts, 1);
+	version_free(v);
+}
+
+void ledger_abort(struct ledger *ledger, const struct rc_block_id *id)
+{
+	struct version *from = ledger->top;
+
+	if (id) {
+		while (from != ledger->applied &&
+		       !(from->kind == VERSION_APPLY && rc_block_id_eq(&from->block.id, id)))
+			from = from->below;
+		if (from == ledger->applied)
+			return;
+		from = from->below;
+	} else {
+		from = ledger->applied;
+		ledger->switching = false;
+	}
+	while (ledger->top != from)
+		shrink(ledger);
+	ledger_collect(ledger);
+}
+
+void ledger_advance(struct ledger *ledger, struct version *to)
+{
+	while (ledger->applied != to) {
+		struct version *v = ledger->applied->above;
+		struct step step;
+
+		ledger->staged_blocks--;
+		ledger->staged_bytes -= version_bytes(v);
+		ledger->dirty_bytes += version_bytes(v);
+		ledger->dirty_changes += version_changes(v);
+		ledger->applied = v;
+		ledger_step(v, &step);
+		deltalog_follow(ledger->log, &step);
+		if (v->kind == VERSION_UNDO)
+			atomic_fetch_add(&ledger->undone, 1);
+		else
+			atomic_fetch_add(&ledger->commits, 1);
+	}
+}
+
+/* ---- readers ---- */
+
+/*~ Of the applied line, the versions that stand for the chain: from the tip down, each lower than
+ * the one before; undo steps and what they took back are passed over. */
+static struct version *next_of_chain(const struct version *v, uint64_t living)
+{
+	struct version *w = v->below;
+
+	while (w && w->seq >= living && w->block.height >= v->block.height)
+		w = w->below;
+	return w && w->seq >= living ? w : NULL;
+}
+
+static struct version *find_by_id(struct ledger *ledger, const struct rc_block_id *at)
+{
+	struct version *v;
+
+	if (!at)
+		return ledger->applied;
+	for (v = ledger->top; v != ledger->applied; v = v->below)
+		if (rc_block_id_eq(&v->block.id, at))
+			return v;
+	while (v && !rc_block_id_eq(&v->block.id, at))
+		v = next_of_chain(v, ledger->living);
+	return v;
+}
+
+static int open_view(struct ledger *ledger, struct version *v, struct ledger_view *ret)
+{
+	v->pins++;
+	pthread_mutex_unlock(&ledger->lock);
+	*ret = (struct ledger_view){ledger, v, tree_enter(ledger->tree)};
+	return RC_OK;
+}
+
+int ledger_view_at(struct ledger *ledger, const struct rc_block_id *at, bool rooted,
+		   struct ledger_view *ret)
+{
+	struct version *v;
+	int err;
+
+	pthread_mutex_lock(&ledger->lock);
+	v = find_by_id(ledger, at);
+	if (v && (!rooted || atomic_load(&v->rooted)))
+		return open_view(ledger, v, ret);
+	err = v ? RC_EBUSY : RC_ENOENT;
+	pthread_mutex_unlock(&ledger->lock);
+	return err;
+}
+
+int ledger_view_height(struct ledger *ledger, uint32_t height, struct ledger_view *ret)
+{
+	struct version *v;
+
+	pthread_mutex_lock(&ledger->lock);
+	for (v = ledger->applied; v && v->block.height > height;)
+		v = next_of_chain(v, ledger->living);
+	if (v && v->block.height == height)
+		return open_view(ledger, v, ret);
+	pthread_mutex_unlock(&ledger->lock);
+	return RC_ENOENT;
+}
+
+void ledger_view_close(struct ledger_view *view)
+{
+	struct ledger *ledger = view->ledger;
+
+	tree_leave(ledger->tree, view->ticket);
+	pthread_mutex_lock(&ledger->lock);
+	if (--view->version->pins == 0)
+		pthread_cond_broadcast(&ledger->left);
+	pthread_mutex_unlock(&ledger->lock);
+	view->version = NULL;
+}
+
+bool ledger_view_gone(const struct ledger_view *view)
+{
+	return atomic_load(&view->version->dead);
+}
+
+void ledger_view_block(const struct ledger_view *view, struct block_ref *ret)
+{
+	*ret = view->version->block;
+}
+
+void ledger_view_root(const struct ledger_view *view, struct rc_hash *ret_root)
+{
+	*ret_root = view->version->root;
+}
+
+void ledger_tips(struct ledger *ledger, struct block_ref *ret_applied,
+		 struct block_ref *ret_durable)
+{
+	pthread_mutex_lock(&ledger->lock);
+	*ret_applied = ledger->applied->block;
+	*ret_durable = ledger->durable_block;
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+/* ---- letting go ---- */
+
+/* With the lock held: the oldest version that keeps its readers. */
+static uint64_t oldest_living(struct ledger *ledger)
+{
+	struct version *from = ledger->applied;
+	size_t bytes = 0, most = ledger->options.cache_bytes / 8;
+
+	for (unsigned kept = 1; kept < LEDGER_KEEP && from->below; kept++) {
+		bytes += from->change.bytes;
+		if (kept >= 2 && bytes > most)
+			break;
+		from = from->below;
+	}
+	/* What the log has is what the next flush may write: its pages stay. */
+	while (from->seq > ledger->written && from->below)
+		from = from->below;
+	for (struct version *v = ledger->bottom; v != from; v = v->above)
+		if (v->pins)
+			return v->seq;
+	return from->seq;
+}
+
+/* Takes off the line what is neither living nor unflushed. */
+static struct version *take_bottom(struct ledger *ledger)
+{
+	struct version *v;
+
+	pthread_mutex_lock(&ledger->lock);
+	v = ledger->bottom;
+	if (v->seq < ledger->living && v->retired) {
+		ledger->bottom = v->above;
+		ledger->bottom->below = NULL;
+	} else {
+		v = NULL;
+	}
+	pthread_mutex_unlock(&ledger->lock);
+	return v;
+}
+
+void ledger_collect(struct ledger *ledger)
+{
+	uint64_t living, flushed;
+	struct version *v;
+
+	pthread_mutex_lock(&ledger->collecting);
+	pthread_mutex_lock(&ledger->lock);
+	living = ledger->living = oldest_living(ledger);
+	flushed = ledger->flushed;
+	v = ledger->bottom;
+	pthread_mutex_unlock(&ledger->lock);
+	/* The line up to `living` is nobody else's to change now. */
+	for (; v && v->seq <= living; v = v->seq < living ? v->above : NULL) {
+		if (!v->released)
+			tree_release(ledger->tree, v->seq, &v->change);
+		v->released = true;
+		if (v->seq <= flushed && !v->retired) {
+			struct coinmap_change coins = version_coins(v);
+			struct registry_change entries = version_registry(v);
+
+			coinmap_retire(ledger->coins, v->seq, &coins);
+			registry_retire(ledger->registry, v->seq, &entries);
+			v->retired = true;
+		}
+	}
+	while ((v = take_bottom(ledger)))
+		version_free(v);
+	pthread_mutex_unlock(&ledger->collecting);
+}

@@ -1,0 +1,253 @@
+/* Opening: the state stands at its marker, the log's steps above it are applied again. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemons/utxod/ledger_internal.h"
+
+/* Of the memory given: tree pages get most, since a page not there costs a block's path a read. */
+#define PAGE_SHARE(bytes) ((bytes) / 8 * 6)
+#define COIN_SHARE(bytes) ((bytes) / 8 * 2)
+
+static struct version *base_version(const struct marker *marker)
+{
+	struct version *v = version_new(NULL, 0, VERSION_BASE);
+
+	v->seq = marker->seq;
+	v->block = v->step = marker->block;
+	v->roots = marker->roots;
+	v->coins = marker->coins;
+	v->entries = marker->entries;
+	tree_state_root(&v->roots, &v->root);
+	atomic_store(&v->rooted, true);
+	v->released = v->retired = true;
+	return v;
+}
+
+static void start_line(struct ledger *ledger, const struct marker *marker)
+{
+	struct version *base = base_version(marker);
+
+	ledger->bottom = ledger->applied = ledger->top = base;
+	ledger->living = ledger->flushed = ledger->written = ledger->durable = base->seq;
+	ledger->flushed_block = ledger->durable_block = base->block;
+}
+
+static int read_marker(struct ledger *ledger, struct marker *marker, struct rc_error *error)
+{
+	struct rc_buf free_ids = RC_BUF_INIT;
+	RC_AUTOFREE uint32_t *ids = NULL;
+	int err = marker_read(ledger->disks.state, marker, &free_ids, error);
+
+	if (err == RC_ENOENT) {
+		memset(marker, 0, sizeof(*marker));
+		marker->block.id = ledger->options.genesis;
+		tree_roots_init(&marker->roots);
+		err = RC_OK;
+	}
+	if (!err) {
+		ids = rc_alloc_array(free_ids.len / 4, sizeof(*ids));
+		for (size_t i = 0; i < free_ids.len / 4; i++)
+			ids[i] = rc_get_le32(free_ids.data + 4 * i);
+		ledger->tree =
+			tree_new(ledger->disks.state, PAGE_SHARE(ledger->options.cache_bytes),
+				 marker->next_id, ids, free_ids.len / 4);
+		tree_flushed(ledger->tree, marker->seq, NULL, 0);
+	}
+	rc_buf_done(&free_ids);
+	return err;
+}
+
+/* The log and the state must be of one history. */
+static int compare(struct ledger *ledger, const struct marker *marker, struct rc_error *error)
+{
+	uint64_t end = deltalog_end(ledger->log), begin = deltalog_begin(ledger->log);
+
+	if (end < marker->seq)
+		return rc_error_set(
+			error, RC_EFORMAT,
+			"log of deltas ends at step %llu and the state is at %llu: they "
+			"aren't of one directory; restore a backup of both",
+			(unsigned long long)end, (unsigned long long)marker->seq);
+	if (begin > marker->seq + 1)
+		return rc_error_set(error, RC_EFORMAT,
+				    "log of deltas begins at step %llu and the state is at %llu: "
+				    "steps between are missing; restore a backup of both",
+				    (unsigned long long)begin, (unsigned long long)marker->seq);
+	return RC_OK;
+}
+
+/* A step of the log as the next version. */
+static int replay_one(struct ledger *ledger, uint64_t seq, struct rc_error *error)
+{
+	struct rc_buf delta = RC_BUF_INIT;
+	struct step step, applied;
+	struct version *v = NULL;
+	uint8_t *encoded;
+	size_t len;
+	int err = deltalog_read(ledger->log, seq, &step, &delta, error);
+
+	if (!err && step.kind == STEP_UNDO)
+		err = deltalog_read(ledger->log, step.ref, &applied, &delta, error);
+	if (err) {
+		rc_buf_done(&delta);
+		return err;
+	}
+	encoded = rc_buf_take(&delta, &len);
+	v = version_new(encoded, len, step.kind == STEP_UNDO ? VERSION_UNDO : VERSION_APPLY);
+	if (!v || !rc_block_id_eq(&v->step.id, &step.id) ||
+	    !rc_block_id_eq(step.kind == STEP_UNDO ? &v->step.id : &v->step_parent,
+			    &ledger->top->block.id)) {
+		if (v)
+			version_free(v);
+		return rc_error_set(error, RC_EFORMAT, "log of deltas: step %llu is damaged",
+				    (unsigned long long)seq);
+	}
+	v->ref = step.ref;
+	err = ledger_grow(ledger, v, error);
+	if (err == RC_EINVAL)
+		err = RC_EFORMAT;
+	return err ? rc_error_prefix(error, "log of deltas: step %llu", (unsigned long long)seq)
+		   : RC_OK;
+}
+
+/* Applied without following the chain: the log knows it already. */
+static void take_over(struct ledger *ledger)
+{
+	struct version *v = ledger->top;
+
+	pthread_mutex_lock(&ledger->lock);
+	ledger->staged_blocks = ledger->staged_bytes = 0;
+	ledger->dirty_bytes += version_bytes(v);
+	ledger->dirty_changes += version_changes(v);
+	ledger->applied = v;
+	ledger->written = ledger->durable = v->seq;
+	ledger->durable_block = v->block;
+	pthread_mutex_unlock(&ledger->lock);
+	ledger_collect(ledger);
+}
+
+static int replay(struct ledger *ledger, struct rc_error *error)
+{
+	uint64_t end = deltalog_end(ledger->log);
+	int err = RC_OK;
+
+	while (!err && ledger->top->seq < end) {
+		err = replay_one(ledger, ledger->top->seq + 1, error);
+		if (err)
+			break;
+		take_over(ledger);
+		ledger->recovered_steps++;
+		if (ledger_flush_due(ledger))
+			err = ledger_flush(ledger, error);
+	}
+	return err;
+}
+
+int ledger_open(const struct disk_pair *disks, const struct ledger_options *options,
+		struct ledger **ret, struct rc_error *error)
+{
+	struct ledger *ledger = rc_alloc(sizeof(*ledger));
+	int64_t start = rc_mono_us(options->clock);
+	struct marker marker;
+	int err;
+
+	ledger->disks = *disks;
+	ledger->options = *options;
+	if (!ledger->options.flush_bytes)
+		ledger->options.flush_bytes = LEDGER_FLUSH_BYTES;
+	if (!ledger->options.flush_changes)
+		ledger->options.flush_changes = LEDGER_FLUSH_CHANGES;
+	pthread_mutex_init(&ledger->lock, NULL);
+	pthread_mutex_init(&ledger->collecting, NULL);
+	pthread_cond_init(&ledger->left, NULL);
+	ledger->coins = coinmap_new(COIN_SHARE(options->cache_bytes), options->random);
+	ledger->registry = registry_new();
+	err = deltalog_open(disks->log, &options->genesis, &ledger->log, error);
+	if (!err)
+		err = read_marker(ledger, &marker, error);
+	if (!err)
+		err = compare(ledger, &marker, error);
+	/* Steps that an earlier process wrote and didn't sync count as durable from here on. */
+	if (!err)
+		err = disks->log->ops->sync(disks->log, error);
+	if (!err) {
+		start_line(ledger, &marker);
+		err = replay(ledger, error);
+	}
+	if (err) {
+		ledger_close(ledger);
+		return err;
+	}
+	ledger->recovered_us = (uint64_t)(rc_mono_us(options->clock) - start);
+	*ret = ledger;
+	return RC_OK;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+	struct version *v;
+
+	if (!ledger)
+		return;
+	while ((v = ledger->bottom)) {
+		ledger->bottom = v->above;
+		version_free(v);
+	}
+	deltalog_free(ledger->log);
+	registry_free(ledger->registry);
+	coinmap_free(ledger->coins);
+	tree_free(ledger->tree);
+	pthread_cond_destroy(&ledger->left);
+	pthread_mutex_destroy(&ledger->collecting);
+	pthread_mutex_destroy(&ledger->lock);
+	free(ledger);
+}
+
+void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
+{
+	struct tree_figures tree;
+	struct coinmap_figures coins;
+
+	tree_figures(ledger->tree, &tree);
+	coinmap_figures(ledger->coins, &coins);
+	pthread_mutex_lock(&ledger->lock);
+	*ret = (struct ledger_figures){
+		.applied = ledger->applied->block,
+		.durable = ledger->durable_block,
+		.flushed = ledger->flushed_block,
+		.coins = ledger->applied->coins,
+		.entries = ledger->applied->entries,
+		.staged_blocks = ledger->staged_blocks,
+		.staged_bytes = ledger->staged_bytes,
+		.dirty_bytes = ledger->dirty_bytes,
+		.dirty_changes = ledger->dirty_changes,
+		.versions = ledger->top->seq - ledger->bottom->seq + 1,
+	};
+	pthread_mutex_unlock(&ledger->lock);
+	ret->page_bytes = tree.bytes;
+	ret->page_hits = tree.hits;
+	ret->page_loads = tree.loads;
+	ret->page_drops = tree.drops;
+	ret->hashes = tree.hashes;
+	ret->coin_bytes = coins.bytes;
+	ret->coin_entries = coins.entries;
+	ret->coin_hits = coins.hits;
+	ret->coin_misses = coins.misses;
+	ret->commits = atomic_load(&ledger->commits);
+	ret->aborts = atomic_load(&ledger->aborts);
+	ret->switches = atomic_load(&ledger->switches);
+	ret->undone = atomic_load(&ledger->undone);
+	ret->writes = atomic_load(&ledger->writes);
+	ret->syncs = atomic_load(&ledger->syncs);
+	ret->flushes = atomic_load(&ledger->flushes);
+	ret->recovered_steps = ledger->recovered_steps;
+	ret->recovered_us = ledger->recovered_us;
+	ret->lowest_delta = deltalog_lowest(ledger->log);
+	ret->write_in_flight = atomic_load(&ledger->write_in_flight);
+	ret->flush_in_flight = atomic_load(&ledger->flush_in_flight);
+	ret->build_in_flight = atomic_load(&ledger->build_in_flight);
+	ledger->disks.log->ops->figures(ledger->disks.log, &ret->log);
+	ledger->disks.state->ops->figures(ledger->disks.state, &ret->state);
+}

@@ -1,0 +1,334 @@
+/* The builder's side: staging, committing, switching; and the log. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemons/utxod/ledger_internal.h"
+
+/* ---- staging ---- */
+
+/* Whether the block is part of what the top stands on. */
+static bool have_block(struct ledger *ledger, const struct rc_block_id *id)
+{
+	uint32_t height;
+
+	for (const struct version *v = ledger->top; v != ledger->applied; v = v->below)
+		if (v->kind == VERSION_APPLY && rc_block_id_eq(&v->block.id, id))
+			return true;
+	if (!deltalog_find(ledger->log, id, &height))
+		return false;
+	return !ledger->switching || height <= ledger->fork.height;
+}
+
+static int refuse_full(struct ledger *ledger, struct rc_error *error)
+{
+	int err = RC_OK;
+
+	pthread_mutex_lock(&ledger->lock);
+	if (ledger->staged_blocks >= LEDGER_STAGE_BLOCKS ||
+	    (ledger->staged_blocks && ledger->staged_bytes >= LEDGER_STAGE_BYTES))
+		err = rc_error_set(error, RC_EBUSY,
+				   "%zu blocks of %zu MiB are staged: commit first",
+				   ledger->staged_blocks, ledger->staged_bytes >> 20);
+	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
+				   ledger->dirty_bytes >> 20);
+	pthread_mutex_unlock(&ledger->lock);
+	return err;
+}
+
+static int stage(struct ledger *ledger, struct rc_bytes delta, struct rc_error *error)
+{
+	struct version *v;
+	struct rc_delta head;
+	int err;
+
+	if (!rc_delta_decode_head(delta.data, delta.len, &head))
+		return rc_error_set(error, RC_EINVAL, "malformed delta");
+	if (have_block(ledger, &head.id))
+		return RC_OK;
+	if (!rc_block_id_eq(&head.parent, &ledger->top->block.id) ||
+	    head.height != ledger->top->block.height + 1)
+		return rc_error_set(error, RC_ENOENT,
+				    "unknown: the parent of block %u isn't the block on top, %u",
+				    head.height, ledger->top->block.height);
+	err = refuse_full(ledger, error);
+	if (err)
+		return err;
+	v = version_new(rc_memdup(delta.data, delta.len), delta.len, VERSION_APPLY);
+	if (!v)
+		return rc_error_set(error, RC_EINVAL, "malformed delta of block %u", head.height);
+	return ledger_grow(ledger, v, error);
+}
+
+int ledger_stage(struct ledger *ledger, struct rc_bytes delta, struct rc_error *error)
+{
+	int err;
+
+	atomic_store(&ledger->build_in_flight, true);
+	err = stage(ledger, delta, error);
+	atomic_store(&ledger->build_in_flight, false);
+	return err;
+}
+
+/* ---- committing ---- */
+
+static void commit_to(struct ledger *ledger, struct version *to)
+{
+	pthread_mutex_lock(&ledger->lock);
+	ledger_advance(ledger, to);
+	ledger->switching = false; /* what is committed stands above the undo steps */
+	pthread_mutex_unlock(&ledger->lock);
+	ledger_collect(ledger);
+}
+
+int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc_error *error)
+{
+	struct version *v = ledger->top;
+	uint32_t height;
+
+	while (v != ledger->applied &&
+	       !(v->kind == VERSION_APPLY && rc_block_id_eq(&v->block.id, id)))
+		v = v->below;
+	if (v != ledger->applied) {
+		commit_to(ledger, v);
+		return RC_OK;
+	}
+	if (deltalog_find(ledger->log, id, &height))
+		return RC_OK;
+	return rc_error_set(error, RC_ENOENT, "unknown: the block is neither staged nor committed");
+}
+
+/* ---- undoing ---- */
+
+/* The delta of a committed block, from memory if its version is there. */
+static int find_delta(struct ledger *ledger, const struct chain_entry *entry, struct rc_buf *buf,
+		      struct rc_error *error)
+{
+	const struct version *v;
+	struct step step;
+
+	if (!entry->seq)
+		return rc_error_set(error, RC_ENOENT, "unknown: its delta is no longer kept");
+	pthread_mutex_lock(&ledger->lock);
+	for (v = ledger->applied; v && v->seq > entry->seq;)
+		v = v->below;
+	if (v && v->seq == entry->seq && v->kind == VERSION_APPLY)
+		rc_buf_put(buf, v->encoded, v->encoded_len);
+	else
+		v = NULL;
+	pthread_mutex_unlock(&ledger->lock);
+	return v ? RC_OK : deltalog_read(ledger->log, entry->seq, &step, buf, error);
+}
+
+int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *error)
+{
+	struct rc_buf buf = RC_BUF_INIT;
+	struct chain_entry entry;
+	struct version *v;
+	uint8_t *encoded;
+	size_t len;
+	int err;
+
+	if (!deltalog_at(ledger->log, height, &entry))
+		return rc_error_set(error, RC_ENOENT, "unknown: block %u is no longer kept",
+				    height);
+	err = find_delta(ledger, &entry, &buf, error);
+	if (err) {
+		rc_buf_done(&buf);
+		return err;
+	}
+	encoded = rc_buf_take(&buf, &len);
+	v = version_new(encoded, len, VERSION_UNDO);
+	if (!v)
+		return rc_error_set(error, RC_EFORMAT, "log of deltas: block %u is damaged",
+				    height);
+	v->ref = entry.seq;
+	return ledger_grow(ledger, v, error);
+}
+
+static int do_switch(struct ledger *ledger, const struct rc_block_id *fork, struct rc_error *error)
+{
+	uint32_t height, tip = ledger->applied->block.height;
+	int err = RC_OK;
+
+	if (ledger->switching && rc_block_id_eq(&ledger->fork.id, fork))
+		return RC_OK;
+	if (!deltalog_find(ledger->log, fork, &height) || height > tip)
+		return rc_error_set(error, RC_ENOENT,
+				    "unknown: the fork isn't a block of the committed chain");
+	ledger_abort(ledger, NULL);
+	for (uint32_t h = tip; !err && h > height; h--) {
+		err = ledger_undo_one(ledger, h, error);
+		if (!err && ledger->staged_bytes > LEDGER_STAGE_BYTES)
+			err = rc_error_set(error, RC_ETOOBIG,
+					   "undoing %u blocks passes %zu MiB: revert in parts",
+					   tip - height, LEDGER_STAGE_BYTES >> 20);
+	}
+	if (err) {
+		ledger_abort(ledger, NULL);
+		return err;
+	}
+	ledger->switching = height != tip;
+	ledger->fork = (struct block_ref){height, *fork};
+	atomic_fetch_add(&ledger->switches, 1);
+	return RC_OK;
+}
+
+int ledger_switch(struct ledger *ledger, const struct rc_block_id *fork, struct rc_error *error)
+{
+	int err;
+
+	atomic_store(&ledger->build_in_flight, true);
+	err = do_switch(ledger, fork, error);
+	atomic_store(&ledger->build_in_flight, false);
+	return err;
+}
+
+int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc_error *error)
+{
+	uint32_t height;
+	int err = RC_OK;
+
+	if (!deltalog_find(ledger->log, to, &height))
+		return rc_error_set(error, RC_ENOENT,
+				    "unknown: not a block of the committed chain");
+	if (height < ledger->applied->block.height && height + 1 < deltalog_lowest(ledger->log))
+		return rc_error_set(error, RC_ENOENT,
+				    "unknown: deltas are kept from block %u on only",
+				    deltalog_lowest(ledger->log));
+	ledger_abort(ledger, NULL);
+	atomic_store(&ledger->build_in_flight, true);
+	while (!err && ledger->applied->block.height > height) {
+		err = ledger_undo_one(ledger, ledger->applied->block.height, error);
+		if (!err)
+			commit_to(ledger, ledger->top);
+	}
+	atomic_store(&ledger->build_in_flight, false);
+	return err;
+}
+
+/* ---- the log ---- */
+
+/* Applied versions that the log hasn't; they stay, since they aren't flushed. */
+static struct version *first_unwritten(struct ledger *ledger, struct version **ret_last,
+				       uint64_t *ret_flushed)
+{
+	struct version *v;
+
+	pthread_mutex_lock(&ledger->lock);
+	for (v = ledger->applied; v && v->seq > ledger->written + 1;)
+		v = v->below;
+	if (v && v->seq != ledger->written + 1)
+		v = NULL;
+	*ret_last = ledger->applied;
+	*ret_flushed = ledger->flushed;
+	pthread_mutex_unlock(&ledger->lock);
+	return v;
+}
+
+static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
+{
+	struct disk *disk = ledger->disks.log;
+	uint64_t flushed;
+	struct version *last, *v = first_unwritten(ledger, &last, &flushed);
+	size_t bytes = 0;
+	int err;
+
+	if (!v)
+		return sync && ledger_unsynced(ledger) ? disk->ops->sync(disk, error) : RC_OK;
+	for (;; v = v->above) {
+		struct step step;
+
+		ledger_step(v, &step);
+		deltalog_put(ledger->log, &step);
+		bytes += v->encoded_len;
+		if (v == last)
+			break;
+	}
+	deltalog_prune(ledger->log, ledger->options.undo_blocks, flushed);
+	err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
+	atomic_fetch_add(&ledger->writes, 1);
+	pthread_mutex_lock(&ledger->lock);
+	if (!err) {
+		ledger->written = last->seq;
+		ledger->unsynced += bytes;
+	}
+	pthread_mutex_unlock(&ledger->lock);
+	return err;
+}
+
+void ledger_set_durable(struct ledger *ledger, uint64_t seq)
+{
+	const struct version *v = ledger->applied;
+
+	if (seq <= ledger->durable)
+		return;
+	while (v->seq > seq)
+		v = v->below;
+	ledger->durable = seq;
+	ledger->durable_block = v->block;
+}
+
+int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)
+{
+	int err;
+
+	atomic_store(&ledger->write_in_flight, true);
+	err = put_steps(ledger, sync, error);
+	if (!err && sync) {
+		pthread_mutex_lock(&ledger->lock);
+		ledger_set_durable(ledger, ledger->written);
+		ledger->unsynced = 0;
+		pthread_mutex_unlock(&ledger->lock);
+		atomic_fetch_add(&ledger->syncs, 1);
+	}
+	atomic_store(&ledger->write_in_flight, false);
+	return err;
+}
+
+size_t ledger_unsynced(struct ledger *ledger)
+{
+	size_t n;
+
+	pthread_mutex_lock(&ledger->lock);
+	n = ledger->unsynced;
+	pthread_mutex_unlock(&ledger->lock);
+	return n;
+}
+
+bool ledger_write_due(struct ledger *ledger)
+{
+	bool due;
+
+	pthread_mutex_lock(&ledger->lock);
+	due = ledger->durable != ledger->applied->seq;
+	pthread_mutex_unlock(&ledger->lock);
+	return due;
+}
+
+int ledger_delta(struct ledger *ledger, uint32_t height, struct rc_buf *delta,
+		 struct rc_error *error)
+{
+	struct chain_entry entry;
+
+	if (!deltalog_at(ledger->log, height, &entry))
+		return rc_error_set(error, RC_ENOENT, "unknown: no delta of block %u", height);
+	return find_delta(ledger, &entry, delta, error);
+}
+
+bool ledger_block_at(struct ledger *ledger, uint32_t height, struct block_ref *ret)
+{
+	struct chain_entry entry;
+
+	if (!deltalog_at(ledger->log, height, &entry))
+		return false;
+	*ret = (struct block_ref){height, entry.id};
+	return true;
+}
+
+uint32_t ledger_lowest_delta(struct ledger *ledger)
+{
+	return deltalog_lowest(ledger->log);
+}

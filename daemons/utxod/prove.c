@@ -1,0 +1,483 @@
+/* Walking a version's tree: proofs, the coins of a lock, and verifying all of it. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/utxod/ledger_internal.h"
+
+/* A proof's leaves beyond this many bytes are answered by the opened branch: it must fit a message
+ * (16 MiB, bus/messages.def). */
+#define PROOF_BYTES_MAX ((size_t)15 << 20)
+#define VERIFY_BATCH	4096
+
+/* Whether the first bits of two keys are the same. */
+static bool agree(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	if (memcmp(a, b, whole) != 0)
+		return false;
+	return !rest || ((a[whole] ^ b[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
+}
+
+/* ---- leaves in order ---- */
+
+/* False ends the walk. */
+typedef bool (*leaf_fn)(void *arg, const struct tree_node *leaf);
+
+struct walk {
+	const struct ledger_view *view;
+	leaf_fn fn;
+	void *arg;
+	bool ended;
+	struct rc_error *error;
+};
+
+/* Leaves below a node whose key is above `after` (NULL: all). */
+static int walk_leaves(struct walk *w, const struct tree_node *node, const uint8_t *after)
+{
+	struct tree_node left, right;
+	int err, c;
+
+	if (w->ended)
+		return RC_OK;
+	if (after) {
+		if (!agree(after, node->key, node->depth)) {
+			/* They differ within the path, so whole bytes tell which is first. */
+			c = memcmp(after, node->key, (node->depth + 7u) / 8);
+			if (c > 0)
+				return RC_OK; /* all of it comes before */
+			after = NULL;
+		} else if (node->leaf) {
+			return RC_OK; /* `after` itself */
+		}
+	}
+	if (node->leaf) {
+		w->ended = !w->fn(w->arg, node);
+		return RC_OK;
+	}
+	err = tree_sides(w->view->ledger->tree, w->view->version->seq, node, &left, &right,
+			 w->error);
+	if (err)
+		return err;
+	/* `after` lies on one side: on the right, all of the left comes before it. */
+	if (!after || !rc_key_bit(after, node->depth)) {
+		err = walk_leaves(w, &left, after);
+		after = NULL;
+	}
+	return err ? err : walk_leaves(w, &right, after);
+}
+
+/* Where a walk by a prefix ends. */
+struct descent {
+	struct tree_node node;
+	bool any;
+	size_t n_steps;
+	struct rc_buf steps;
+};
+
+static void put_hash_sum(struct rc_buf *buf, unsigned ns, const struct rc_state_node *node)
+{
+	rc_buf_put(buf, node->hash.b, 32);
+	if (ns == RC_STATE_COINS)
+		rc_buf_put_le64(buf, node->sum);
+}
+
+static int descend(const struct ledger_view *view, unsigned ns, unsigned bits,
+		   const uint8_t *prefix, struct descent *d, struct rc_error *error)
+{
+	struct tree *tree = view->ledger->tree;
+	uint64_t seq = view->version->seq;
+	int err = tree_top(tree, seq, &view->version->roots, ns, &d->any, &d->node, error);
+
+	if (err || !d->any)
+		return err;
+	while (!d->node.leaf && d->node.depth < bits && agree(d->node.key, prefix, d->node.depth)) {
+		struct tree_node left, right;
+		unsigned bit = rc_key_bit(prefix, d->node.depth);
+
+		err = tree_sides(tree, seq, &d->node, &left, &right, error);
+		if (err)
+			return err;
+		rc_buf_put_le16(&d->steps, (uint16_t)d->node.depth);
+		put_hash_sum(&d->steps, ns, bit ? &left.node : &right.node);
+		d->n_steps++;
+		d->node = bit ? right : left;
+	}
+	return RC_OK;
+}
+
+/* ---- leaves with their values ---- */
+
+struct leaf_list {
+	uint8_t *keys;
+	size_t key_len;
+	size_t n, cap, most;
+	bool over; /* there are more than most */
+};
+
+static bool add_leaf(void *arg, const struct tree_node *leaf)
+{
+	struct leaf_list *l = arg;
+
+	if (l->n == l->most) {
+		l->over = true;
+		return false;
+	}
+	if (l->n == l->cap) {
+		l->cap = l->cap ? 2 * l->cap : 64;
+		l->keys = rc_realloc_array(l->keys, l->cap, l->key_len);
+	}
+	memcpy(l->keys + l->n++ * l->key_len, leaf->key, l->key_len);
+	return true;
+}
+
+static int missing(struct rc_error *error, unsigned ns)
+{
+	return rc_error_set(error, RC_EFORMAT,
+			    "state: an entry of namespace %u is in the tree and has no value", ns);
+}
+
+/* Calls fn with each key and value in order. */
+typedef bool (*value_fn)(void *arg, const uint8_t *key, const uint8_t *value, size_t len);
+
+static int coin_values(const struct ledger_view *view, const struct leaf_list *l, value_fn fn,
+		       void *arg, struct rc_error *error)
+{
+	RC_AUTOFREE struct rc_outpoint *outpoints = rc_alloc_array(l->n, sizeof(*outpoints));
+	RC_AUTOFREE struct rc_coin *coins = rc_alloc_array(l->n, sizeof(*coins));
+	int err;
+
+	for (size_t i = 0; i < l->n; i++)
+		rc_outpoint_key_decode(l->keys + i * l->key_len + 32, &outpoints[i]);
+	err = ledger_coins(view, outpoints, l->n, coins, error);
+	for (size_t i = 0; !err && i < l->n; i++) {
+		uint8_t value[RC_COIN_VALUE_MAX];
+
+		if (!coins[i].lock_len)
+			err = missing(error, RC_STATE_COINS);
+		else if (!fn(arg, l->keys + i * l->key_len, value,
+			     rc_coin_value_encode(&coins[i], value)))
+			break;
+	}
+	return err;
+}
+
+static int entry_values(const struct ledger_view *view, unsigned ns, const struct leaf_list *l,
+			value_fn fn, void *arg, struct rc_error *error)
+{
+	struct rc_buf value = RC_BUF_INIT;
+	int err = RC_OK;
+
+	for (size_t i = 0; !err && i < l->n; i++) {
+		rc_buf_clear(&value);
+		err = ledger_entry(view, ns, l->keys + i * l->key_len, &value, error);
+		if (err == RC_ENOENT)
+			err = missing(error, ns);
+		if (!err && !fn(arg, l->keys + i * l->key_len, value.data, value.len))
+			break;
+	}
+	rc_buf_done(&value);
+	return err;
+}
+
+static int leaf_values(const struct ledger_view *view, unsigned ns, const struct leaf_list *l,
+		       value_fn fn, void *arg, struct rc_error *error)
+{
+	return ns == RC_STATE_COINS ? coin_values(view, l, fn, arg, error)
+				    : entry_values(view, ns, l, fn, arg, error);
+}
+
+/* ---- proofs ---- */
+
+struct leaf_writer {
+	struct rc_buf *buf;
+	size_t key_len;
+	bool over;
+};
+
+static bool put_leaf(void *arg, const uint8_t *key, const uint8_t *value, size_t len)
+{
+	struct leaf_writer *w = arg;
+
+	rc_buf_put(w->buf, key, w->key_len);
+	rc_buf_put_cs(w->buf, len);
+	rc_buf_put(w->buf, value, len);
+	w->over = w->buf->len > PROOF_BYTES_MAX;
+	return !w->over;
+}
+
+static int put_branch_end(const struct ledger_view *view, unsigned ns, const struct tree_node *node,
+			  struct rc_buf *proof, struct rc_error *error)
+{
+	struct tree_node left, right;
+	unsigned whole = (node->depth + 7u) / 8, rest = node->depth % 8;
+	int err = tree_sides(view->ledger->tree, view->version->seq, node, &left, &right, error);
+
+	if (err)
+		return err;
+	rc_buf_put_u8(proof, RC_PROOF_END_BRANCH);
+	rc_buf_put_le16(proof, (uint16_t)node->depth);
+	rc_buf_put(proof, node->key, whole);
+	if (rest)
+		proof->data[proof->len - 1] &= (uint8_t)(0xff00 >> rest);
+	put_hash_sum(proof, ns, &left.node);
+	put_hash_sum(proof, ns, &right.node);
+	return RC_OK;
+}
+
+/* Leaves below the node as end 01 (kind) or 03; *ret_over: too many, nothing was written. */
+static int put_leaves_end(const struct ledger_view *view, unsigned ns, const struct tree_node *node,
+			  enum rc_proof_end kind, uint32_t max_leaves, bool *ret_over,
+			  struct rc_buf *proof, struct rc_error *error)
+{
+	struct leaf_list list = {.key_len = rc_state_key_len(ns), .most = max_leaves};
+	struct walk w = {.view = view, .fn = add_leaf, .arg = &list, .error = error};
+	struct leaf_writer out = {proof, list.key_len, false};
+	size_t start = proof->len;
+	int err = walk_leaves(&w, node, NULL);
+
+	if (!err && !list.over) {
+		rc_buf_put_u8(proof, (uint8_t)kind);
+		if (kind == RC_PROOF_END_LEAVES)
+			rc_buf_put_cs(proof, list.n);
+		err = leaf_values(view, ns, &list, put_leaf, &out, error);
+	}
+	*ret_over = list.over || out.over;
+	if (*ret_over)
+		proof->len = start;
+	free(list.keys);
+	return err;
+}
+
+static int put_end(const struct ledger_view *view, const struct rc_proof_question *q,
+		   const struct descent *d, bool sums_only, uint32_t max_leaves,
+		   struct rc_buf *proof, struct rc_error *error)
+{
+	const struct tree_node *node = &d->node;
+	bool inside = d->any && node->depth >= q->bits && agree(node->key, q->prefix, q->bits);
+	bool over = false;
+	int err;
+
+	if (!d->any) {
+		rc_buf_put_u8(proof, RC_PROOF_END_EMPTY);
+		return RC_OK;
+	}
+	if (node->leaf)
+		return put_leaves_end(view, q->ns, node,
+				      inside ? RC_PROOF_END_LEAVES : RC_PROOF_END_OTHER, 1, &over,
+				      proof, error);
+	if (!inside || sums_only)
+		return put_branch_end(view, q->ns, node, proof, error);
+	err = put_leaves_end(view, q->ns, node, RC_PROOF_END_LEAVES, max_leaves, &over, proof,
+			     error);
+	return err || !over ? err : put_branch_end(view, q->ns, node, proof, error);
+}
+
+static void put_head(const struct ledger_view *view, const struct rc_proof_question *q,
+		     struct rc_buf *proof)
+{
+	static const uint8_t empty[32];
+
+	rc_buf_put_u8(proof, RC_PROOF_VERSION);
+	rc_buf_put_u8(proof, q->ns);
+	rc_buf_put_le16(proof, q->bits);
+	rc_buf_put(proof, q->prefix, (q->bits + 7u) / 8);
+	for (unsigned ns = 1; ns <= RC_STATE_NAMESPACES; ns++) {
+		const struct tree_root *root =
+			ns <= TREE_NAMESPACES ? &view->version->roots.ns[ns - 1] : NULL;
+
+		if (ns == q->ns)
+			continue;
+		rc_buf_put(proof, root && root->depth != TREE_EMPTY ? root->node.hash.b : empty,
+			   32);
+	}
+}
+
+int ledger_prove(const struct ledger_view *view, const struct rc_proof_question *q, bool sums_only,
+		 uint32_t max_leaves, struct rc_buf *proof, struct rc_error *error)
+{
+	struct descent d = {.steps = RC_BUF_INIT};
+	size_t start = proof->len;
+	int err = descend(view, q->ns, q->bits, q->prefix, &d, error);
+
+	if (!err) {
+		put_head(view, q, proof);
+		rc_buf_put_cs(proof, d.n_steps);
+		rc_buf_put(proof, d.steps.data, d.steps.len);
+		err = put_end(view, q, &d, sums_only, max_leaves, proof, error);
+	}
+	if (!err && ledger_view_gone(view))
+		err = rc_error_set(error, RC_ENOENT, "unknown: the block was dropped");
+	if (err)
+		proof->len = start;
+	rc_buf_done(&d.steps);
+	return err;
+}
+
+/* ---- the coins of a lock ---- */
+
+static int fill_list(const struct ledger_view *view, const struct leaf_list *leaves,
+		     struct ledger_list *ret, struct rc_error *error)
+{
+	RC_AUTOFREE struct rc_outpoint *outpoints = rc_alloc_array(leaves->n, sizeof(*outpoints));
+	RC_AUTOFREE struct rc_coin *coins = rc_alloc_array(leaves->n, sizeof(*coins));
+	int err;
+
+	for (size_t i = 0; i < leaves->n; i++)
+		rc_outpoint_key_decode(leaves->keys + i * leaves->key_len + 32, &outpoints[i]);
+	err = ledger_coins(view, outpoints, leaves->n, coins, error);
+	if (err)
+		return err;
+	ret->coins = rc_alloc_array(leaves->n, sizeof(*ret->coins));
+	for (size_t i = 0; i < leaves->n; i++) {
+		if (!coins[i].lock_len) {
+			free(ret->coins);
+			return missing(error, RC_STATE_COINS);
+		}
+		ret->coins[i] = (struct rc_delta_coin){outpoints[i], coins[i]};
+	}
+	ret->n = leaves->n;
+	ret->more = leaves->over;
+	return RC_OK;
+}
+
+int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
+		const struct rc_outpoint *after, size_t max, struct ledger_list *ret,
+		struct rc_error *error)
+{
+	struct descent d = {.steps = RC_BUF_INIT};
+	struct leaf_list leaves = {.key_len = RC_COIN_KEY_SIZE, .most = max};
+	struct walk w = {.view = view, .fn = add_leaf, .arg = &leaves, .error = error};
+	struct ledger_list list = {0};
+	uint8_t after_key[RC_COIN_KEY_SIZE];
+	int err = descend(view, RC_STATE_COINS, 256, lock_hash->b, &d, error);
+
+	memcpy(after_key, lock_hash->b, 32);
+	if (after)
+		rc_outpoint_key_encode(after, after_key + 32);
+	if (!err && d.any && d.node.depth >= 256 && agree(d.node.key, lock_hash->b, 256)) {
+		list.total = d.node.node.sum;
+		err = walk_leaves(&w, &d.node, after ? after_key : NULL);
+	}
+	if (!err)
+		err = fill_list(view, &leaves, &list, error);
+	if (!err && ledger_view_gone(view)) {
+		free(list.coins);
+		err = rc_error_set(error, RC_ENOENT, "unknown: the block was dropped");
+	}
+	if (!err)
+		*ret = list;
+	free(leaves.keys);
+	rc_buf_done(&d.steps);
+	return err;
+}
+
+/* ---- verifying ---- */
+
+struct verifier {
+	const struct ledger_view *view;
+	bool (*progress)(void *arg, uint64_t done, uint64_t of);
+	void *arg;
+	unsigned ns;
+	struct rc_trie_fold *fold;
+	struct leaf_list batch;
+	uint64_t done, of;
+	bool disorder;
+	int err;
+	struct rc_error *error;
+};
+
+static bool fold_value(void *arg, const uint8_t *key, const uint8_t *value, size_t len)
+{
+	struct verifier *v = arg;
+
+	v->disorder |= !rc_trie_fold_add(v->fold, key, value, len);
+	return !v->disorder;
+}
+
+static void verify_batch(struct verifier *v)
+{
+	v->err = leaf_values(v->view, v->ns, &v->batch, fold_value, v, v->error);
+	v->done += v->batch.n;
+	v->batch.n = 0;
+	if (!v->err && v->progress && !v->progress(v->arg, v->done, v->of))
+		v->err = RC_ECANCELLED;
+}
+
+static bool verify_leaf(void *arg, const struct tree_node *leaf)
+{
+	struct verifier *v = arg;
+
+	add_leaf(&v->batch, leaf);
+	if (v->batch.n == VERIFY_BATCH)
+		verify_batch(v);
+	return !v->err && !v->disorder && !ledger_view_gone(v->view);
+}
+
+static int verify_namespace(struct verifier *v, struct ledger_verified *ret)
+{
+	const struct tree_root *root = &v->view->version->roots.ns[v->ns - 1];
+	struct walk w = {.view = v->view, .fn = verify_leaf, .arg = v, .error = v->error};
+	struct rc_state_node node = {0};
+	struct tree_node top;
+	bool any, sums;
+	int err = tree_top(v->view->ledger->tree, v->view->version->seq, &v->view->version->roots,
+			   v->ns, &any, &top, v->error);
+
+	v->batch.key_len = rc_state_key_len(v->ns);
+	rc_trie_fold_init(v->fold, v->ns);
+	if (!err && any)
+		err = walk_leaves(&w, &top, NULL);
+	if (!err && !v->err)
+		verify_batch(v);
+	err = err ? err : v->err;
+	if (err == RC_EFORMAT) {
+		snprintf(ret->text, sizeof(ret->text), "%s", v->error->text);
+		ret->good = false;
+		return RC_OK;
+	}
+	if (err)
+		return err;
+	sums = rc_trie_fold_end(v->fold, &node);
+	if (v->disorder || !sums ||
+	    (any && memcmp(&node.hash, &root->node.hash, sizeof(node.hash)) != 0)) {
+		snprintf(ret->text, sizeof(ret->text),
+			 "namespace %u: its leaves don't give its root", v->ns);
+		ret->good = false;
+	}
+	return RC_OK;
+}
+
+int ledger_verify(const struct ledger_view *view,
+		  bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg,
+		  struct ledger_verified *ret, struct rc_error *error)
+{
+	const struct version *version = view->version;
+	struct rc_error local;
+	struct verifier v = {.view = view,
+			     .progress = progress,
+			     .arg = arg,
+			     .fold = rc_alloc(sizeof(struct rc_trie_fold)),
+			     .batch.most = SIZE_MAX,
+			     .of = version->coins + version->entries,
+			     .error = error ? error : &local};
+	int err = RC_OK;
+
+	*ret = (struct ledger_verified){.good = true};
+	for (v.ns = 1; !err && ret->good && v.ns <= TREE_NAMESPACES; v.ns++)
+		err = verify_namespace(&v, ret);
+	ret->entries = v.done;
+	if (!err && ret->good && v.done != v.of) {
+		snprintf(ret->text, sizeof(ret->text),
+			 "the tree has %" PRIu64 " entries, counted were %" PRIu64, v.done, v.of);
+		ret->good = false;
+	}
+	if (!err && ledger_view_gone(view))
+		err = RC_ENOENT;
+	free(v.batch.keys);
+	free(v.fold);
+	return err;
+}

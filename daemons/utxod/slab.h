@@ -1,0 +1,29 @@
+/* Memory of tree pages: many blocks of a few sizes, without an allocator's overhead for each. */
+#ifndef UTXOD_SLAB_H
+#define UTXOD_SLAB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+/* Sizes are rounded up to steps; the largest page (tree_page.h) must fit. */
+#define SLAB_STEP    64
+#define SLAB_CLASSES 64
+#define SLAB_MAX     ((size_t)SLAB_STEP * SLAB_CLASSES)
+
+struct slab {
+	pthread_mutex_t lock;
+	void *free[SLAB_CLASSES];
+	struct slab_chunk *chunks;
+	size_t used;	    /* of the newest chunk */
+	atomic_size_t live; /* bytes handed out, rounded up */
+};
+
+void slab_init(struct slab *slab);
+/* Frees every block at once. */
+void slab_done(struct slab *slab);
+/* size ≤ SLAB_MAX; aligned to SLAB_STEP; not zeroed. Any thread. */
+void *slab_get(struct slab *slab, size_t size);
+void slab_put(struct slab *slab, void *block, size_t size);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * The authenticated tree: per namespace a trie (30-state, "The tree") in pages, in versions.
+ *
+ * Versions are numbered (seq) and form one line: the state after each applied or staged block, and
+ * after each undo, which is a step forward in versions and back in content. A page has one identity
+ * and a short chain of copies, newest first, each stamped with the version that made it; a reader
+ * of version s takes the newest copy that isn't newer than s. So readers need no lock and never
+ * wait for who builds the next version, the base is not copied, and a version costs the pages it
+ * touched. (Stacked overlays instead would make every look-up pay for the height of the stack, and
+ * reference counts on shared nodes would be written at every copy.)
+ *
+ * The copy of a page that is the newest and no newer than the last flush is what the disk has: it
+ * may be dropped from memory and read again.
+ *
+ * One thread builds versions (tree_update, tree_drop); any number read.
+ */
+#ifndef UTXOD_TREE_H
+#define UTXOD_TREE_H
+
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "daemons/utxod/disk.h"
+#include "daemons/utxod/page.h"
+
+#define TREE_NAMESPACES 5 /* 1 … 5; the others are empty */
+
+/* Where a namespace's trie begins: depth TREE_EMPTY: nowhere. */
+#define TREE_EMPTY UINT16_MAX
+struct tree_root {
+	struct rc_state_node node;
+	uint32_t page;	/* 0: a single leaf */
+	uint16_t depth; /* of the root branch; 8 × key length: a leaf */
+	uint8_t key[RC_STATE_KEY_MAX];
+};
+
+/* All of a version; index ns − 1. */
+struct tree_roots {
+	struct tree_root ns[TREE_NAMESPACES];
+};
+
+enum tree_op_kind {
+	TREE_INSERT,  /* must not be there */
+	TREE_REPLACE, /* must be there as `before` */
+	TREE_REMOVE,
+};
+
+struct tree_op {
+	const uint8_t *key;
+	enum tree_op_kind kind;
+	struct rc_state_node before, after; /* leaves */
+};
+
+struct tree_ops {
+	const struct tree_op *op; /* ascending by key, each key once */
+	size_t n;
+};
+
+/* What a version did to the set of pages; kept until it is neither needed nor unflushed. */
+struct tree_change {
+	uint32_t *touched; /* pages it has a copy of, tombstones included */
+	uint32_t *made;	   /* ids it took into use */
+	uint32_t *gone;	   /* ids it gave up */
+	size_t n_touched, n_made, n_gone;
+	size_t bytes; /* of the copies */
+};
+void tree_change_done(struct tree_change *change);
+
+struct tree;
+
+/* limit: bytes of pages to hold in memory. next_id, free_ids: from the marker. */
+struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const uint32_t *free_ids,
+		      size_t n_free);
+void tree_free(struct tree *tree);
+
+void tree_roots_init(struct tree_roots *roots);
+/* H(RC/state/root, …) over the eight namespaces. */
+void tree_state_root(const struct tree_roots *roots, struct rc_hash *ret_root);
+
+/*
+ * Builds version seq from version `from` and publishes its pages. RC_EINVAL: an operation doesn't
+ * fit the state (inserted twice, removed and not there or another value, sums over the supply
+ * limit); then nothing has changed. RC_EIO, RC_EFORMAT: the disk.
+ */
+int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct tree_roots *from,
+		const struct tree_ops ops[TREE_NAMESPACES], struct tree_roots *ret_roots,
+		struct tree_change *ret_change, struct rc_error *error);
+
+/* Forgets the newest version, seq; no reader of it is left. */
+void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
+/* No version before seq has readers any more: copies it replaced go. */
+void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
+
+/* ---- reading a version ---- */
+
+/* Every reader is between these; memory it may look at stays. */
+uint64_t tree_enter(struct tree *tree);
+void tree_leave(struct tree *tree, uint64_t ticket);
+
+/* A node as a reader of version seq sees it. */
+struct tree_node {
+	struct rc_state_node node;
+	const uint8_t *key; /* of some leaf below; the first depth bits are the path */
+	unsigned depth;
+	bool leaf;
+	struct page *page; /* a branch: items lo … hi of this page */
+	uint16_t lo, hi;
+};
+/* False: the namespace is empty. An error: the disk's. */
+int tree_top(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
+	     bool *ret_any, struct tree_node *ret_node, struct rc_error *error);
+int tree_sides(struct tree *tree, uint64_t seq, const struct tree_node *branch,
+	       struct tree_node *ret_left, struct tree_node *ret_right, struct rc_error *error);
+
+/* ---- disk and memory ---- */
+
+/* Puts into the disk's pending batch what versions (flushed … seq] left of the given pages: ids may
+ * repeat. */
+void tree_put(struct tree *tree, uint64_t seq, const uint32_t *ids, size_t n);
+/* The batch up to seq is on disk; gone: ids those versions gave up, free from now on. */
+void tree_flushed(struct tree *tree, uint64_t seq, const uint32_t *gone, size_t n_gone);
+/* Appends the free ids, u32 little-endian each, and tells the first never used. */
+uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf);
+
+/* Drops pages from memory until the limit holds, as far as that can be. */
+void tree_trim(struct tree *tree);
+
+struct tree_figures {
+	size_t bytes;  /* of pages in memory */
+	uint64_t hits; /* pages found in memory, loaded from disk, dropped */
+	uint64_t loads;
+	uint64_t drops;
+	uint64_t hashes; /* branches hashed */
+};
+void tree_figures(struct tree *tree, struct tree_figures *ret);
+
+#endif

@@ -1,0 +1,56 @@
+/* What tree.c and tree_update.c share. */
+#ifndef UTXOD_TREE_INTERNAL_H
+#define UTXOD_TREE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "daemons/utxod/tree.h"
+
+/* Slots of pages by id, in chunks, so that the table grows without moving. */
+#define SLOT_CHUNK_BITS 16
+#define SLOT_CHUNK	((uint32_t)1 << SLOT_CHUNK_BITS)
+#define SLOT_CHUNKS	((uint32_t)1 << (32 - SLOT_CHUNK_BITS))
+
+struct tree_slot {
+	_Atomic(struct page *) head; /* newest copy; NULL: as the disk has it */
+	_Atomic uint8_t used;	     /* looked at since the clock's hand passed */
+};
+
+/* Readers at once: threads of the pool, builder, flusher. */
+#define TREE_TICKETS 64
+
+struct tree_limbo {
+	struct tree_limbo *next;
+	struct page *page;
+	uint64_t epoch;
+};
+
+struct tree {
+	struct disk *disk;
+	struct slab slab;
+	size_t limit;
+	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
+
+	pthread_mutex_t lock; /* all below; and every change of a chain */
+	uint32_t next_id;
+	uint32_t *free_ids;
+	size_t n_free, cap_free;
+	bool updating; /* pages the builder looks at must stay */
+	uint64_t flushed;
+	uint64_t epoch;
+	uint64_t ticket[TREE_TICKETS]; /* epoch at which a reader entered; 0: free */
+	struct tree_limbo *limbo;
+	uint32_t hand;
+
+	atomic_uint_fast64_t hits, loads, drops, hashes;
+};
+
+/* The page as version seq sees it. */
+int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
+	      struct rc_error *error);
+/* With the lock held. */
+uint32_t tree_take_id(struct tree *tree);
+void tree_give_back_id(struct tree *tree, uint32_t id);
+struct tree_slot *tree_slot(struct tree *tree, uint32_t id);
+
+#endif

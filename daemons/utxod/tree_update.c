@@ -1,0 +1,635 @@
+/*
+ * Building the next version: one pass over sorted operations gives the new pages, then all dirty
+ * branches are hashed, the deepest first, those of one depth side by side.
+ *
+ * A page's new content is a list of elements (items) in key order; a list that became too long is
+ * cut along branches into more pages, one that became short is dissolved into the page above.
+ *
+ * Which branches must be hashed again follows from one number an element: `dirty`, the depth down
+ * to which something around it changed. A changed or new element makes all branches above it dirty.
+ * An element that went away makes dirty exactly those branches that had it below them; each such
+ * branch of depth d that still exists has the removed key's nearest remaining neighbour on one side
+ * below it, and shares d bits with the removed key, so the neighbour is marked with the number of
+ * bits it shares with it. A branch of depth d is dirty if some element below it is marked with d or
+ * more.
+ */
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/utxod/tree_internal.h"
+
+#define CLEAN	   (-1)
+#define ALL_ABOVE  INT16_MAX
+#define NO_JOB	   UINT32_MAX
+#define HASH_BATCH 256 /* messages at a time: they stay in the first-level cache */
+#define DEPTHS	   (RC_TRIE_DEPTH_MAX + 1)
+
+/* An item of a page to be. */
+struct element {
+	const uint8_t *key;
+	const struct rc_state_node *node; /* its hash and sum; not yet known if job isn't NO_JOB */
+	const struct rc_state_node
+		*after; /* the branch in the gap after it, if that is an old one */
+	uint32_t child;
+	uint32_t job; /* that will give its node */
+	uint16_t depth;
+	int16_t dirty;
+};
+
+/* A branch to hash. */
+struct job {
+	const struct rc_state_node *left, *right;
+	struct rc_state_node *out;
+	struct rc_state_node *copy; /* in the page above, or the root; NULL: not a page's root */
+	const uint8_t *key;
+	uint16_t depth;
+};
+
+struct builder {
+	struct tree *tree;
+	struct rc_error *error;
+	const struct tree_op *op;
+	uint64_t from_seq;
+	uint64_t seq;
+	unsigned ns;
+	size_t key_len;
+	struct element *list; /* a stack of lists: each call works at its end */
+	size_t n, cap;
+	struct job *jobs;
+	size_t n_jobs, cap_jobs;
+	struct page **pages; /* made */
+	size_t n_pages, cap_pages;
+	uint32_t *made, *gone;
+	size_t n_made, cap_made, n_gone, cap_gone;
+};
+
+#define GROW(array, n, cap)                                                             \
+	do {                                                                            \
+		if ((n) == (cap)) {                                                     \
+			(cap) = (cap) ? 2 * (cap) : 256;                                \
+			(array) = rc_realloc_array((array), (cap), sizeof((array)[0])); \
+		}                                                                       \
+	} while (0)
+
+static unsigned split_of(const struct builder *b, const uint8_t *x, const uint8_t *y)
+{
+	return rc_key_split(x, y, b->key_len);
+}
+
+/* How a key stands to an item: before it, at or under it, after it. */
+static int place(const uint8_t *key, const uint8_t *item, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+	int c = memcmp(key, item, whole);
+	uint8_t mask;
+
+	if (c || !rest)
+		return c;
+	mask = (uint8_t)(0xff00 >> rest);
+	return (key[whole] & mask) - (item[whole] & mask);
+}
+
+static struct element *push(struct builder *b)
+{
+	GROW(b->list, b->n, b->cap);
+	return &b->list[b->n++];
+}
+
+static void push_leaf(struct builder *b, const struct tree_op *op)
+{
+	*push(b) = (struct element){.key = op->key,
+				    .node = &op->after,
+				    .job = NO_JOB,
+				    .depth = (uint16_t)(8 * b->key_len),
+				    .dirty = ALL_ABOVE};
+}
+
+static uint32_t take_id(struct builder *b)
+{
+	uint32_t id;
+
+	pthread_mutex_lock(&b->tree->lock);
+	id = tree_take_id(b->tree);
+	pthread_mutex_unlock(&b->tree->lock);
+	GROW(b->made, b->n_made, b->cap_made);
+	b->made[b->n_made++] = id;
+	return id;
+}
+
+static void add_page(struct builder *b, struct page *page)
+{
+	GROW(b->pages, b->n_pages, b->cap_pages);
+	b->pages[b->n_pages++] = page;
+}
+
+/* The page leaves the tree. */
+static void give_up(struct builder *b, uint32_t id)
+{
+	add_page(b, page_new(&b->tree->slab, b->ns, 0, id, b->seq));
+	GROW(b->gone, b->n_gone, b->cap_gone);
+	b->gone[b->n_gone++] = id;
+}
+
+static int misfit(struct builder *b, const char *what)
+{
+	return rc_error_set(b->error, RC_EINVAL, "delta doesn't fit the state: %s (namespace %u)",
+			    what, b->ns);
+}
+
+/* ---- a list becomes a page ---- */
+
+/* Children of the branches of a page: from a gap to its two sides, −1: the item beside it. */
+struct shape {
+	int8_t left[PAGE_ITEMS], right[PAGE_ITEMS];
+	int16_t dirty[PAGE_ITEMS]; /* greatest mark below the branch */
+	uint8_t order[PAGE_ITEMS]; /* children before parents */
+	unsigned n;		   /* branches ordered */
+};
+
+static void close_branch(struct shape *s, const struct element *list, unsigned gap)
+{
+	int16_t l = s->left[gap] < 0 ? list[gap].dirty : s->dirty[s->left[gap]];
+	int16_t r = s->right[gap] < 0 ? list[gap + 1].dirty : s->dirty[s->right[gap]];
+
+	s->dirty[gap] = l > r ? l : r;
+	s->order[s->n++] = (uint8_t)gap;
+}
+
+/* The trie over n items is the Cartesian tree of their splits, built with a stack. */
+static void find_shape(struct shape *s, const struct element *list, const uint16_t *split,
+		       unsigned n)
+{
+	uint8_t stack[PAGE_ITEMS];
+	unsigned top = 0;
+
+	s->n = 0;
+	for (unsigned i = 0; i + 1 < n; i++) {
+		int last = -1;
+
+		while (top && split[stack[top - 1]] > split[i]) {
+			last = stack[--top];
+			close_branch(s, list, (unsigned)last);
+		}
+		s->left[i] = (int8_t)last;
+		s->right[i] = -1;
+		if (top)
+			s->right[stack[top - 1]] = (int8_t)i;
+		stack[top++] = (uint8_t)i;
+	}
+	while (top)
+		close_branch(s, list, stack[--top]);
+}
+
+static uint32_t add_job(struct builder *b, struct page *page, const struct shape *s, unsigned gap)
+{
+	struct rc_state_node *branch = page_branch(page);
+
+	GROW(b->jobs, b->n_jobs, b->cap_jobs);
+	b->jobs[b->n_jobs] = (struct job){
+		.left = s->left[gap] < 0 ? &page->node[gap] : &branch[s->left[gap]],
+		.right = s->right[gap] < 0 ? &page->node[gap + 1] : &branch[s->right[gap]],
+		.out = &branch[gap],
+		.key = page_key(page, gap),
+		.depth = page_split(page)[gap]};
+	return (uint32_t)b->n_jobs++;
+}
+
+/* Makes a page of n elements, to be seen as one element from above. */
+static struct element make_page(struct builder *b, const struct element *list, unsigned n,
+				uint32_t id)
+{
+	struct page *page = page_new(&b->tree->slab, b->ns, n, id, b->seq);
+	struct element up = {.child = id, .after = list[n - 1].after, .dirty = ALL_ABOVE};
+	struct shape shape;
+	uint32_t job = NO_JOB;
+
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(page_key(page, i), list[i].key, b->key_len);
+		page_child(page)[i] = list[i].child;
+		page_depth(page)[i] = list[i].depth;
+		if (list[i].job == NO_JOB)
+			page->node[i] = *list[i].node;
+		else
+			b->jobs[list[i].job].copy = &page->node[i];
+		if (i)
+			page_split(page)[i - 1] =
+				(uint16_t)split_of(b, list[i - 1].key, list[i].key);
+	}
+	find_shape(&shape, list, page_split(page), n);
+	for (unsigned i = 0; i < shape.n; i++) {
+		unsigned gap = shape.order[i];
+
+		job = NO_JOB;
+		if (shape.dirty[gap] >= page_split(page)[gap])
+			job = add_job(b, page, &shape, gap);
+		else
+			page_branch(page)[gap] = *list[gap].after;
+	}
+	/* The last one closed is the root of the page. */
+	up.key = page_key(page, 0);
+	up.depth = page_split(page)[shape.order[n - 2]];
+	up.job = job;
+	up.node = &page_branch(page)[shape.order[n - 2]];
+	/* The page's own branches may all be clean where what went away stood above its root. */
+	if (job == NO_JOB)
+		up.dirty = shape.dirty[shape.order[n - 2]];
+	add_page(b, page);
+	return up;
+}
+
+/* ---- lists become shorter ---- */
+
+static size_t cut_at(const struct builder *b, size_t lo, size_t hi)
+{
+	size_t best = lo;
+	unsigned least = UINT_MAX;
+
+	for (size_t i = lo; i < hi; i++) {
+		unsigned split = split_of(b, b->list[i].key, b->list[i + 1].key);
+
+		if (split < least) {
+			least = split;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* Replaces elements lo … hi by pages of them, written from *to on (to ≤ lo: what is overwritten has
+ * been read). *id: an id to use first, 0: none. */
+static void cut(struct builder *b, size_t lo, size_t hi, uint32_t *id, size_t *to)
+{
+	size_t n = hi - lo + 1;
+
+	if (n <= PAGE_INLINE) {
+		memmove(&b->list[*to], &b->list[lo], n * sizeof(b->list[0]));
+		*to += n;
+	} else if (n <= PAGE_ITEMS) {
+		uint32_t use = *id ? *id : take_id(b);
+
+		*id = 0;
+		b->list[*to] = make_page(b, &b->list[lo], (unsigned)n, use);
+		*to += 1;
+	} else {
+		size_t gap = cut_at(b, lo, hi);
+
+		cut(b, lo, gap, id, to);
+		cut(b, gap + 1, hi, id, to);
+	}
+}
+
+/* The list from start to the end is the new content of page id (0: none yet), as the page above
+ * sees it afterwards: nothing, a few elements, or pages. */
+static void settle(struct builder *b, size_t start, uint32_t id)
+{
+	size_t n = b->n - start, to = start;
+
+	if (n)
+		cut(b, start, b->n - 1, &id, &to);
+	b->n = to;
+	if (id)
+		give_up(b, id);
+}
+
+/* ---- the pass ---- */
+
+/* The list being written by one page: where it began, and the last key removed since the last
+ * element, whose next neighbour must be marked. */
+struct writer {
+	size_t start;
+	const uint8_t *removed;
+};
+
+static void mark(const struct builder *b, struct element *e, const uint8_t *key)
+{
+	int16_t bits = (int16_t)split_of(b, e->key, key);
+
+	if (bits > e->dirty)
+		e->dirty = bits;
+}
+
+static void note_removed(struct builder *b, struct writer *w, const uint8_t *key)
+{
+	if (b->n > w->start)
+		mark(b, &b->list[b->n - 1], key);
+	w->removed = key;
+}
+
+/* After elements were pushed from `first` on. */
+static void note_pushed(struct builder *b, struct writer *w, size_t first)
+{
+	if (w->removed && b->n > first)
+		mark(b, &b->list[first], w->removed);
+	if (b->n > first)
+		w->removed = NULL;
+}
+
+static int insert_before(struct builder *b, struct writer *w, const struct tree_op *op)
+{
+	if (op->kind != TREE_INSERT)
+		return misfit(b, "an entry to remove or replace isn't there");
+	push_leaf(b, op);
+	note_pushed(b, w, b->n - 1);
+	return RC_OK;
+}
+
+static int change_leaf(struct builder *b, struct writer *w, const struct rc_state_node *node,
+		       const struct rc_state_node *after, const struct tree_op *op)
+{
+	if (op->kind == TREE_INSERT)
+		return misfit(b, "an entry to insert is there already");
+	if (memcmp(&op->before.hash, &node->hash, sizeof(node->hash)) != 0)
+		return misfit(b, "an entry's value before isn't the state's");
+	if (op->kind == TREE_REMOVE) {
+		note_removed(b, w, op->key);
+		return RC_OK;
+	}
+	push_leaf(b, op);
+	b->list[b->n - 1].after = after;
+	note_pushed(b, w, b->n - 1);
+	return RC_OK;
+}
+
+static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi);
+
+/* Operations lo … hi − 1 go into item i of the page (none: it stays). */
+static int update_item(struct builder *b, struct writer *w, struct page *page, unsigned i,
+		       size_t lo, size_t hi)
+{
+	const struct rc_state_node *after = i + 1 < page->n ? &page_branch(page)[i] : NULL;
+	uint32_t child = page_child(page)[i];
+	size_t first = b->n;
+	int err;
+
+	if (lo == hi) {
+		*push(b) = (struct element){.key = page_key(page, i),
+					    .node = &page->node[i],
+					    .after = after,
+					    .child = child,
+					    .job = NO_JOB,
+					    .depth = page_depth(page)[i],
+					    .dirty = CLEAN};
+		note_pushed(b, w, first);
+		return RC_OK;
+	}
+	if (!child)
+		return change_leaf(b, w, &page->node[i], after, &b->op[lo]);
+	err = update_page(b, child, lo, hi);
+	if (err)
+		return err;
+	settle(b, first, child);
+	if (b->n == first)
+		note_removed(b, w, page_key(page, i));
+	else
+		b->list[b->n - 1].after = after;
+	note_pushed(b, w, first);
+	return RC_OK;
+}
+
+/* Writes the new content of a page to the end of the list. */
+static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
+{
+	struct writer w = {b->n, NULL};
+	struct page *page;
+	int err = tree_page(b->tree, id, b->from_seq, &page, b->error);
+
+	if (!err && page->ns != b->ns)
+		err = rc_error_set(b->error, RC_EFORMAT, "state: tree page %u is misplaced", id);
+	for (unsigned i = 0; !err && i < page->n; i++) {
+		const uint8_t *key = page_key(page, i);
+		unsigned depth = page_depth(page)[i];
+		size_t end;
+
+		while (!err && lo < hi && place(b->op[lo].key, key, depth) < 0)
+			err = insert_before(b, &w, &b->op[lo++]);
+		for (end = lo; end < hi && place(b->op[end].key, key, depth) == 0; end++)
+			;
+		if (!err)
+			err = update_item(b, &w, page, i, lo, end);
+		lo = end;
+	}
+	while (!err && lo < hi)
+		err = insert_before(b, &w, &b->op[lo++]);
+	return err;
+}
+
+/* The namespace's root is a leaf, or nothing. */
+static int update_leaf(struct builder *b, const struct tree_root *root, size_t n)
+{
+	struct writer w = {b->n, NULL};
+	bool there = root->depth != TREE_EMPTY, done = !there;
+	int err = RC_OK;
+
+	for (size_t i = 0; !err && i <= n; i++) {
+		int c = done ? -1 : i == n ? 1 : memcmp(b->op[i].key, root->key, b->key_len);
+
+		if (!done && c > 0) {
+			*push(b) = (struct element){.key = root->key,
+						    .node = &root->node,
+						    .job = NO_JOB,
+						    .depth = root->depth,
+						    .dirty = CLEAN};
+			note_pushed(b, &w, b->n - 1);
+			done = true;
+		}
+		if (i == n)
+			break;
+		if (c == 0 && !done) {
+			err = change_leaf(b, &w, &root->node, NULL, &b->op[i]);
+			done = true;
+		} else {
+			err = insert_before(b, &w, &b->op[i]);
+		}
+	}
+	return err;
+}
+
+/* ---- hashing ---- */
+
+static int hash_some(struct builder *b, struct job *const *jobs, size_t n)
+{
+	uint8_t message[HASH_BATCH * RC_STATE_BRANCH_MESSAGE_MAX];
+	uint8_t hash[HASH_BATCH][32];
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct job *j = jobs[i];
+
+		/* All of one depth: one length, so each message begins where the last ended. */
+		len = rc_state_branch_message(b->ns, j->depth, j->key, j->left, j->right,
+					      message + i * len);
+	}
+	rc_tagged_hash_many(RC_TAG_STATE_BRANCH, message, len, len, n, hash[0]);
+	for (size_t i = 0; i < n; i++) {
+		const struct job *j = jobs[i];
+		rc_amount sum = j->left->sum;
+
+		if (!rc_amount_add(&sum, j->right->sum))
+			return misfit(b, "its coins pass the supply limit");
+		memcpy(j->out->hash.b, hash[i], 32);
+		j->out->sum = sum;
+		if (j->copy)
+			*j->copy = *j->out;
+	}
+	return RC_OK;
+}
+
+/* The deepest first. */
+static int hash_all(struct builder *b)
+{
+	RC_AUTOFREE struct job **sorted = rc_alloc_array(b->n_jobs, sizeof(struct job *));
+	RC_AUTOFREE size_t *end = rc_alloc_array(DEPTHS + 1, sizeof(*end));
+	size_t from = 0;
+	int err = RC_OK;
+
+	for (size_t i = 0; i < b->n_jobs; i++)
+		end[b->jobs[i].depth]++;
+	for (size_t d = DEPTHS; d-- > 0;)
+		end[d] += end[d + 1];
+	for (size_t i = b->n_jobs; i-- > 0;)
+		sorted[--end[b->jobs[i].depth]] = &b->jobs[i];
+	while (!err && from < b->n_jobs) {
+		size_t n = 1;
+
+		while (n < HASH_BATCH && from + n < b->n_jobs &&
+		       sorted[from + n]->depth == sorted[from]->depth)
+			n++;
+		err = hash_some(b, sorted + from, n);
+		from += n;
+	}
+	atomic_fetch_add_explicit(&b->tree->hashes, b->n_jobs, memory_order_relaxed);
+	return err;
+}
+
+/* ---- all of it ---- */
+
+/* What is left in the list becomes the root. */
+static void set_root(struct builder *b, struct tree_root *root)
+{
+	const struct element *e = b->list;
+
+	memset(root, 0, sizeof(*root));
+	if (!b->n) {
+		root->depth = TREE_EMPTY;
+		return;
+	}
+	assert(b->n == 1);
+	root->page = e->child;
+	root->depth = e->depth;
+	memcpy(root->key, e->key, b->key_len);
+	if (e->job != NO_JOB)
+		b->jobs[e->job].copy = &root->node;
+	else
+		root->node = *e->node;
+}
+
+/* A few elements at the top: they need a page, however short. */
+static void make_top(struct builder *b, uint32_t id)
+{
+	while (b->n > PAGE_ITEMS)
+		settle(b, 0, 0);
+	if (b->n > 1) {
+		uint32_t use = id ? id : take_id(b);
+		struct element e = make_page(b, b->list, (unsigned)b->n, use);
+
+		b->list[0] = e;
+		b->n = 1;
+	} else if (id) {
+		give_up(b, id);
+	}
+}
+
+static int update_namespace(struct builder *b, const struct tree_root *from, size_t n_ops,
+			    struct tree_root *to)
+{
+	int err;
+
+	b->n = 0;
+	b->n_jobs = 0;
+	b->key_len = rc_state_key_len(b->ns);
+	if (from->page)
+		err = update_page(b, from->page, 0, n_ops);
+	else
+		err = update_leaf(b, from, n_ops);
+	if (err)
+		return err;
+	make_top(b, from->page);
+	set_root(b, to);
+	return hash_all(b);
+}
+
+/* New copies become visible to readers of seq and later; nobody has that number yet. */
+static void publish(struct builder *b, struct tree_change *change)
+{
+	change->touched = rc_alloc_array(b->n_pages, sizeof(uint32_t));
+	pthread_mutex_lock(&b->tree->lock);
+	for (size_t i = 0; i < b->n_pages; i++) {
+		struct page *page = b->pages[i];
+		struct tree_slot *slot = tree_slot(b->tree, page->id);
+
+		page->older = atomic_load(&slot->head);
+		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
+		atomic_store_explicit(&slot->head, page, memory_order_release);
+		change->touched[i] = page->id;
+		change->bytes += page->size;
+	}
+	pthread_mutex_unlock(&b->tree->lock);
+	change->n_touched = b->n_pages;
+	change->made = b->made;
+	change->n_made = b->n_made;
+	change->gone = b->gone;
+	change->n_gone = b->n_gone;
+	b->made = b->gone = NULL;
+}
+
+static void discard(struct builder *b)
+{
+	for (size_t i = 0; i < b->n_pages; i++)
+		page_free(&b->tree->slab, b->pages[i]);
+	pthread_mutex_lock(&b->tree->lock);
+	for (size_t i = 0; i < b->n_made; i++)
+		tree_give_back_id(b->tree, b->made[i]);
+	pthread_mutex_unlock(&b->tree->lock);
+}
+
+static void set_updating(struct tree *tree, bool updating)
+{
+	pthread_mutex_lock(&tree->lock);
+	tree->updating = updating;
+	pthread_mutex_unlock(&tree->lock);
+}
+
+int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct tree_roots *from,
+		const struct tree_ops ops[TREE_NAMESPACES], struct tree_roots *ret_roots,
+		struct tree_change *ret_change, struct rc_error *error)
+{
+	struct builder b = {.tree = tree, .error = error, .from_seq = from_seq, .seq = seq};
+	struct tree_roots roots = *from;
+	int err = RC_OK;
+
+	set_updating(tree, true);
+	for (unsigned ns = 1; !err && ns <= TREE_NAMESPACES; ns++) {
+		b.ns = ns;
+		b.op = ops[ns - 1].op;
+		if (ops[ns - 1].n)
+			err = update_namespace(&b, &from->ns[ns - 1], ops[ns - 1].n,
+					       &roots.ns[ns - 1]);
+	}
+	if (err) {
+		discard(&b);
+	} else {
+		*ret_change = (struct tree_change){0};
+		publish(&b, ret_change);
+		*ret_roots = roots;
+	}
+	set_updating(tree, false);
+	free(b.list);
+	free(b.jobs);
+	free(b.pages);
+	free(b.made);
+	free(b.gone);
+	tree_trim(tree);
+	return err;
+}

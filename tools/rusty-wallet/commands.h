@@ -1,0 +1,71 @@
+/* The commands of rusty-wallet: each takes its arguments and options and makes one JSON value,
+ * which main.c prints. */
+#ifndef WALLET_COMMANDS_H
+#define WALLET_COMMANDS_H
+
+#include <jansson.h>
+
+#include "tools/rusty-wallet/wallet.h"
+
+#define COINS_NAMED_MAX 256
+
+/* What the command line said; fields not given are zero, descriptors −1. */
+struct wallet_options {
+	const char *wallet;  /* path */
+	const char *network; /* name or parameter file */
+	/* The environment's, for a new wallet and for the default path; an old wallet knows its
+	 * own. */
+	const char *new_network;
+	struct rc_jsonrpc_where node;
+	int passphrase_fd, new_passphrase_fd, words_fd;
+	unsigned words; /* 12 or 24 */
+	unsigned gap;
+	bool change, offline, dry_run, subtract_fee;
+	bool has_fee, has_fee_rate;
+	rc_amount fee, max_fee;
+	uint64_t fee_rate;
+	const char *coins[COINS_NAMED_MAX]; /* --coin, as typed */
+	unsigned n_coins;
+};
+
+struct wallet_command {
+	const char *name;
+	const char *arguments; /* for the usage text */
+	const char *text;
+	int min_args, max_args;
+	unsigned options; /* bits of enum wallet_option (options.c) */
+	int (*run)(const struct wallet_options *options, char **args, int n_args,
+		   json_t **ret_result, struct rc_error *error);
+};
+
+int cmd_create(const struct wallet_options *o, char **args, int n, json_t **ret,
+	       struct rc_error *error);
+int cmd_restore(const struct wallet_options *o, char **args, int n, json_t **ret,
+		struct rc_error *error);
+int cmd_address(const struct wallet_options *o, char **args, int n, json_t **ret,
+		struct rc_error *error);
+int cmd_balance(const struct wallet_options *o, char **args, int n, json_t **ret,
+		struct rc_error *error);
+int cmd_listunspent(const struct wallet_options *o, char **args, int n, json_t **ret,
+		    struct rc_error *error);
+int cmd_send(const struct wallet_options *o, char **args, int n, json_t **ret,
+	     struct rc_error *error);
+int cmd_info(const struct wallet_options *o, char **args, int n, json_t **ret,
+	     struct rc_error *error);
+int cmd_passphrase(const struct wallet_options *o, char **args, int n, json_t **ret,
+		   struct rc_error *error);
+
+/* ---- what the commands share (commands.c) ---- */
+
+/* Opens the wallet of the options, asking for the passphrase. */
+int command_open(const struct wallet_options *o, struct wallet **ret_wallet,
+		 struct rc_error *error);
+
+/* Connects to the node, lists all coins, saves the wallet if indices moved. */
+int command_scan(const struct wallet_options *o, struct wallet *wallet, struct node *ret_node,
+		 struct node_coins *coins, struct rc_error *error);
+
+/* KEY: text in RUST, KEY_oxides: integer. */
+void command_put_amount(json_t *object, const char *key, rc_amount amount);
+
+#endif

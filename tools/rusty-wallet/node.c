@@ -1,0 +1,212 @@
+/* See node.h. */
+#include "tools/rusty-wallet/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+
+static int bad_answer(struct rc_error *error, const char *method, const char *what)
+{
+	return rc_error_set(error, RC_EFORMAT, "the node's answer to %s has no %s", method, what);
+}
+
+/* A call. An error object of the node is its refusal, not our user's wrong argument. */
+static int call(struct node *node, const char *method, json_t *params, json_t **ret_result,
+		struct rc_error *error)
+{
+	int err = rc_jsonrpc_call(node->rpc, method, params, ret_result, error);
+
+	if (err != RC_EINVAL)
+		return err;
+	if (error)
+		error->code = RC_ECANCELLED;
+	return RC_ECANCELLED;
+}
+
+/* The network's id names every rule, the chain's name only some of them. */
+static int check_network(const json_t *info, const struct rc_network *network,
+			 struct rc_error *error)
+{
+	const char *chain = json_string_value(json_object_get(info, "chain"));
+	const char *id = json_string_value(json_object_get(info, "network_id"));
+	uint8_t got[32];
+
+	if (!chain || !id || !rc_hex_decode(id, got, sizeof(got)))
+		return bad_answer(error, "getblockchaininfo", "chain and network_id");
+	if (memcmp(got, network->id.b, sizeof(got)) == 0)
+		return RC_OK;
+	return rc_error_set(error, RC_ENETWORK,
+			    "the node is on network '%s' (%.8s…), the wallet on '%s': nothing was "
+			    "asked or sent",
+			    chain, id, network->params.name);
+}
+
+int node_open(const struct rc_jsonrpc_where *where, const struct rc_network *network,
+	      struct node *ret_node, struct rc_error *error)
+{
+	struct node node = {0};
+	json_t *info = NULL, *blocks;
+	int err = rc_jsonrpc_open(where, &node.rpc, error);
+
+	/* No socket and no cookie: not a file of ours that is missing, but the node. */
+	if (err == RC_ENOENT) {
+		err = RC_EUNAVAILABLE;
+		if (error)
+			error->code = err;
+	}
+	if (err == RC_OK)
+		err = call(&node, "getblockchaininfo", NULL, &info, error);
+	if (err == RC_OK)
+		err = check_network(info, network, error);
+	blocks = json_object_get(info, "blocks");
+	if (err == RC_OK && (!json_is_integer(blocks) || json_integer_value(blocks) < 0 ||
+			     json_integer_value(blocks) > UINT32_MAX))
+		err = bad_answer(error, "getblockchaininfo", "height");
+	node.tip = (uint32_t)json_integer_value(blocks);
+	json_decref(info);
+	if (err < 0)
+		node_close(&node);
+	else
+		*ret_node = node;
+	return err;
+}
+
+void node_close(struct node *node)
+{
+	rc_jsonrpc_close(node->rpc);
+	node->rpc = NULL;
+}
+
+static const struct node_address *find(const struct node_address *addresses, size_t n,
+				       const char *text)
+{
+	for (size_t i = 0; text && i < n; i++)
+		if (strcmp(addresses[i].text, text) == 0)
+			return &addresses[i];
+	return NULL;
+}
+
+/* An integer member from 0 to max; *ok turns false if there is none. */
+static uint64_t number(const json_t *row, const char *key, uint64_t max, bool *ok)
+{
+	const json_t *value = json_object_get(row, key);
+	json_int_t v = json_integer_value(value);
+
+	if (!json_is_integer(value) || v < 0 || (uint64_t)v > max) {
+		*ok = false;
+		return 0;
+	}
+	return (uint64_t)v;
+}
+
+static bool parse_coin(const json_t *row, const struct node_address *addresses, size_t n,
+		       struct wallet_coin *coin)
+{
+	const struct node_address *address =
+		find(addresses, n, json_string_value(json_object_get(row, "address")));
+	const char *txid = json_string_value(json_object_get(row, "txid"));
+	bool ok = true;
+
+	if (!address || !txid || !rc_txid_from_hex(txid, &coin->at.txid))
+		return false;
+	coin->at.index = (uint32_t)number(row, "vout", UINT32_MAX, &ok);
+	coin->amount = number(row, "value_oxides", RC_SUPPLY_LIMIT, &ok);
+	coin->confirmed = number(row, "confirmations", UINT32_MAX, &ok) > 0;
+	coin->height = coin->confirmed ? (uint32_t)number(row, "height", UINT32_MAX, &ok) : 0;
+	coin->coinbase = json_is_true(json_object_get(row, "coinbase"));
+	coin->chain = address->chain;
+	coin->index = address->index;
+	memcpy(coin->output_key, address->output_key, sizeof(coin->output_key));
+	return ok;
+}
+
+int node_parse_coins(const json_t *answer, const struct node_address *addresses, size_t n,
+		     struct node_coins *coins, struct rc_error *error)
+{
+	const json_t *utxos = json_object_get(answer, "utxos"), *row;
+	size_t i;
+
+	if (!json_is_array(utxos))
+		return bad_answer(error, "getaddressutxos", "list of coins");
+	json_array_foreach(utxos, i, row)
+	{
+		struct wallet_coin coin = {0};
+
+		if (!parse_coin(row, addresses, n, &coin))
+			return rc_error_set(error, RC_EFORMAT,
+					    "the node's answer to getaddressutxos: coin %zu is "
+					    "not one of those asked for, or lacks a field",
+					    i);
+		if (json_is_true(json_object_get(row, "spent")))
+			continue;
+		if (coins->n == coins->cap) {
+			coins->cap = coins->cap ? 2 * coins->cap : 64;
+			coins->coins =
+				rc_realloc_array(coins->coins, coins->cap, sizeof(*coins->coins));
+		}
+		coins->coins[coins->n++] = coin;
+	}
+	return RC_OK;
+}
+
+static int list_some(struct node *node, const struct node_address *addresses, size_t n,
+		     struct node_coins *coins, struct rc_error *error)
+{
+	json_t *texts = json_array(), *answer = NULL;
+	int err;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(texts, json_string(addresses[i].text));
+	err = call(node, "getaddressutxos",
+		   json_pack("[{s:o,s:b}]", "addresses", texts, "mempool", 1), &answer, error);
+	if (err == RC_OK)
+		err = node_parse_coins(answer, addresses, n, coins, error);
+	json_decref(answer);
+	return err;
+}
+
+int node_list_coins(struct node *node, const struct node_address *addresses, size_t n,
+		    struct node_coins *coins, struct rc_error *error)
+{
+	while (n) {
+		size_t now = n < NODE_ADDRESSES_MAX ? n : NODE_ADDRESSES_MAX;
+		int err = list_some(node, addresses, now, coins, error);
+
+		if (err < 0)
+			return err;
+		addresses += now;
+		n -= now;
+	}
+	return RC_OK;
+}
+
+void node_coins_done(struct node_coins *coins)
+{
+	free(coins->coins);
+	*coins = (struct node_coins){0};
+}
+
+int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid,
+	      struct rc_error *error)
+{
+	RC_AUTOFREE char *hex = rc_alloc(2 * raw.len + 1);
+	char want[RC_ID_HEX];
+	json_t *answer = NULL;
+	const char *verdict;
+	int err;
+
+	rc_hex_encode(hex, raw.data, raw.len);
+	/* The wallet has its own limit on fees (--max-fee), so the node's is lifted. */
+	err = call(node, "sendrawtransaction", json_pack("[ss]", hex, "0"), &answer, error);
+	if (err == RC_OK && (!json_is_string(answer) ||
+			     strcmp(json_string_value(answer), rc_txid_hex(want, txid)) != 0))
+		err = rc_error_set(error, RC_EFORMAT,
+				   "the node took the transaction under another id than %s",
+				   rc_txid_hex(want, txid));
+	verdict = err < 0 ? rc_jsonrpc_error_verdict(node->rpc) : NULL;
+	if (verdict && error)
+		rc_error_prefix(error, "refused (%s)", verdict);
+	json_decref(answer);
+	return err;
+}

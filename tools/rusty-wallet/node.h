@@ -1,0 +1,50 @@
+/* What the wallet asks of a node, by JSON-RPC. The node is trusted for what coins there are (a
+ * light node proves it), never with a key, and never for which network it is on. */
+#ifndef WALLET_NODE_H
+#define WALLET_NODE_H
+
+#include "base/mem.h"
+#include "client/jsonrpc.h"
+#include "consensus/network.h"
+#include "tools/rusty-wallet/coins.h"
+#include "types/address.h"
+
+#define NODE_ADDRESSES_MAX 200 /* in one request */
+
+struct node {
+	struct rc_jsonrpc *rpc;
+	uint32_t tip; /* height of its best block */
+};
+
+/* An address of ours, to be asked for. */
+struct node_address {
+	char text[RC_ADDRESS_SIZE];
+	uint8_t output_key[32];
+	uint32_t chain, index;
+};
+
+struct node_coins {
+	struct wallet_coin *coins;
+	size_t n, cap;
+};
+
+/* RC_ENETWORK if the node is on another network than ours. */
+int node_open(const struct rc_jsonrpc_where *where, const struct rc_network *network,
+	      struct node *ret_node, struct rc_error *error);
+void node_close(struct node *node);
+
+/* Appends the coins of these addresses, the pool's too; those a transaction of the pool spends
+ * already are left out. */
+int node_list_coins(struct node *node, const struct node_address *addresses, size_t n,
+		    struct node_coins *coins, struct rc_error *error);
+void node_coins_done(struct node_coins *coins);
+
+/* The coins of an answer of getaddressutxos; RC_EFORMAT if it isn't one. Pure, for tests. */
+int node_parse_coins(const json_t *answer, const struct node_address *addresses, size_t n,
+		     struct node_coins *coins, struct rc_error *error);
+
+/* Gives a signed transaction to the node's pool. */
+int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid,
+	      struct rc_error *error);
+
+#endif
