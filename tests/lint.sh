@@ -27,7 +27,7 @@ fence '\b(strcpy|strcat|sprintf|gets|strtok|alloca|tmpnam|system)\(' '-' 'banned
 fence '(^|[^a-z*] *)\b(float|double)\b[ *]+[a-z_]+ *[;=,()[]|\((float|double)\)' 'libcommon/(base|service|bus|client|store)/.*|daemons/.*|tools/.*' 'no floating point in consensus'
 fence 'TODO|FIXME|XXX|HACK' '-' 'unfinished work belongs in README, not in the code'
 complain 'generated types only in handlers, clients and the bus' "$(grep -lE '"proto/.*pb-c\.h"' "${src_files[@]}" 2>/dev/null |
-	grep -vE '^(libcommon/(bus|client|service|link)/|daemons/[a-z]+/(handlers|[a-z_]*handlers|events)\.c|tools/)' | grep -vE 'daemons/peerd/')"
+	grep -vE '^(libcommon/(bus|client|service|link)/|daemons/[a-z]+/([a-z_]*handlers|events)\.[ch]|tools/)' | grep -vE 'daemons/peerd/')"
 complain 'a source file over 1,000 lines' "$(wc -l "${c_files[@]}" 2>/dev/null | awk '$2 != "total" && $1 > 1000 {print $2": "$1}')"
 complain 'a file without a sentence on why it exists' "$(for f in "${c_files[@]}"; do head -c2 "$f" | grep -q '/\*' || echo "$f"; done)"
 complain 'own header comes first' "$(for f in $(git ls-files 'libcommon/*.c'); do

@@ -65,7 +65,7 @@ struct chaind {
 	struct rc_source *sources[5];
 	struct rc_source *maintenance; /* once a second */
 
-	struct poll_list tip_polls, template_polls, wanted_polls;
+	struct poll_list tip_polls, template_polls, wanted_polls, settle_polls;
 	struct arrival *arrivals;
 	struct block_wait *block_waits;
 	uint64_t last_number; /* of waits */
@@ -73,6 +73,7 @@ struct chaind {
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
 	uint64_t last_log_us;
 	uint32_t last_log_height;
+	int64_t template_told_us;
 	uint32_t told_durable; /* the height of the last "durable" event */
 	bool entered, started, stopping, was_running;
 	bool headers_published;
@@ -170,7 +171,8 @@ void event_tx_removed(struct chaind *chaind, const struct rc_txid *txid,
 /* ---- handlers ---- */
 
 extern const struct rc_handler chaind_handlers[];
-void on_wanted_init(struct chaind *chaind);
+/* The lists of kept requests. */
 void on_polls_init(struct chaind *chaind);
+void on_settle_init(struct chaind *chaind);
 
 #endif

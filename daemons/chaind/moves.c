@@ -67,6 +67,7 @@ static void moved(struct chaind *chaind, bool reorganised)
 	admit_tip_moved(&chaind->admit);
 	chaind_wake_blocks(chaind);
 	poll_wake(&chaind->tip_polls);
+	poll_wake(&chaind->settle_polls);
 	poll_wake(&chaind->template_polls);
 	poll_wake(&chaind->wanted_polls);
 	refill_pump(&chaind->refill);
@@ -126,6 +127,7 @@ static void on_changed(void *arg)
 		chaind_wake_blocks(chaind);
 	}
 	poll_wake(&chaind->template_polls);
+	poll_wake(&chaind->settle_polls);
 	chaind_generate_step(chaind);
 }
 

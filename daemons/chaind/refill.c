@@ -188,8 +188,7 @@ void refill_pump(struct refill *refill)
 			struct refill_tx *t = refill->txs;
 
 			DL_DELETE(refill->txs, t);
-			submit(refill, t->raw, t->len, &t->options,
-			       t->options.again && !t->options.journaled);
+			submit(refill, t->raw, t->len, &t->options, t->options.again);
 			free(t);
 		}
 	}

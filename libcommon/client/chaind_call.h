@@ -1,0 +1,30 @@
+/* The functions a call to chaind may be answered by: chaind.c's own. */
+#ifndef RC_CLIENT_CHAIND_CALL_H
+#define RC_CLIENT_CHAIND_CALL_H
+
+#include "client/chaind.h"
+
+union chaind_fn {
+	rc_chain_info_fn chain_info;
+	rc_block_id_fn block_id;
+	rc_header_info_fn header_info;
+	rc_chain_tips_fn chain_tips;
+	rc_mempool_info_fn mempool_info;
+	rc_mempool_list_fn mempool_list;
+	rc_mempool_entry_fn mempool_entry;
+	rc_pool_answer_fn pool_answer;
+	rc_template_fn template_;
+	rc_block_ref_fn block_ref;
+	rc_bytes_fn bytes;
+	rc_locator_fn locator;
+	rc_submit_headers_fn submit_headers;
+	rc_submit_block_fn submit_block;
+	rc_submit_txs_fn submit_txs;
+	rc_wanted_fn wanted;
+	rc_have_txs_fn have_txs;
+	rc_pool_txs_fn pool_txs;
+	rc_done_fn done;
+	rc_block_ids_fn block_ids;
+};
+
+#endif
