@@ -61,7 +61,7 @@ BINS := $(patsubst daemons/%/main.c,$(BUILD)/bin/%,$(wildcard daemons/*/main.c))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TEST_HELP_SRC := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-TEST_HELP_O := $(call obj,$(TEST_HELP_SRC))
+TEST_HELP := $(BUILD)/lib/test_help.a
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps clean lint check check-quick check-units fuzz coverage install uninstall
@@ -122,7 +122,14 @@ $(BUILD)/bin/$(1): $(call obj,$(wildcard daemons/$(1)/main.c tools/$(1)/main.c))
 endef
 $(foreach d,$(DAEMONS) $(TOOLS),$(eval $(call program_rule,$(d))))
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP_O) $(CORES) $(ALL_LIBS)
+# An archive: each test links the helpers it names.
+$(TEST_HELP): $(call obj,$(TEST_HELP_SRC))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP) $(CORES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)

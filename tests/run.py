@@ -52,6 +52,7 @@ def count(output, code):
 def run(name, command, limit):
     start = time.monotonic()
     env = dict(os.environ, BUILD=BUILD, PYTHONDONTWRITEBYTECODE="1", RC_RUN=WHAT)
+    env.setdefault("TSAN_OPTIONS", "suppressions=tests/tsan.supp")
     try:
         p = subprocess.run(command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)

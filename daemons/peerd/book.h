@@ -49,6 +49,9 @@ struct book_entry {
 
 struct book;
 
+/* ip ‖ port big-endian: the name of an address, and its order in the file. */
+void book_name(const struct net_addr *addr, uint8_t ret_name[18]);
+
 /* private_ok: loopback and private addresses are kept and told too. */
 struct book *book_new(const struct rc_random *random, bool private_ok);
 void book_free(struct book *book);

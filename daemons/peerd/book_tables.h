@@ -8,7 +8,8 @@
 
 struct book_node {
 	struct book_entry e;
-	size_t place; /* in book->all */
+	uint16_t buckets[BOOK_REFS_MAX]; /* the new buckets it stands in, e.refs of them */
+	size_t place;			 /* in book->all */
 	uint8_t name[18];
 	UT_hash_handle hh;
 };
@@ -26,8 +27,6 @@ struct book {
 	struct book_node *tried[BOOK_TRIED_BUCKETS][BOOK_BUCKET_SIZE];
 };
 
-/* ip ‖ port big-endian: the name of an address, and its order in the file. */
-void book_name(const struct net_addr *addr, uint8_t ret_name[18]);
 uint32_t book_new_bucket(const struct book *book, const struct net_addr *addr,
 			 const struct net_addr *source);
 uint32_t book_tried_bucket(const struct book *book, const struct net_addr *addr);

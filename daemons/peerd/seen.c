@@ -76,6 +76,35 @@ bool seen_has(const struct seen *seen, const uint8_t id[32])
 	return half_has(&seen->young, v) || half_has(&seen->old, v);
 }
 
+static void half_cut(struct seen_half *half, uint64_t v)
+{
+	size_t i = v & (half->cap - 1), next;
+
+	if (!half_has(half, v))
+		return;
+	while (half->slots[i] != v)
+		i = (i + 1) & (half->cap - 1);
+	/* Those behind it in its run are put again, so that no search ends early. */
+	half->slots[i] = 0;
+	half->n--;
+	for (next = (i + 1) & (half->cap - 1); half->slots[next];
+	     next = (next + 1) & (half->cap - 1)) {
+		uint64_t moved = half->slots[next];
+
+		half->slots[next] = 0;
+		half->n--;
+		half_put(half, moved);
+	}
+}
+
+void seen_forget(struct seen *seen, const uint8_t id[32])
+{
+	uint64_t v = word_of(seen, id);
+
+	half_cut(&seen->young, v);
+	half_cut(&seen->old, v);
+}
+
 bool seen_add(struct seen *seen, const uint8_t id[32])
 {
 	uint64_t v = word_of(seen, id);

@@ -25,6 +25,7 @@ void seen_done(struct seen *seen);
 bool seen_has(const struct seen *seen, const uint8_t id[32]);
 /* False if it was there already. */
 bool seen_add(struct seen *seen, const uint8_t id[32]);
+void seen_forget(struct seen *seen, const uint8_t id[32]);
 void seen_clear(struct seen *seen);
 
 #endif

@@ -76,6 +76,70 @@ void help_all(const struct rpc_table *table, struct rc_buf *buf)
 	}
 }
 
+/* Text as mdoc wants it: a sentence a line, backslashes escaped. */
+static void put_mdoc(struct rc_buf *buf, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\\')
+			rc_buf_printf(buf, "\\e");
+		else
+			rc_buf_put_u8(buf, (uint8_t)*text);
+		if (*text == '.' && text[1] == ' ') {
+			rc_buf_put_u8(buf, '\n');
+			text++;
+		}
+	}
+	rc_buf_put_u8(buf, '\n');
+}
+
+static void put_mdoc_param(const struct rpc_param *p, struct rc_buf *buf)
+{
+	rc_buf_printf(buf, ".It Fa %s Pq %s%s", p->name, help_type_name(p->type),
+		      p->optional ? ", optional" : "");
+	if (p->def)
+		rc_buf_printf(buf, ", default %s", p->def);
+	rc_buf_put_u8(buf, '\n');
+	put_mdoc(buf, p->text);
+	if (!p->fields)
+		return;
+	rc_buf_printf(buf, ".Bl -tag -width Ds -compact\n");
+	for (const struct rpc_param *f = p->fields; f->name; f++)
+		put_mdoc_param(f, buf);
+	rc_buf_printf(buf, ".El\n");
+}
+
+static void put_mdoc_method(const struct rpc_method *m, struct rc_buf *buf)
+{
+	rc_buf_printf(buf, ".It Ic %s", m->name);
+	for (size_t i = 0; i < m->n_params; i++)
+		rc_buf_printf(buf, m->params[i].optional ? " Op Ar %s" : " Ar %s",
+			      m->params[i].name);
+	rc_buf_put_u8(buf, '\n');
+	put_mdoc(buf, m->summary);
+	rc_buf_printf(buf, "Class %s.\nAnswer: ", rpc_class_name(m->class));
+	put_mdoc(buf, m->result);
+	if (!m->n_params)
+		return;
+	rc_buf_printf(buf, ".Bl -tag -width Ds -compact\n");
+	for (size_t i = 0; i < m->n_params; i++)
+		put_mdoc_param(&m->params[i], buf);
+	rc_buf_printf(buf, ".El\n");
+}
+
+void help_mdoc(const struct rpc_table *table, struct rc_buf *buf)
+{
+	static const char *const groups[] = {METHODS_GROUPS};
+
+	for (size_t g = 0; g < RC_ARRAY_LEN(groups); g++) {
+		rc_buf_printf(buf, ".Ss %c%s\n.Bl -tag -width Ds\n", groups[g][0] - 'a' + 'A',
+			      groups[g] + 1);
+		for (size_t i = 0; i < table->n; i++)
+			if (!strcmp(table->methods[i].group, groups[g]))
+				put_mdoc_method(&table->methods[i], buf);
+		rc_buf_printf(buf, ".El\n");
+	}
+}
+
 static void out_schema(struct json_out *out, const struct rpc_param *p);
 
 static void out_fields(struct json_out *out, const struct rpc_param *fields)

@@ -24,10 +24,12 @@ enum address_field { ADDRESS_ADDRESSES, ADDRESS_LOCKHASHES, ADDRESS_MEMPOOL };
 /* The table, sorted; its methods are the caller's to free. */
 struct rpc_table methods_table(void);
 
-/* help.c: text of one method or of all, and the OpenRPC document. */
+/* help.c: what the table says, of one method or of all, and as an OpenRPC document. */
 void help_method(const struct rpc_method *method, struct rc_buf *buf);
 void help_all(const struct rpc_table *table, struct rc_buf *buf);
 void help_openrpc(const struct rpc_table *table, struct json_out *out);
+/* The list of rustycoin-rpc(7). */
+void help_mdoc(const struct rpc_table *table, struct rc_buf *buf);
 const char *help_type_name(enum rpc_type type);
 
 #endif

@@ -206,17 +206,19 @@ int rc_jsonrpc_open(const struct rc_jsonrpc_where *where, struct rc_jsonrpc **re
 		    struct rc_error *error)
 {
 	struct rc_jsonrpc *client = rc_alloc(sizeof(*client));
-	const char *datadir = where->datadir;
-	const char *network = where->network ? where->network : "main";
+	bool named = where->url || where->datadir || where->rundir;
+	const char *datadir = named ? where->datadir : getenv("RUSTYCOIN_DATADIR");
+	const char *run = named ? where->rundir : getenv("RUSTYCOIN_RUNDIR");
+	const char *network = where->network ? where->network : getenv("RUSTYCOIN_NETWORK");
 	RC_AUTOFREE char *rundir = NULL;
 	int err;
 
-	if (!datadir && !where->rundir && !where->url)
-		datadir = getenv("RUSTYCOIN_DATADIR");
-	if (where->rundir)
-		rundir = rc_strdup(where->rundir);
+	if (run)
+		rundir = rc_strdup(run);
 	else
 		rundir = datadir ? rc_asprintf("%s/run", datadir) : rc_strdup(DEFAULT_RUNDIR);
+	if (!network)
+		network = "main";
 	client->cookie_path =
 		where->cookie ? rc_strdup(where->cookie) : rc_asprintf("%s/rpcd/cookie", rundir);
 	client->timeout_ms = where->timeout_ms ? where->timeout_ms : DEFAULT_TIMEOUT_MS;

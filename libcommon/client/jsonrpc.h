@@ -13,14 +13,15 @@
 
 #include "base/err.h"
 
-/* Where the node is; every field may be NULL or 0. */
+/* Where the node is; every field may be NULL or 0. Without url, datadir and rundir the environment
+ * counts, which `rusty-devnet exec` sets: RUSTYCOIN_RUNDIR, RUSTYCOIN_DATADIR. */
 struct rc_jsonrpc_where {
 	const char *url;     /* "http://HOST:PORT", "unix:/PATH", or a path; else: found */
 	const char *cookie;  /* file that holds user:password; else: RUNDIR/rpcd/cookie */
-	const char *datadir; /* of one node: its run directory is DATADIR/run; else: the
-				environment's RUSTYCOIN_DATADIR, else no such node */
+	const char *datadir; /* of one node: its run directory is DATADIR/run */
 	const char *rundir;  /* else: DATADIR/run, else /run/rustycoin */
-	const char *network; /* for the default port: "main", "test", "reg" */
+	const char *network; /* for the default port: "main", "test", "reg"; else:
+				RUSTYCOIN_NETWORK, else main */
 	uint32_t timeout_ms; /* of one call; else: 60 s. Long polls: see rc_jsonrpc_set_timeout */
 	uint32_t retry_ms;   /* how long a call is tried again while rpcd is away or answers that a
 				daemon behind it is: 0: not at all */

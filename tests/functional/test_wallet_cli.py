@@ -81,7 +81,7 @@ class WalletTest(unittest.TestCase):
         cookie = os.path.join(self.dir.name, "cookie")
         with open(cookie, "w", encoding="ascii") as f:
             f.write("user:password")
-        self.remote = ["--rpc", f"http://127.0.0.1:{self.node.port}", "--cookie", cookie]
+        self.remote = ["--rpc-url", f"http://127.0.0.1:{self.node.port}", "--cookie", cookie]
 
     def tearDown(self):
         self.node.server.shutdown()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/num.h"
 #include "daemons/rpcd/auth.h"
@@ -447,6 +448,40 @@ static void test_table(void **state)
 	free((void *)(uintptr_t)real.methods);
 }
 
+/* The list of methods in the manual is the table's. RC_WRITE_MANUAL=1 writes it there. */
+static void test_manual(void **state)
+{
+	static const char path[] = "man/rustycoin-rpc.7";
+	static const char begin[] = ".\\\" methods: made from daemons/rpcd/methods.def\n";
+	static const char end[] = ".\\\" end of methods\n";
+	struct rpc_table real = methods_table();
+	struct rc_buf want = RC_BUF_INIT, page = RC_BUF_INIT, fresh = RC_BUF_INIT;
+	struct rc_error error;
+	char *from, *to;
+
+	(void)state;
+	help_mdoc(&real, &want);
+	assert_int_equal(rc_file_read(path, 1u << 20, &page, &error), RC_OK);
+	rc_buf_put_u8(&page, '\0');
+	from = strstr((char *)page.data, begin);
+	to = strstr((char *)page.data, end);
+	assert_non_null(from);
+	assert_non_null(to);
+	from += strlen(begin);
+	if ((size_t)(to - from) != want.len || memcmp(from, want.data, want.len)) {
+		if (!getenv("RC_WRITE_MANUAL"))
+			fail_msg("%s isn't what the table says: RC_WRITE_MANUAL=1 mends it", path);
+		rc_buf_put(&fresh, page.data, (size_t)(from - (char *)page.data));
+		rc_buf_put(&fresh, want.data, want.len);
+		rc_buf_put(&fresh, to, strlen(to));
+		assert_int_equal(rc_file_replace(path, fresh.data, fresh.len, 0644, &error), RC_OK);
+	}
+	rc_buf_done(&want);
+	rc_buf_done(&page);
+	rc_buf_done(&fresh);
+	free((void *)(uintptr_t)real.methods);
+}
+
 static void test_json_out(void **state)
 {
 	struct rc_buf buf = RC_BUF_INIT;
@@ -515,7 +550,7 @@ int main(void)
 		cmocka_unit_test(test_params),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_table),	      cmocka_unit_test(test_json_out),
-		cmocka_unit_test(test_auth),
+		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,7 @@ static const char *text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
-	return text ? text : "-";
+	return text ? text : "";
 }
 
 /* The rows of one node; returns how many of its daemons are ready. */
@@ -122,18 +122,19 @@ static unsigned print_node(const struct devnet *net, const struct devnet_node *n
 
 	for (unsigned d = 0; d < DEVNET_DAEMONS; d++) {
 		const json_t *row = NULL, *one;
-		bool running = devnet_running(net, node, d);
+		bool running = devnet_running(net, node, d), well;
 		size_t k;
 
 		json_array_foreach(daemons, k, one) if (strcmp(text_of(one, "name"),
 							       devnet_daemons[d]) == 0) row = one;
-		printf("%-7s %-7s %7ld  %-8s %s\n", d ? "" : node->name, devnet_daemons[d],
+		well = running && json_is_true(json_object_get(row, "ready"));
+		printf("%-7s %-7s %7ld  %-9s %s\n", d ? "" : node->name, devnet_daemons[d],
 		       (long)node->pids[d],
-		       !running ? "down"
-		       : row	? text_of(row, "state")
-				: "running",
-		       row ? text_of(row, "text") : "");
-		ready += running && row && strcmp(text_of(row, "state"), "ready") == 0;
+		       well	 ? "ready"
+		       : running ? "not ready"
+				 : "down",
+		       row ? text_of(row, "state") : "");
+		ready += well;
 	}
 	return ready;
 }
@@ -144,7 +145,8 @@ int devnet_status(const struct devnet *net, bool as_json)
 	unsigned ready = 0, running = 0;
 
 	if (!as_json)
-		printf("%-7s %-7s %7s  %-8s %s\n", "NODE", "DAEMON", "PID", "STATE", "");
+		printf("%-7s %-7s %7s  %-9s %s\n", "NODE", "DAEMON", "PID", "STATE",
+		       "WHAT IT DOES");
 	for (unsigned i = 0; i < net->n_nodes; i++) {
 		const struct devnet_node *node = &net->nodes[i];
 		json_t *daemons = NULL;

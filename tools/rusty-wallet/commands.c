@@ -88,7 +88,7 @@ static int make_wallet(const struct wallet_options *o, const struct wallet_data 
 {
 	char *passphrase = secret_alloc(PASSPHRASE_MAX);
 	struct rc_network network;
-	int err = wallet_network(o->network, NULL, &network, error);
+	int err = wallet_network(o->network ? o->network : o->new_network, NULL, &network, error);
 
 	if (err == RC_OK && access(o->wallet, F_OK) == 0)
 		err = rc_error_set(

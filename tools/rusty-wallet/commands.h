@@ -13,6 +13,9 @@
 struct wallet_options {
 	const char *wallet;  /* path */
 	const char *network; /* name or parameter file */
+	/* The environment's, for a new wallet and for the default path; an old wallet knows its
+	 * own. */
+	const char *new_network;
 	struct rc_jsonrpc_where node;
 	int passphrase_fd, new_passphrase_fd, words_fd;
 	unsigned words; /* 12 or 24 */

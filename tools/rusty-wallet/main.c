@@ -117,7 +117,7 @@ static int run(struct wallet_call *call)
 	int err = RC_OK;
 
 	if (!o->wallet) {
-		o->wallet = path = default_path(o->network, &error);
+		o->wallet = path = default_path(o->network ? o->network : o->new_network, &error);
 		err = path ? RC_OK : error.code;
 	}
 	if (err == RC_OK)

@@ -49,6 +49,12 @@ int node_open(const struct rc_jsonrpc_where *where, const struct rc_network *net
 	json_t *info = NULL, *blocks;
 	int err = rc_jsonrpc_open(where, &node.rpc, error);
 
+	/* No socket and no cookie: not a file of ours that is missing, but the node. */
+	if (err == RC_ENOENT) {
+		err = RC_EUNAVAILABLE;
+		if (error)
+			error->code = err;
+	}
 	if (err == RC_OK)
 		err = call(&node, "getblockchaininfo", NULL, &info, error);
 	if (err == RC_OK)

@@ -17,6 +17,7 @@ enum wallet_option {
 	OPT_COOKIE,
 	OPT_DATADIR,
 	OPT_RUNDIR,
+	OPT_TIMEOUT,
 	OPT_NEW_PASSPHRASE_FD,
 	OPT_WORDS_FD,
 	OPT_WORDS,
@@ -43,10 +44,11 @@ static const struct {
 	[OPT_JSON] = {"json", NULL, "print JSON"},
 	[OPT_PASSPHRASE_FD] = {"passphrase-fd", "N",
 			       "read the passphrase's line from descriptor N"},
-	[OPT_RPC] = {"rpc", "URL", "the node: http://HOST:PORT, unix:/PATH; default: found"},
+	[OPT_RPC] = {"rpc-url", "URL", "the node: http://HOST:PORT, unix:/PATH; default: found"},
 	[OPT_COOKIE] = {"cookie", "FILE", "its user:password"},
 	[OPT_DATADIR] = {"datadir", "DIR", "a node of one directory: its run directory is DIR/run"},
 	[OPT_RUNDIR] = {"rundir", "DIR", "the node's run directory; default /run/rustycoin"},
+	[OPT_TIMEOUT] = {"timeout", "SECONDS", "for an answer of the node; default 60"},
 	[OPT_NEW_PASSPHRASE_FD] = {"new-passphrase-fd", "N",
 				   "read the new passphrase's line from descriptor N"},
 	[OPT_WORDS_FD] = {"words-fd", "N",
@@ -67,7 +69,7 @@ static const struct {
 
 #define BIT(o)	 (1u << OPT_##o)
 #define COMMON	 (BIT(WALLET) | BIT(NETWORK) | BIT(JSON) | BIT(PASSPHRASE_FD))
-#define WITHNODE (BIT(RPC) | BIT(COOKIE) | BIT(DATADIR) | BIT(RUNDIR) | BIT(GAP))
+#define WITHNODE (BIT(RPC) | BIT(COOKIE) | BIT(DATADIR) | BIT(RUNDIR) | BIT(TIMEOUT) | BIT(GAP))
 
 static const struct wallet_command commands[] = {
 	{"create", "", "make a wallet and print its words, once", 0, 0,
@@ -166,6 +168,10 @@ static bool take_option(struct wallet_options *o, enum wallet_option which, cons
 	case OPT_RUNDIR:
 		o->node.rundir = value;
 		break;
+	case OPT_TIMEOUT:
+		ok = parse_number(value, 1, 86400, &v);
+		o->node.timeout_ms = (uint32_t)v * 1000;
+		break;
 	case OPT_WORDS:
 		ok = parse_number(value, 12, 24, &v) && v % 12 == 0;
 		o->words = (unsigned)v;
@@ -241,6 +247,7 @@ int wallet_call_parse(int argc, char **argv, struct wallet_call *ret_call)
 	struct wallet_call call = {.options = {.passphrase_fd = -1,
 					       .new_passphrase_fd = -1,
 					       .words_fd = -1,
+					       .new_network = getenv("RUSTYCOIN_NETWORK"),
 					       .words = 24,
 					       .gap = WALLET_GAP,
 					       .max_fee = RC_OXIDES_PER_RUST / 10}};

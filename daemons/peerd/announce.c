@@ -1,0 +1,61 @@
+/* New blocks, told to the peers that don't have them: by header where they want that, else by id.
+ */
+#include <string.h>
+
+#include "daemons/peerd/peerd.h"
+#include "proto/peer.pb-c.h"
+
+#define ANNOUNCED_KNOWN 1024
+/* While this node downloads, the newest block is told so often at most. */
+#define ANNOUNCE_LATER (500 * PEERD_MS)
+
+static void tell(struct peer *peer, const struct rc_block_id *id, const uint8_t *header)
+{
+	Rc__P2p__Headers headers = RC__P2P__HEADERS__INIT;
+	Rc__P2p__Inv inv = RC__P2P__INV__INIT;
+	uint8_t item[PEER_ITEM_SIZE];
+
+	if (header && peer->headers) {
+		headers.raw.data = (uint8_t *)(uintptr_t)header;
+		headers.raw.len = RC_HEADER_SIZE;
+		peer_send(peer, PEER_MSG_HEADERS, &headers.base);
+		return;
+	}
+	item[0] = PEER_ITEM_BLOCK;
+	memcpy(item + 1, id->b, 32);
+	inv.items.data = item;
+	inv.items.len = sizeof(item);
+	peer_send(peer, PEER_MSG_INV, &inv.base);
+}
+
+void announce_block(struct peerd *core, const struct rc_block_id *id, const uint8_t *header)
+{
+	core->announce_due = false;
+	seen_add(&core->announced, id->b);
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (peer_is_ready(p) && seen_add(&p->known_blocks, id->b))
+			tell(p, id, header);
+	}
+}
+
+static void on_announce(void *arg)
+{
+	struct peerd *core = arg;
+
+	if (core->announce_due)
+		announce_block(core, &core->announce_id, core->announce_header);
+}
+
+void announce_later(struct peerd *core, const struct rc_block_id *id, const uint8_t *header)
+{
+	core->announce_due = true;
+	core->announce_id = *id;
+	memcpy(core->announce_header, header, RC_HEADER_SIZE);
+	timer_arm_by(&core->timers, &core->announce_timer, core_now(core) + ANNOUNCE_LATER);
+}
+
+void announce_init(struct peerd *core)
+{
+	timer_init(&core->announce_timer, on_announce, core);
+	seen_init(&core->announced, core->hash_k0, core->hash_k1, ANNOUNCED_KNOWN);
+}

@@ -1,0 +1,464 @@
+/*
+ * Blocks: chaind leases them to peers (one Wanted open), peers are asked, what comes goes to chaind
+ * within bounds; what doesn't come is released and asked of another.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "daemons/peerd/peerd.h"
+#include "proto/peer.pb-c.h"
+
+/* Wanted is opened again when what it was told changes, so that a lease that is on its way isn't
+ * lost; the older ones end by themselves, or when there are so many. */
+#define WANTED_OPEN_MAX	 4
+#define WANTED_WAIT_MS	 10000
+#define WANTED_GAP	 (2 * PEERD_MS)
+#define WANTED_ERROR_GAP (1 * PEERD_SECOND)
+#define WANTED_EMPTY_GAP (200 * PEERD_MS) /* an answer of nothing should have taken its time */
+/* A peer's downloads are filled up again when half are done: one question for many blocks. */
+#define REFILL_AT (INFLIGHT_PER_PEER / 2)
+/* Blocks on their way to chaind: two of the largest. Beyond, peers with a block at hand are not
+ * read, so no more than one a peer is held beside these. */
+#define SUBMIT_BYTES_MAX (64u << 20)
+/* A block is held so long; then it is given up: a peer that isn't read would give us up. */
+#define HELD_MAX (5 * PEERD_SECOND)
+/* Fewer bytes than this in a stall timeout is no progress. */
+#define PROGRESS_BYTES (8u << 10)
+/* However slowly it comes: the oldest block of a peer takes no longer than this and its limit's
+ * bytes at 25 kB/s. */
+#define BLOCK_TIMEOUT	   (60 * PEERD_SECOND)
+#define BLOCK_RATE	   25000
+#define STALL_FACTOR_MAX   32
+#define STALLS_MAX	   4 /* one of ours is given up after so many in a row */
+#define FAILED_MAX	   64
+#define FAILED_FOR	   (10 * PEERD_SECOND)
+#define ASKED_BLOCKS_KNOWN 4096
+
+static void release(struct peerd *core, const struct rc_block_id *ids, size_t n);
+
+/* ---- Wanted ---- */
+
+struct wanted_call {
+	struct peerd *core;
+	uint64_t call;
+	int64_t opened_at;
+	struct wanted_call *prev, *next;
+};
+
+static void fail_block(struct peer *peer, const struct rc_block_id *id, int64_t wait)
+{
+	struct failed_block *f;
+
+	if (!peer->failed)
+		peer->failed = rc_alloc_array(FAILED_MAX, sizeof(*peer->failed));
+	if (peer->n_failed == FAILED_MAX) {
+		memmove(peer->failed, peer->failed + 1, (FAILED_MAX - 1) * sizeof(*peer->failed));
+		peer->n_failed--;
+	}
+	f = &peer->failed[peer->n_failed++];
+	f->id = *id;
+	f->until = core_now(peer->core) + wait;
+}
+
+static void ask_for(struct peer *peer, const uint8_t *items, size_t n)
+{
+	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+
+	if (n == 0)
+		return;
+	m.items.data = (uint8_t *)(uintptr_t)items;
+	m.items.len = n * PEER_ITEM_SIZE;
+	peer_send(peer, PEER_MSG_GETDATA, &m.base);
+	core_count(peer->core, PEERD_BLOCKS_ASKED, n);
+}
+
+static bool may_ask(const struct peer *peer)
+{
+	return peer && peer_is_ready(peer) && !peer->held_block;
+}
+
+/* The leases of one peer, in the order given. */
+static void take_leases(struct peerd *core, const struct rc_lease *leases, size_t n, uint64_t id)
+{
+	struct peer *peer = core_peer(core, id);
+	uint8_t items[INFLIGHT_PER_PEER * PEER_ITEM_SIZE];
+	int64_t now = core_now(core);
+	size_t n_items = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct rc_lease *l = &leases[i];
+
+		if (l->peer != id || inflight_find(&core->inflight, &l->id))
+			continue; /* on its way from somebody */
+		if (!may_ask(peer) || n_items == INFLIGHT_PER_PEER ||
+		    !inflight_add(&core->inflight, &l->id, l->height, id, now)) {
+			release(core, &l->id, 1);
+			continue;
+		}
+		seen_add(&core->asked_blocks, l->id.b);
+		items[n_items * PEER_ITEM_SIZE] = PEER_ITEM_BLOCK;
+		memcpy(items + n_items * PEER_ITEM_SIZE + 1, l->id.b, 32);
+		n_items++;
+	}
+	if (n_items == 0)
+		return;
+	/* The stall clock starts with the first question after a pause. */
+	if (inflight_count(&core->inflight, id) == n_items)
+		peer->last_progress = now;
+	ask_for(peer, items, n_items);
+}
+
+static void on_wanted(void *arg, const struct rc_reply *why, const struct rc_wanted *reply)
+{
+	struct wanted_call *call = arg;
+	struct peerd *core = call->core;
+	bool newest = call->next == NULL;
+
+	core_enter(core);
+	DL_DELETE(core->wanted, call);
+	for (size_t i = 0; reply && i < reply->n; i++) {
+		bool first = true;
+
+		for (size_t j = 0; j < i && first; j++)
+			first = reply->leases[j].peer != reply->leases[i].peer;
+		if (first)
+			take_leases(core, reply->leases, reply->n, reply->leases[i].peer);
+	}
+	if (why->err == RC_ECANCELLED || core->stopping)
+		; /* the client closes */
+	else if (!reply)
+		timer_arm_by(&core->timers, &core->wanted_timer, core_now(core) + WANTED_ERROR_GAP);
+	else if (core->wanted_stale || (newest && reply->n > 0))
+		fetch_changed(core);
+	else if (newest)
+		timer_arm_by(&core->timers, &core->wanted_timer,
+			     call->opened_at + WANTED_EMPTY_GAP);
+	core_leave(core);
+	free(call);
+}
+
+/* Who may be asked for blocks, as chaind is told; *ret_room: one of them could take some. */
+static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
+			 struct rc_block_id *failed, bool *ret_room)
+{
+	size_t n = 0, n_failed = 0;
+
+	*ret_room = false;
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		struct rc_wanted_peer *w = &peers[n];
+
+		if (!may_ask(p) || !p->has_tip || !(p->services & PEER_SERVICE_BLOCKS))
+			continue;
+		*w = (struct rc_wanted_peer){
+			.peer = p->id,
+			.tip = p->tip.id,
+			.in_flight = inflight_count(&core->inflight, p->id),
+			.failed = failed + n_failed,
+			.n_failed = p->n_failed,
+		};
+		for (size_t i = 0; i < p->n_failed; i++)
+			failed[n_failed++] = p->failed[i].id;
+		*ret_room = *ret_room || w->in_flight <= REFILL_AT;
+		n++;
+	}
+	return n;
+}
+
+static void open_wanted(void *arg)
+{
+	struct peerd *core = arg;
+	struct wanted_call *call, *oldest = core->wanted;
+	size_t open, n;
+	bool room;
+
+	core->wanted_stale = true;
+	if (!core->out.chain->up(core->out.chain_ctx))
+		return;
+	RC_AUTOFREE struct rc_wanted_peer *peers =
+		rc_alloc_array(HASH_COUNT(core->peers), sizeof(*peers));
+	RC_AUTOFREE struct rc_block_id *failed =
+		rc_alloc_array((size_t)HASH_COUNT(core->peers) * FAILED_MAX, sizeof(*failed));
+
+	n = tell_peers(core, peers, failed, &room);
+	if (!room)
+		return; /* asked again when a peer has given half of what it was asked for */
+	DL_COUNT(core->wanted, call, open);
+	if (open >= WANTED_OPEN_MAX) {
+		/* Long held, so it is no answer on its way that is given up here. */
+		DL_DELETE(core->wanted, oldest);
+		core->out.chain->cancel(core->out.chain_ctx, oldest->call);
+		free(oldest);
+	}
+	call = rc_alloc(sizeof(*call));
+	call->core = core;
+	call->opened_at = core_now(core);
+	DL_APPEND(core->wanted, call);
+	core->wanted_stale = false;
+	call->call = core->out.chain->wanted(core->out.chain_ctx, peers, n, INFLIGHT_PER_PEER,
+					     WANTED_WAIT_MS, on_wanted, call);
+}
+
+void fetch_changed(struct peerd *core)
+{
+	if (!core->stopping)
+		timer_arm_by(&core->timers, &core->wanted_timer, core_now(core) + WANTED_GAP);
+}
+
+void fetch_chain_up(struct peerd *core)
+{
+	fetch_changed(core);
+}
+
+static void on_released(void *arg, const struct rc_reply *why)
+{
+	(void)arg;
+	(void)why; /* a lease ends by itself too */
+}
+
+static void release(struct peerd *core, const struct rc_block_id *ids, size_t n)
+{
+	if (n)
+		core->out.chain->release(core->out.chain_ctx, ids, n, on_released, core);
+}
+
+/* ---- blocks ---- */
+
+struct submit_call {
+	struct peerd *core;
+	uint64_t peer;
+	size_t len;
+	struct rc_block_id id;
+};
+
+static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block_id *id);
+
+static void drop_held(struct peer *peer)
+{
+	free(peer->held_block);
+	peer->held_block = NULL;
+	timer_disarm(&peer->core->timers, &peer->held_timer);
+	peer_pause(peer, PEER_PAUSE_HELD, false);
+}
+
+static void on_held_too_long(void *arg)
+{
+	struct peer *peer = arg;
+	struct rc_block_id id;
+
+	rc_header_id(peer->held_block, &id);
+	release(peer->core, &id, 1);
+	drop_held(peer);
+	fetch_changed(peer->core);
+}
+
+static void submit_held(struct peerd *core)
+{
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		struct rc_block_id id;
+
+		if (!p->held_block)
+			continue;
+		if (core->submit_bytes && core->submit_bytes + p->held_len > SUBMIT_BYTES_MAX)
+			return;
+		rc_header_id(p->held_block, &id);
+		submit(p, (struct rc_bytes){p->held_block, p->held_len}, &id);
+		drop_held(p);
+		fetch_changed(core);
+	}
+}
+
+static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_submit_block *reply)
+{
+	struct submit_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+	char hex[RC_ID_HEX];
+
+	core_enter(core);
+	core->submit_bytes -= call->len;
+	if (!reply) {
+		/* Not judged: it is wanted again by and by. */
+		if (why->err != RC_ECANCELLED) {
+			rc_log(RC_LOG_INFO, "block %s was not taken: %s",
+			       rc_block_id_hex(hex, &call->id), rc_err_text(why->err));
+			release(core, &call->id, 1);
+			fetch_changed(core);
+		}
+	} else if (strcmp(reply->verdict_class, "invalid") == 0) {
+		rc_log(RC_LOG_NOTICE, "block %s from peer %llu is invalid: %s%s",
+		       rc_block_id_hex(hex, &call->id), (unsigned long long)call->peer,
+		       reply->verdict, reply->fault_of_message ? " (its message alone)" : "");
+		if (peer)
+			peer_penalise(peer, reply->verdict, hex);
+		fetch_changed(core);
+	} else {
+		if (peer && reply->block.height > peer->last_block_height)
+			peer->last_block_height = reply->block.height;
+		/* Blocks flow: patience shrinks back (Bitcoin Core's adaptive timeout). */
+		core->stall_us = core->stall_us * 85 / 100;
+		if (core->stall_us < core->opt.stall_us)
+			core->stall_us = core->opt.stall_us;
+		serve_block_stored(core, &call->id);
+	}
+	submit_held(core);
+	core_leave(core);
+	free(call);
+}
+
+static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block_id *id)
+{
+	struct peerd *core = peer->core;
+	struct submit_call *call = rc_alloc(sizeof(*call));
+
+	*call = (struct submit_call){core, peer->id, raw.len, *id};
+	core->submit_bytes += raw.len;
+	core_count(core, PEERD_BLOCKS_RECEIVED, 1);
+	/* Near the tip the answer is the verdict, so that who sent it can be judged too; during a
+	 * download it is that the block is stored. */
+	core->out.chain->submit_block(core->out.chain_ctx, peer->id, !core_in_download(core), raw,
+				      on_submitted, call);
+}
+
+void fetch_on_block(struct peer *peer, struct rc_bytes raw)
+{
+	struct peerd *core = peer->core;
+	const struct peer_message_info *info = peer_message_find(PEER_MSG_BLOCK);
+	struct rc_block_id id;
+	unsigned left;
+
+	if (raw.len < RC_HEADER_SIZE) {
+		peer_penalise(peer, "block-parse", "shorter than a header");
+		return;
+	}
+	rc_header_id(raw.data, &id);
+	seen_add(&peer->known_blocks, id.b);
+	if (inflight_take(&core->inflight, &id) == 0) {
+		/* Late, twice, or never asked for: the first two are honest. */
+		if (!seen_has(&core->asked_blocks, id.b))
+			peer_charge(peer, info->cost + raw.len);
+		return;
+	}
+	peer->last_progress = core_now(core);
+	peer->stalls = 0;
+	left = inflight_count(&core->inflight, peer->id);
+	if (left == REFILL_AT || left == 0)
+		fetch_changed(core);
+	if (!core->submit_bytes || core->submit_bytes + raw.len <= SUBMIT_BYTES_MAX) {
+		submit(peer, raw, &id);
+		return;
+	}
+	if (peer->held_block) { /* came in one piece with the one that waits */
+		release(core, &id, 1);
+		return;
+	}
+	peer->held_block = rc_memdup(raw.data, raw.len);
+	peer->held_len = raw.len;
+	peer_pause(peer, PEER_PAUSE_HELD, true);
+	timer_init(&peer->held_timer, on_held_too_long, peer);
+	timer_arm(&core->timers, &peer->held_timer, core_now(core) + HELD_MAX);
+}
+
+void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id)
+{
+	struct peerd *core = peer->core;
+	const struct inflight_block *b = inflight_find(&core->inflight, id);
+
+	if (!b || b->peer != peer->id)
+		return;
+	inflight_take(&core->inflight, id);
+	core_count(core, PEERD_BLOCK_NOTFOUND, 1);
+	fail_block(peer, id, FAILED_FOR);
+	release(core, id, 1);
+	fetch_changed(core);
+}
+
+/* ---- what doesn't come ---- */
+
+static void give_up(struct peer *peer, int64_t wait)
+{
+	struct peerd *core = peer->core;
+	struct rc_block_id ids[INFLIGHT_PER_PEER];
+	size_t n = inflight_drop_peer(&core->inflight, peer->id, ids);
+
+	for (size_t i = 0; wait && i < n; i++)
+		fail_block(peer, &ids[i], wait);
+	release(core, ids, n);
+	if (n)
+		fetch_changed(core);
+}
+
+void fetch_lost(struct peer *peer)
+{
+	if (peer->held_block) {
+		struct rc_block_id id;
+
+		rc_header_id(peer->held_block, &id);
+		release(peer->core, &id, 1);
+		timer_disarm(&peer->core->timers, &peer->held_timer);
+	}
+	give_up(peer, 0);
+}
+
+static void on_stall(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	int64_t most = core->opt.stall_us * STALL_FACTOR_MAX;
+
+	peer->stalls++;
+	core_count(core, PEERD_BLOCK_STALLS, 1);
+	rc_log(RC_LOG_INFO, "peer %llu: blocks don't come; others are asked",
+	       (unsigned long long)peer->id);
+	give_up(peer, FAILED_FOR * (int64_t)peer->stalls);
+	core->stall_us = core->stall_us * 2 < most ? core->stall_us * 2 : most;
+	if (peer->stalls >= STALLS_MAX &&
+	    (peer->role == PEER_OUTBOUND || peer->role == PEER_BLOCK_ONLY))
+		peer_drop(peer, "it stalled %u times", peer->stalls);
+}
+
+static void expire_failed(struct peer *peer, int64_t now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < peer->n_failed; i++) {
+		if (peer->failed[i].until > now)
+			peer->failed[kept++] = peer->failed[i];
+	}
+	if (kept != peer->n_failed)
+		fetch_changed(peer->core);
+	peer->n_failed = kept;
+}
+
+void fetch_check_times(struct peer *peer, int64_t now)
+{
+	struct peerd *core = peer->core;
+	int64_t oldest = inflight_oldest(&core->inflight, peer->id);
+	uint64_t bytes = rc_link_bytes_in(peer->link);
+
+	expire_failed(peer, now);
+	if (oldest == INT64_MAX)
+		return;
+	if (bytes - peer->bytes_mark >= PROGRESS_BYTES || peer->pauses) {
+		peer->bytes_mark = bytes;
+		peer->last_progress = now;
+	}
+	if (now - peer->last_progress > core->stall_us ||
+	    now - oldest > BLOCK_TIMEOUT + (int64_t)core->network->params.block_limit *
+						   PEERD_SECOND / BLOCK_RATE * INFLIGHT_PER_PEER)
+		on_stall(peer);
+}
+
+void fetch_init(struct peerd *core)
+{
+	timer_init(&core->wanted_timer, open_wanted, core);
+	seen_init(&core->asked_blocks, core->hash_k0, core->hash_k1, ASKED_BLOCKS_KNOWN);
+	core->stall_us = core->opt.stall_us;
+}
+
+void fetch_done(struct peerd *core)
+{
+	inflight_done(&core->inflight);
+	seen_done(&core->asked_blocks);
+}

@@ -1,0 +1,98 @@
+/* What survives peerd: its link key, the address book, the bans. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "daemons/peerd/daemon.h"
+#include "daemons/peerd/link_key.h"
+
+static char *path_of(const struct daemon *daemon, const char *name)
+{
+	return rc_asprintf("%s/%s", rc_service_statedir(daemon->service), name);
+}
+
+/* A damaged book costs a bootstrap, so the node starts without it; the damaged file is kept aside
+ * for whoever wants to know why. */
+static void load_book(struct daemon *daemon)
+{
+	RC_AUTOFREE char *path = path_of(daemon, "addresses");
+	RC_AUTOFREE char *aside = path_of(daemon, "addresses.damaged");
+	const struct rc_network *network = rc_service_network(daemon->service);
+	struct rc_buf buf = RC_BUF_INIT;
+	struct rc_error error = {0};
+	int err = rc_file_read(path, BOOK_FILE_MAX, &buf, &error);
+
+	if (!err)
+		err = book_decode(buf.data, buf.len, network->id.b,
+				  rc_service_random(daemon->service),
+				  daemon->options.private_addresses, &daemon->book, &error);
+	rc_buf_done(&buf);
+	if (!err) {
+		rc_log(RC_LOG_INFO, "address book: %zu addresses", book_count(daemon->book));
+	} else if (err != RC_ENOENT) {
+		rc_log(RC_LOG_WARNING, "%s: %s; it is renamed to %s, and a new book begun", path,
+		       error.text, aside);
+		(void)rename(path, aside);
+	}
+}
+
+static int load_bans(struct daemon *daemon, struct rc_error *error)
+{
+	RC_AUTOFREE char *path = path_of(daemon, "bans");
+	struct rc_buf buf = RC_BUF_INIT;
+	int err = rc_file_read(path, BANS_FILE_MAX, &buf, error);
+
+	if (!err)
+		err = bans_decode(buf.data, buf.len, &daemon->bans, error);
+	rc_buf_done(&buf);
+	if (err == RC_ENOENT)
+		return RC_OK;
+	/* An operator's word isn't dropped silently. */
+	if (err)
+		rc_error_prefix(error, "%s (move it away to start without bans)", path);
+	return err;
+}
+
+int files_load(struct daemon *daemon, struct rc_error *error)
+{
+	RC_AUTOFREE char *key = path_of(daemon, "link_key");
+	int err = link_key_load(key, daemon->machine, rc_service_random(daemon->service),
+				daemon->secret, error);
+
+	if (!err)
+		err = load_bans(daemon, error);
+	if (!err)
+		load_book(daemon);
+	return err;
+}
+
+void files_save_book(struct daemon *daemon)
+{
+	RC_AUTOFREE char *path = path_of(daemon, "addresses");
+	struct rc_buf buf = RC_BUF_INIT;
+	struct rc_error error;
+	uint64_t changes = book_changes(daemon->core->book);
+
+	if (changes == daemon->book_saved)
+		return;
+	book_encode(daemon->core->book, rc_service_network(daemon->service)->id.b, &buf);
+	if (rc_file_replace(path, buf.data, buf.len, 0600, &error))
+		rc_log(RC_LOG_WARNING, "saving the address book: %s; tried again in a minute",
+		       error.text);
+	else
+		daemon->book_saved = changes;
+	rc_buf_done(&buf);
+}
+
+int files_save_bans(struct daemon *daemon, struct rc_error *error)
+{
+	RC_AUTOFREE char *path = path_of(daemon, "bans");
+	struct rc_buf buf = RC_BUF_INIT;
+	int err;
+
+	bans_encode(&daemon->core->bans, &buf);
+	err = rc_file_replace(path, buf.data, buf.len, 0600, error);
+	rc_buf_done(&buf);
+	return err;
+}

@@ -1,0 +1,444 @@
+/*
+ * peerd's core: links to peers, the address book, relay, download. It knows no socket, no bus and
+ * no clock of its own (outside.h), keeps no chain state, and is one thread: kill it and only links
+ * are lost.
+ *
+ * A file a noun: peer.c one link's life and messages; connect.c whom we dial; gossip.c addresses;
+ * sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; serve.c what peers ask for;
+ * announce.c new blocks; relay.c transactions.
+ */
+#ifndef PEERD_PEERD_H
+#define PEERD_PEERD_H
+
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "consensus/network.h"
+#include "daemons/peerd/book.h"
+#include "daemons/peerd/conduct.h"
+#include "daemons/peerd/inflight.h"
+#include "daemons/peerd/message.h"
+#include "daemons/peerd/outside.h"
+#include "daemons/peerd/seen.h"
+#include "daemons/peerd/timers.h"
+
+#define PEERD_SECOND INT64_C(1000000) /* µs, the unit of all times here */
+#define PEERD_MS     INT64_C(1000)
+
+/* How many microseconds of our time a peer may take a second, and how many it may save up. */
+#define PEER_BUDGET	  200000
+#define PEER_BUDGET_BURST (10 * PEER_BUDGET)
+
+struct peerd_options {
+	uint16_t port;		/* that other nodes use; 0: we don't listen */
+	uint16_t default_port;	/* of the network, for addresses without one */
+	bool private_addresses; /* loopback and private addresses are kept and told */
+	bool listen;
+	unsigned max_inbound, outbound, block_only;
+	unsigned handshakes_max;	   /* inbound links not yet authenticated, in all */
+	unsigned handshakes_per_group_max; /* and of one network group */
+	struct net_endpoint *connect;	   /* only these are dialled, if there are any */
+	size_t n_connect;
+	struct net_endpoint *addnode; /* these are always dialled */
+	size_t n_addnode;
+	struct net_endpoint *seeds; /* into the book when it is empty */
+	size_t n_seeds;
+	struct net_addr *external; /* addresses of ours, told to peers */
+	size_t n_external;
+	int64_t handshake_us;	 /* handshake and hello, from connecting on */
+	int64_t dial_us;	 /* a connection takes no longer */
+	int64_t ping_after_us;	 /* unanswered data: ping */
+	int64_t ping_idle_us;	 /* nothing said: ping */
+	int64_t link_timeout_us; /* an unanswered ping: the link is gone */
+	int64_t retry_max_us;	 /* 1, 2, 4 … this */
+	int64_t stall_us;	 /* least stall timeout of a download, doubled up to 32 times */
+	int64_t relay_delay_us;	 /* mean delay of an inventory of transactions */
+	int64_t session_us;	 /* a link is made anew after this … */
+	uint64_t session_bytes;	 /* … or so many bytes */
+	char user_agent[64];
+};
+
+enum peer_role { PEER_INBOUND, PEER_OUTBOUND, PEER_BLOCK_ONLY, PEER_MANUAL, PEER_ROLES };
+enum peer_state { PEER_CONNECTING, PEER_HANDSHAKE, PEER_HELLO, PEER_READY };
+const char *peer_role_name(enum peer_role role);
+const char *peer_state_name(enum peer_state state);
+
+/* Counters, in the order of the metrics' rows (metrics.def). */
+enum peerd_counter {
+#define METRIC(NAME, type, name, label, text) PEERD_##NAME,
+#include "daemons/peerd/metrics.def"
+#undef METRIC
+	PEERD_COUNTERS
+};
+
+/* A peer's question about items, waiting for its turn (serve.c). */
+struct serve_item {
+	uint8_t kind;
+	uint8_t id[32];
+	int64_t until; /* a block we announced and don't have yet is waited for */
+};
+
+#define PEER_PARKED_MAX 16
+
+struct failed_block {
+	struct rc_block_id id;
+	int64_t until;
+};
+
+struct peer {
+	struct peerd *core;
+	uint64_t id;
+	enum peer_role role;
+	enum peer_state state;
+	struct net_addr addr;
+	bool dialled_with_key; /* XK */
+	bool dead;	       /* closed; freed when the turn ends */
+	void *conn;
+	struct rc_link *link;
+	struct rc_buf out; /* encrypted, not yet taken by the connection */
+	size_t out_at;
+	bool dirty;	 /* has something to flush */
+	bool no_room;	 /* the connection is full: peerd_writable will come */
+	unsigned pauses; /* reasons not to read: enum peer_pause bits */
+	struct timer resume;
+	char why[96]; /* it ended */
+
+	/* Times, µs of the monotonic clock; *_wall in ms since 1970 for people. */
+	int64_t since, last_recv, last_send, last_progress;
+	int64_t unanswered; /* the first send after the last receive; 0: none */
+	int64_t since_wall, last_recv_wall, last_send_wall;
+	int64_t ping_sent; /* 0: none outstanding */
+	uint64_t ping_nonce;
+	uint64_t ping_us;
+	int64_t budget, budget_at;
+	struct score score;
+
+	/* hello */
+	uint32_t version;
+	uint64_t services;
+	uint32_t start_height;
+	char user_agent[64];
+	uint16_t listen_port;
+	bool relay;   /* it wants transactions */
+	bool headers; /* it wants blocks announced by headers */
+
+	/* sync.c */
+	bool has_tip;
+	struct rc_block_ref tip; /* best header it has shown */
+	bool locator_asked;	 /* chaind was asked where to begin */
+	bool headers_asked;	 /* an answer to getheaders is owed … */
+	int64_t headers_at;	 /* … since */
+	bool headers_behind;	 /* it has more to show; another one is asked first */
+	unsigned headers_submitted;
+	struct timer headers_again;
+
+	/* fetch.c */
+	struct failed_block *failed;
+	size_t n_failed;
+	unsigned stalls;     /* without a block between */
+	uint64_t bytes_mark; /* bytes received at the last sign of progress */
+	uint32_t last_block_height;
+	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
+	size_t held_len;
+	struct timer held_timer;
+
+	/* serve.c */
+	struct serve_item *items; /* first in, first out */
+	size_t n_items, items_cap;
+	struct serve_item parked[PEER_PARKED_MAX]; /* announced by us and not here yet */
+	size_t n_parked;
+	unsigned serving; /* questions to chaind on their way */
+	bool serving_headers;
+	struct rc_block_id *locator; /* the newest getheaders, waiting */
+	size_t n_locator;
+	bool has_stop;
+	struct rc_block_id stop;
+
+	/* announce.c */
+	struct seen known_blocks;
+
+	/* relay.c */
+	struct seen known_txs;
+	uint8_t *inv; /* wtxids to announce, 32 each */
+	size_t n_inv, inv_cap;
+	struct timer inv_timer;
+	uint64_t fee_filter, fee_filter_sent;
+	unsigned txs_in_flight;
+	unsigned txs_announced; /* wants it was the first to announce */
+	struct rc_buf tx_ask;	/* items of a getdata being written */
+	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */
+	unsigned n_tx_batch;
+	unsigned tx_submits; /* SubmitTx on their way */
+	bool pool_asked;
+	struct timer tx_timer;
+
+	/* gossip.c */
+	bool addr_asked;
+	int64_t addr_tokens, addr_tokens_at; /* in thousandths */
+	struct seen known_addrs;
+	bool getaddr_answered;
+
+	UT_hash_handle hh;
+};
+
+enum peer_pause {
+	PEER_PAUSE_BUDGET = 1, /* it took more of our time than its share */
+	PEER_PAUSE_HELD = 2,   /* its block waits for chaind */
+	PEER_PAUSE_OUTPUT = 4, /* it doesn't read what we send */
+	PEER_PAUSE_TXS = 8,    /* its transactions wait for chaind */
+};
+
+/* A link we keep by an operator's word (connect, addnode). */
+struct manual {
+	struct net_endpoint endpoint;
+	uint64_t peer; /* 0: not linked */
+	unsigned failures;
+	int64_t next_at;
+	bool once;
+};
+
+/* An address that failed or was lost: when it may be dialled again. */
+struct backoff {
+	struct net_addr addr;
+	uint8_t name[18];
+	unsigned failures;
+	int64_t next_at;
+	bool was_linked;
+	UT_hash_handle hh;
+};
+
+struct peerd {
+	struct outside out;
+	struct peerd_options opt;
+	const struct rc_network *network;
+	uint8_t link_secret[32];
+	uint8_t link_key[RC_LINK_KEY_SIZE];
+	struct timers timers;
+	struct timer tick;
+	bool active; /* setnetworkactive */
+	bool stopping;
+	unsigned depth; /* of entry points */
+	uint64_t counters[PEERD_COUNTERS];
+	uint64_t sent_by_type[PEER_MSG_LIMIT], received_by_type[PEER_MSG_LIMIT];
+	uint64_t bytes_in, bytes_out; /* of links that are gone */
+	struct rc_arena arena;	      /* of the message being handled */
+
+	struct peer *peers; /* by id, in the order of coming */
+	struct peer **dead;
+	size_t n_dead, dead_cap;
+	struct peer **dirty;
+	size_t n_dirty, dirty_cap;
+	uint64_t next_peer;
+
+	/* connect.c */
+	struct book *book;
+	struct bans bans;
+	struct discouraged *discouraged;
+	struct manual *manual;
+	size_t n_manual;
+	struct backoff *backoffs;
+	struct net_addr own[16]; /* addresses that turned out to be ours */
+	size_t n_own;
+	struct timer connect_timer;
+
+	/* sync.c */
+	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
+	struct rc_block_ref chain_tip, best_header;
+	bool initial_download;
+	bool chain_known; /* the two above are chaind's */
+
+	/* fetch.c */
+	struct inflight inflight;
+	struct wanted_call *wanted; /* on their way, the oldest first; the newest counts */
+	bool wanted_stale;	    /* what it was told has changed since */
+	struct seen asked_blocks;
+	struct timer wanted_timer;
+	size_t submit_bytes; /* of blocks on their way to chaind */
+	int64_t stall_us;    /* adaptive */
+
+	/* announce.c */
+	struct seen announced; /* blocks */
+	struct timer announce_timer;
+	bool announce_due;
+	struct rc_block_id announce_id; /* the newest block during a download */
+	uint8_t announce_header[RC_HEADER_SIZE];
+
+	/* relay.c */
+	struct tx_want *wants;	     /* by kind and id */
+	struct tx_want *wants_fresh; /* chaind hasn't been asked about them */
+	struct tx_want *wants_ready; /* a peer is to be asked for them */
+	struct timer have_timer;
+	struct seen recent_txs; /* judged lately: not asked for again */
+	struct own_tx *own_txs;
+	struct timer own_timer;
+	uint64_t pool_min_fee;
+	struct timer fee_timer;
+	uint64_t hash_k0, hash_k1;
+
+	/* gossip.c */
+	struct timer gossip_timer;
+	uint64_t gossip_day; /* who is told what changes daily */
+};
+
+/* ---- life ---- */
+
+/* book may be NULL (a new one is made); it and the bans are the core's from now on. secret: our
+ * static link key. options are copied, their lists with them. */
+struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
+			const struct rc_network *network, const uint8_t secret[32],
+			struct book *book, struct bans *bans);
+void peerd_free(struct peerd *core);
+/* Begins dialling. */
+void peerd_start(struct peerd *core);
+
+/* ---- entry points of the transport, the clock and chaind's events ---- */
+
+void peerd_wake(struct peerd *core);
+/* An inbound connection; the peer's id, or 0: refused, the transport closes it. */
+uint64_t peerd_accepted(struct peerd *core, void *conn, const struct net_addr *addr);
+void peerd_connected(struct peerd *core, uint64_t peer);
+void peerd_received(struct peerd *core, uint64_t peer, const uint8_t *data, size_t len);
+void peerd_writable(struct peerd *core, uint64_t peer);
+void peerd_lost(struct peerd *core, uint64_t peer, const char *why);
+
+/* chaind came up (changed: another process than before) or went away. */
+void peerd_chain_state(struct peerd *core, bool up, bool changed);
+void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event);
+void peerd_chain_header(struct peerd *core, const struct rc_header_event *event);
+void peerd_chain_tx(struct peerd *core, const struct rc_tx_event *event);
+void peerd_chain_tx_removed(struct peerd *core, const struct rc_tx_event *event);
+/* Events were lost: what they tell is asked for. */
+void peerd_chain_missed(struct peerd *core);
+
+/* ---- what operators ask ---- */
+
+int peerd_add_node(struct peerd *core, const char *text, const char *command,
+		   struct rc_error *error);
+int peerd_disconnect(struct peerd *core, const char *addr, uint64_t id, struct rc_error *error);
+int peerd_ban(struct peerd *core, const char *subnet, uint64_t until, struct rc_error *error);
+int peerd_unban(struct peerd *core, const char *subnet, struct rc_error *error);
+void peerd_set_active(struct peerd *core, bool active);
+void peerd_ping_all(struct peerd *core);
+
+/* ---- shared by the core's files ---- */
+
+/* Every entry point stands between these two: what was queued is sent, what died is freed. */
+void core_enter(struct peerd *core);
+void core_leave(struct peerd *core);
+int64_t core_now(const struct peerd *core);
+/* Seconds since 1970. */
+uint32_t core_time(const struct peerd *core);
+void core_count(struct peerd *core, enum peerd_counter counter, uint64_t n);
+/* More blocks are known of than are here: transactions would be judged too early. */
+bool core_in_download(const struct peerd *core);
+/* Of a live peer; NULL once it is gone. */
+struct peer *core_peer(const struct peerd *core, uint64_t id);
+/* A random delay with this mean, at most four times as long (the family's "Poisson" delays). */
+int64_t core_delay(struct peerd *core, int64_t mean_us);
+
+/* A call to chaind on its way for a peer; freed by whoever gets the answer. */
+struct chain_call {
+	struct peerd *core;
+	uint64_t peer;
+	uint64_t n;
+};
+struct chain_call *chain_call_new(struct peerd *core, uint64_t peer, uint64_t n);
+
+/* peer.c */
+struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_addr *addr);
+/* Begins a connection; NULL: it ended at once. */
+struct peer *peer_dial(struct peerd *core, enum peer_role role,
+		       const struct net_endpoint *endpoint);
+void peer_free(struct peer *peer);
+/* Ends the link; the reason is for people. */
+void peer_drop(struct peer *peer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Points by score.def; the link may end by it. detail may be NULL. */
+void peer_penalise(struct peer *peer, const char *what, const char *detail);
+void peer_send(struct peer *peer, enum peer_message message, const ProtobufCMessage *m);
+/* data comes from malloc and is taken. */
+void peer_send_taken(struct peer *peer, enum peer_message message, uint8_t *data, size_t len);
+void peer_flush(struct peer *peer);
+size_t peer_queued(const struct peer *peer);
+void peer_pause(struct peer *peer, enum peer_pause why, bool pause);
+void peer_ping(struct peer *peer);
+void peer_check_times(struct peer *peer, int64_t now);
+/* Unasked work: taken from the peer's budget. */
+void peer_charge(struct peer *peer, uint64_t cost);
+static inline bool peer_is_ready(const struct peer *peer)
+{
+	return peer->state == PEER_READY && !peer->dead;
+}
+
+/* connect.c */
+void connect_init(struct peerd *core);
+void connect_done(struct peerd *core);
+void connect_soon(struct peerd *core);
+bool connect_may_accept(struct peerd *core, const struct net_addr *addr);
+void connect_ready(struct peer *peer);
+void connect_lost(struct peer *peer);
+void connect_is_self(struct peer *peer);
+unsigned connect_count(const struct peerd *core, enum peer_role role, bool ready_only);
+
+/* gossip.c */
+void gossip_init(struct peerd *core);
+void gossip_ready(struct peer *peer);
+void gossip_on_getaddr(struct peer *peer, const void *m);
+void gossip_on_addr(struct peer *peer, const void *m);
+
+/* sync.c */
+void sync_init(struct peerd *core);
+void sync_ready(struct peer *peer);
+void sync_lost(struct peer *peer);
+void sync_chain_up(struct peerd *core);
+void sync_refresh(struct peerd *core);
+void sync_check_times(struct peer *peer, int64_t now);
+void sync_ask(struct peer *peer);
+void sync_on_headers(struct peer *peer, const void *m);
+void sync_chain_best(struct peerd *core, const struct rc_block_ref *best);
+void sync_on_block_inv(struct peer *peer, const struct rc_block_id *id);
+
+/* fetch.c */
+void fetch_init(struct peerd *core);
+void fetch_done(struct peerd *core);
+void fetch_lost(struct peer *peer);
+void fetch_chain_up(struct peerd *core);
+/* Something that Wanted was told has changed. */
+void fetch_changed(struct peerd *core);
+void fetch_check_times(struct peer *peer, int64_t now);
+void fetch_on_block(struct peer *peer, struct rc_bytes raw);
+void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id);
+
+/* serve.c */
+void serve_done_peer(struct peer *peer);
+void serve_on_getheaders(struct peer *peer, const void *m);
+void serve_on_getdata(struct peer *peer, const void *m);
+/* There is room again, or a block has come. */
+void serve_go(struct peer *peer);
+void serve_block_stored(struct peerd *core, const struct rc_block_id *id);
+
+/* announce.c */
+void announce_init(struct peerd *core);
+/* header NULL: not at hand. */
+void announce_block(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
+/* During a download: the newest one, once in a while. */
+void announce_later(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
+
+/* relay.c */
+void relay_init(struct peerd *core);
+void relay_done(struct peerd *core);
+size_t relay_wants(const struct peerd *core);
+void relay_init_peer(struct peer *peer);
+void relay_done_peer(struct peer *peer);
+void relay_ready(struct peer *peer);
+void relay_lost(struct peer *peer);
+void relay_chain_up(struct peerd *core);
+void relay_check_times(struct peerd *core, int64_t now);
+void relay_on_inv(struct peer *peer, const uint8_t *items, size_t n);
+void relay_on_tx(struct peer *peer, struct rc_bytes raw);
+void relay_on_notfound(struct peer *peer, uint8_t kind, const uint8_t id[32]);
+void relay_on_feefilter(struct peer *peer, const void *m);
+void relay_chain_tx(struct peerd *core, const struct rc_tx_event *event);
+void relay_chain_tip(struct peerd *core);
+void relay_chain_tx_removed(struct peerd *core, const struct rc_tx_event *event);
+
+#endif

@@ -1,0 +1,727 @@
+/*
+ * Transactions: announced by wtxid after short random delays, fetched from one peer at a time,
+ * handed to chaind in batches. An orphan's parents are asked, by txid, of the peer that gave the
+ * orphan: it has them, since its own pool took the child.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "base/reader.h"
+#include "daemons/peerd/peerd.h"
+#include "proto/peer.pb-c.h"
+#include "types/tx.h"
+
+/* Limits of the family (operators' notes, 5.6). */
+#define TXS_IN_FLIGHT_MAX 100	/* asked of one peer */
+#define ANNOUNCED_MAX	  5000	/* wants that one peer brought up */
+#define WANTS_MAX	  50000 /* in all: about 10 MB */
+#define ANNOUNCERS	  6	/* peers remembered for a want */
+/* Asked of another peer after this; given up if there is none. */
+#define TX_RETRY_SOON (5 * PEERD_SECOND)
+#define TX_RETRY_LAST (30 * PEERD_SECOND)
+/* Inventories gathered for one question to chaind; transactions for one SubmitTx. */
+#define HAVE_GAP	(2 * PEERD_MS)
+#define HAVE_MAX	2000
+#define BATCH_GAP	(1 * PEERD_MS)
+#define BATCH_TXS_MAX	500
+#define BATCH_BYTES_MAX (1u << 20)
+#define SUBMITS_MAX	4 /* batches of one peer on their way; beyond, it is not read */
+#define INV_BATCH	5000
+#define INV_QUEUE_MAX	50000
+#define INBOUND_SLOWER	2 /* who came to us learns later */
+#define RECENT_TXS	50000
+#define OWN_TXS_MAX	10000
+#define OWN_TICK	(30 * PEERD_SECOND)
+#define OWN_AGAIN	(300 * PEERD_SECOND)
+#define FEE_TICK	(60 * PEERD_SECOND)
+#define FEE_NOTHING	UINT64_MAX /* a fee filter that asks for no transactions at all */
+#define ORPHAN_PARENTS	25
+
+enum want_state {
+	WANT_FRESH,  /* chaind wasn't asked yet */
+	WANT_ASKING, /* chaind is asked */
+	WANT_READY,  /* a peer is to be asked */
+	WANT_ASKED,  /* a peer was asked */
+};
+
+struct tx_want {
+	uint8_t name[PEER_ITEM_SIZE]; /* kind, id */
+	enum want_state state;
+	uint64_t first; /* who brought it up: it counts against it */
+	uint64_t peers[ANNOUNCERS];
+	unsigned n_peers;
+	uint64_t asked; /* of WANT_ASKED */
+	int64_t deadline;
+	struct tx_want *prev, *next; /* of the list of its state */
+	UT_hash_handle hh;
+};
+
+struct own_tx {
+	struct rc_wtxid wtxid;
+	uint64_t fee_per_kb;
+	int64_t again_at;
+	UT_hash_handle hh;
+};
+
+/* ---- wants ---- */
+
+static struct tx_want *want_find(const struct peerd *core, uint8_t kind, const uint8_t id[32])
+{
+	struct tx_want *w;
+	uint8_t name[PEER_ITEM_SIZE];
+
+	name[0] = kind;
+	memcpy(name + 1, id, 32);
+	HASH_FIND(hh, core->wants, name, sizeof(name), w);
+	return w;
+}
+
+static void want_unlist(struct peerd *core, struct tx_want *w)
+{
+	struct peer *peer;
+
+	switch (w->state) {
+	case WANT_FRESH:
+		DL_DELETE(core->wants_fresh, w);
+		break;
+	case WANT_READY:
+		DL_DELETE(core->wants_ready, w);
+		break;
+	case WANT_ASKED:
+		peer = core_peer(core, w->asked);
+		if (peer)
+			peer->txs_in_flight--;
+		break;
+	case WANT_ASKING:
+		break;
+	}
+}
+
+static void want_set(struct peerd *core, struct tx_want *w, enum want_state state)
+{
+	want_unlist(core, w);
+	w->state = state;
+	if (state == WANT_FRESH)
+		DL_APPEND(core->wants_fresh, w);
+	else if (state == WANT_READY)
+		DL_APPEND(core->wants_ready, w);
+}
+
+static void want_free(struct peerd *core, struct tx_want *w)
+{
+	struct peer *first = core_peer(core, w->first);
+
+	want_unlist(core, w);
+	if (first)
+		first->txs_announced--;
+	HASH_DEL(core->wants, w);
+	free(w);
+}
+
+static struct tx_want *want_new(struct peer *peer, uint8_t kind, const uint8_t id[32],
+				enum want_state state)
+{
+	struct peerd *core = peer->core;
+	struct tx_want *w;
+
+	if (peer->txs_announced >= ANNOUNCED_MAX || HASH_COUNT(core->wants) >= WANTS_MAX)
+		return NULL;
+	w = rc_alloc(sizeof(*w));
+	w->name[0] = kind;
+	memcpy(w->name + 1, id, 32);
+	w->first = peer->id;
+	w->peers[w->n_peers++] = peer->id;
+	w->state = WANT_ASKING; /* of no list */
+	peer->txs_announced++;
+	HASH_ADD(hh, core->wants, name, sizeof(w->name), w);
+	want_set(core, w, state);
+	return w;
+}
+
+static void forget_announcer(struct tx_want *w, uint64_t peer)
+{
+	for (unsigned i = w->n_peers; i > 0; i--) {
+		if (w->peers[i - 1] == peer)
+			w->peers[i - 1] = w->peers[--w->n_peers];
+	}
+}
+
+/* ---- asking peers ---- */
+
+static void send_asks(struct peerd *core)
+{
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+
+		if (p->tx_ask.len == 0)
+			continue;
+		m.items.data = p->tx_ask.data;
+		m.items.len = p->tx_ask.len;
+		core_count(core, PEERD_TXS_ASKED, p->tx_ask.len / PEER_ITEM_SIZE);
+		peer_send(p, PEER_MSG_GETDATA, &m.base);
+		rc_buf_clear(&p->tx_ask);
+	}
+}
+
+static void ask_peers(struct peerd *core)
+{
+	struct tx_want *w, *next;
+
+	DL_FOREACH_SAFE (core->wants_ready, w, next) {
+		struct peer *peer = NULL;
+
+		for (unsigned i = 0; i < w->n_peers; i++) {
+			struct peer *p = core_peer(core, w->peers[i]);
+
+			if (p && peer_is_ready(p) && p->txs_in_flight < TXS_IN_FLIGHT_MAX) {
+				peer = p;
+				break;
+			}
+		}
+		if (!peer) {
+			if (w->n_peers == 0)
+				want_free(core, w);
+			continue;
+		}
+		want_set(core, w, WANT_ASKED);
+		w->asked = peer->id;
+		w->deadline = core_now(core) + (w->n_peers > 1 ? TX_RETRY_SOON : TX_RETRY_LAST);
+		peer->txs_in_flight++;
+		rc_buf_put(&peer->tx_ask, w->name, sizeof(w->name));
+	}
+	send_asks(core);
+}
+
+/* The peer it was asked of doesn't give it: the next one, or nobody. */
+static void want_retry(struct peerd *core, struct tx_want *w)
+{
+	forget_announcer(w, w->asked);
+	if (w->n_peers == 0)
+		want_free(core, w);
+	else
+		want_set(core, w, WANT_READY);
+}
+
+struct have_call {
+	struct peerd *core;
+	size_t n;
+	struct rc_wtxid wtxids[];
+};
+
+static void on_have(void *arg, const struct rc_reply *why, const struct rc_have_txs *reply)
+{
+	struct have_call *call = arg;
+	struct peerd *core = call->core;
+
+	(void)why;
+	core_enter(core);
+	for (size_t i = 0; reply && i + 32 <= reply->wanted.len; i += 32) {
+		struct tx_want *w = want_find(core, PEER_ITEM_WTXID, reply->wanted.data + i);
+
+		if (w && w->state == WANT_ASKING)
+			want_set(core, w, WANT_READY);
+	}
+	for (size_t i = 0; i < call->n; i++) {
+		struct tx_want *w = want_find(core, PEER_ITEM_WTXID, call->wtxids[i].b);
+
+		if (!w || w->state != WANT_ASKING)
+			continue;
+		if (reply)
+			seen_add(&core->recent_txs, call->wtxids[i].b);
+		want_free(core, w);
+	}
+	ask_peers(core);
+	core_leave(core);
+	free(call);
+}
+
+/* Fresh wants, a call for each peer that brought some up. */
+static void ask_chain(void *arg)
+{
+	struct peerd *core = arg;
+
+	while (core->wants_fresh) {
+		uint64_t peer = core->wants_fresh->first;
+		struct have_call *call =
+			rc_alloc(sizeof(*call) + HAVE_MAX * sizeof(struct rc_wtxid));
+		struct tx_want *w, *next;
+
+		call->core = core;
+		DL_FOREACH_SAFE (core->wants_fresh, w, next) {
+			if (w->first != peer || call->n == HAVE_MAX)
+				continue;
+			memcpy(call->wtxids[call->n++].b, w->name + 1, 32);
+			want_set(core, w, WANT_ASKING);
+		}
+		core->out.chain->have_txs(core->out.chain_ctx, peer, call->wtxids, call->n, on_have,
+					  call);
+	}
+}
+
+void relay_on_inv(struct peer *peer, const uint8_t *items, size_t n)
+{
+	struct peerd *core = peer->core;
+
+	/* What it announces during a download is judged too early; it announces its pool again when
+	 * our fee filter opens. */
+	if (core_in_download(core) || peer->role == PEER_BLOCK_ONLY)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *item = items + i * PEER_ITEM_SIZE;
+		struct tx_want *w;
+
+		if (*item != PEER_ITEM_WTXID)
+			continue;
+		seen_add(&peer->known_txs, item + 1);
+		if (seen_has(&core->recent_txs, item + 1))
+			continue;
+		w = want_find(core, PEER_ITEM_WTXID, item + 1);
+		if (!w) {
+			want_new(peer, PEER_ITEM_WTXID, item + 1, WANT_FRESH);
+			continue;
+		}
+		forget_announcer(w, peer->id);
+		if (w->n_peers < ANNOUNCERS)
+			w->peers[w->n_peers++] = peer->id;
+	}
+	if (core->wants_fresh)
+		timer_arm_by(&core->timers, &core->have_timer, core_now(core) + HAVE_GAP);
+}
+
+void relay_on_notfound(struct peer *peer, uint8_t kind, const uint8_t id[32])
+{
+	struct tx_want *w = want_find(peer->core, kind, id);
+
+	if (!w || w->state != WANT_ASKED || w->asked != peer->id)
+		return;
+	want_retry(peer->core, w);
+	ask_peers(peer->core);
+}
+
+/* ---- what comes ---- */
+
+static void ask_parents(struct peer *peer, const struct rc_submit_tx *orphan)
+{
+	for (size_t i = 0; i < orphan->n_missing && i < ORPHAN_PARENTS; i++) {
+		if (!want_find(peer->core, PEER_ITEM_TXID, orphan->missing[i].b))
+			want_new(peer, PEER_ITEM_TXID, orphan->missing[i].b, WANT_READY);
+	}
+}
+
+static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_submit_txs *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+	char hex[RC_ID_HEX];
+
+	core_enter(core);
+	if (peer) {
+		peer->tx_submits--;
+		peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
+	}
+	if (!reply && why->err != RC_ECANCELLED) {
+		rc_log(RC_LOG_INFO, "%llu transactions were not taken: %s",
+		       (unsigned long long)call->n, rc_err_text(why->err));
+		seen_clear(&core->recent_txs); /* they may be asked for again */
+	}
+	for (size_t i = 0; peer && reply && i < reply->n && !peer->dead; i++) {
+		const struct rc_submit_tx *r = &reply->results[i];
+
+		if (r->orphan)
+			ask_parents(peer, r);
+		else if (strcmp(r->verdict_class, "invalid") == 0)
+			peer_penalise(peer, r->verdict, rc_wtxid_hex(hex, &r->wtxid));
+	}
+	ask_peers(core);
+	core_leave(core);
+	free(call);
+}
+
+static void send_batch(void *arg)
+{
+	struct peer *peer = arg;
+	struct peerd *core = peer->core;
+	struct rc_reader r = rc_reader_of(peer->tx_batch.data, peer->tx_batch.len);
+	RC_AUTOFREE struct rc_bytes *txs = rc_alloc_array(peer->n_tx_batch, sizeof(*txs));
+
+	timer_disarm(&core->timers, &peer->tx_timer);
+	for (unsigned i = 0; i < peer->n_tx_batch; i++) {
+		txs[i].len = rc_read_le32(&r);
+		txs[i].data = rc_read_bytes(&r, txs[i].len);
+	}
+	peer->tx_submits++;
+	peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
+	core->out.chain->submit_txs(core->out.chain_ctx, peer->id, txs, peer->n_tx_batch,
+				    on_submitted, chain_call_new(core, peer->id, peer->n_tx_batch));
+	peer->n_tx_batch = 0;
+	rc_buf_clear(&peer->tx_batch);
+}
+
+void relay_on_tx(struct peer *peer, struct rc_bytes raw)
+{
+	struct peerd *core = peer->core;
+	const struct peer_message_info *info = peer_message_find(PEER_MSG_TX);
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct tx_want *by_wtxid, *by_txid;
+	struct rc_tx tx;
+	bool parsed = rc_tx_decode(raw.data, raw.len, &arena, &tx);
+
+	rc_arena_done(&arena); /* ids are copies in tx itself */
+	if (!parsed) {
+		peer_penalise(peer, "tx-parse", NULL);
+		return;
+	}
+	seen_add(&peer->known_txs, tx.wtxid.b);
+	by_wtxid = want_find(core, PEER_ITEM_WTXID, tx.wtxid.b);
+	by_txid = want_find(core, PEER_ITEM_TXID, tx.txid.b);
+	if (!by_wtxid && !by_txid) {
+		/* Late, twice, or never asked for: costs time, not points. */
+		peer_charge(peer, info->cost + raw.len);
+		return;
+	}
+	if (by_wtxid)
+		want_free(core, by_wtxid);
+	if (by_txid)
+		want_free(core, by_txid);
+	seen_add(&core->recent_txs, tx.wtxid.b);
+	core_count(core, PEERD_TXS_RECEIVED, 1);
+	rc_buf_put_le32(&peer->tx_batch, (uint32_t)raw.len);
+	rc_buf_put(&peer->tx_batch, raw.data, raw.len);
+	peer->n_tx_batch++;
+	if (peer->n_tx_batch >= BATCH_TXS_MAX || peer->tx_batch.len >= BATCH_BYTES_MAX)
+		send_batch(peer);
+	else
+		timer_arm_by(&core->timers, &peer->tx_timer, core_now(core) + BATCH_GAP);
+	if (core->wants_ready)
+		ask_peers(core);
+}
+
+/* ---- announcing ---- */
+
+static void on_inv_timer(void *arg)
+{
+	struct peer *peer = arg;
+	struct peerd *core = peer->core;
+	Rc__P2p__Inv m = RC__P2P__INV__INIT;
+	struct rc_buf items = RC_BUF_INIT;
+	size_t i = 0, sent = 0;
+
+	for (; i < peer->n_inv && sent < INV_BATCH; i++) {
+		const uint8_t *wtxid = peer->inv + i * 32;
+
+		if (!seen_add(&peer->known_txs, wtxid))
+			continue; /* it told us meanwhile */
+		rc_buf_put_u8(&items, PEER_ITEM_WTXID);
+		rc_buf_put(&items, wtxid, 32);
+		sent++;
+	}
+	peer->n_inv -= i;
+	memmove(peer->inv, peer->inv + i * 32, peer->n_inv * 32);
+	if (sent) {
+		m.items.data = items.data;
+		m.items.len = items.len;
+		core_count(core, PEERD_TXS_ANNOUNCED, sent);
+		peer_send(peer, PEER_MSG_INV, &m.base);
+	}
+	rc_buf_done(&items);
+	if (peer->n_inv)
+		timer_arm(&core->timers, &peer->inv_timer,
+			  core_now(core) + core_delay(core, core->opt.relay_delay_us));
+}
+
+static void queue_inv(struct peer *peer, const uint8_t wtxid[32], uint64_t fee_per_kb)
+{
+	struct peerd *core = peer->core;
+	int64_t mean = core->opt.relay_delay_us;
+
+	if (!peer_is_ready(peer) || !peer->relay || fee_per_kb < peer->fee_filter ||
+	    peer->n_inv >= INV_QUEUE_MAX || seen_has(&peer->known_txs, wtxid))
+		return;
+	if (peer->n_inv == peer->inv_cap) {
+		peer->inv_cap = peer->inv_cap ? 2 * peer->inv_cap : 64;
+		peer->inv = rc_realloc_array(peer->inv, peer->inv_cap, 32);
+	}
+	memcpy(peer->inv + peer->n_inv++ * 32, wtxid, 32);
+	if (!timer_armed(&peer->inv_timer))
+		timer_arm(&core->timers, &peer->inv_timer,
+			  core_now(core) + core_delay(core, peer->role == PEER_INBOUND
+								    ? mean * INBOUND_SLOWER
+								    : mean));
+}
+
+static uint64_t fee_rate(uint64_t fee, uint32_t size)
+{
+	return size ? fee * 1000 / size : 0;
+}
+
+static void queue_all(struct peerd *core, const uint8_t wtxid[32], uint64_t fee_per_kb)
+{
+	for (struct peer *p = core->peers; p; p = p->hh.next)
+		queue_inv(p, wtxid, fee_per_kb);
+}
+
+void relay_chain_tx(struct peerd *core, const struct rc_tx_event *event)
+{
+	uint64_t rate = fee_rate(event->fee, event->size);
+	struct own_tx *own;
+
+	seen_add(&core->recent_txs, event->wtxid.b);
+	queue_all(core, event->wtxid.b, rate);
+	if (event->peer != 0 || HASH_COUNT(core->own_txs) >= OWN_TXS_MAX)
+		return;
+	HASH_FIND(hh, core->own_txs, &event->wtxid, sizeof(event->wtxid), own);
+	if (own)
+		return;
+	own = rc_alloc(sizeof(*own));
+	own->wtxid = event->wtxid;
+	own->fee_per_kb = rate;
+	own->again_at = core_now(core) + OWN_AGAIN + core_delay(core, OWN_AGAIN);
+	HASH_ADD(hh, core->own_txs, wtxid, sizeof(own->wtxid), own);
+	timer_arm_by(&core->timers, &core->own_timer, core_now(core) + OWN_TICK);
+}
+
+static void own_free(struct peerd *core, struct own_tx *own)
+{
+	HASH_DEL(core->own_txs, own);
+	free(own);
+}
+
+void relay_chain_tx_removed(struct peerd *core, const struct rc_tx_event *event)
+{
+	struct own_tx *own;
+
+	HASH_FIND(hh, core->own_txs, &event->wtxid, sizeof(event->wtxid), own);
+	if (own)
+		own_free(core, own);
+}
+
+/* What a user gave this node is told again and again until a block has it: a peer may have
+ * forgotten it, so what it once knew doesn't count. */
+static void on_own_timer(void *arg)
+{
+	struct peerd *core = arg;
+	struct own_tx *own, *next;
+	int64_t now = core_now(core);
+
+	HASH_ITER (hh, core->own_txs, own, next) {
+		if (own->again_at > now)
+			continue;
+		own->again_at = now + OWN_AGAIN + core_delay(core, OWN_AGAIN);
+		for (struct peer *p = core->peers; p; p = p->hh.next) {
+			if (peer_is_ready(p))
+				seen_forget(&p->known_txs, own->wtxid.b);
+			queue_inv(p, own->wtxid.b, own->fee_per_kb);
+		}
+	}
+	if (core->own_txs)
+		timer_arm(&core->timers, &core->own_timer, now + OWN_TICK);
+}
+
+/* ---- the whole pool, to a new peer ---- */
+
+static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempool_list *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+
+	(void)why;
+	core_enter(core);
+	if (peer)
+		peer->pool_asked = false;
+	for (size_t i = 0; peer && reply && i < reply->n_entries; i++)
+		queue_inv(peer, reply->entries[i].wtxid.b,
+			  fee_rate(reply->entries[i].fee, reply->entries[i].size));
+	core_leave(core);
+	free(call);
+}
+
+static void tell_pool(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	if (!peer->relay || peer->pool_asked || !core->out.chain->up(core->out.chain_ctx))
+		return;
+	peer->pool_asked = true;
+	core->out.chain->pool_list(core->out.chain_ctx, on_pool, chain_call_new(core, peer->id, 0));
+}
+
+void relay_on_feefilter(struct peer *peer, const void *body)
+{
+	const Rc__P2p__FeeFilter *m = body;
+	bool opened = peer->fee_filter == FEE_NOTHING && m->fee_per_kb != FEE_NOTHING;
+
+	peer->fee_filter = m->fee_per_kb;
+	if (opened) /* it has its blocks now: what it wasn't told before */
+		tell_pool(peer);
+}
+
+static void send_filter(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	Rc__P2p__FeeFilter m = RC__P2P__FEE_FILTER__INIT;
+	uint64_t fee = core_in_download(core) ? FEE_NOTHING : core->pool_min_fee;
+
+	if (!peer_is_ready(peer) || peer->role == PEER_BLOCK_ONLY || peer->fee_filter_sent == fee)
+		return;
+	peer->fee_filter_sent = fee;
+	m.fee_per_kb = fee;
+	peer_send(peer, PEER_MSG_FEEFILTER, &m.base);
+}
+
+static void send_filters(struct peerd *core)
+{
+	for (struct peer *p = core->peers; p; p = p->hh.next)
+		send_filter(p);
+}
+
+static void on_pool_info(void *arg, const struct rc_reply *why, const struct rc_mempool_info *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+
+	(void)why;
+	core_enter(core);
+	if (reply)
+		core->pool_min_fee = reply->min_fee_per_kb;
+	send_filters(core);
+	core_leave(core);
+	free(call);
+}
+
+static void on_fee_timer(void *arg)
+{
+	struct peerd *core = arg;
+
+	if (core->peers && core->out.chain->up(core->out.chain_ctx))
+		core->out.chain->pool_info(core->out.chain_ctx, on_pool_info,
+					   chain_call_new(core, 0, 0));
+	timer_arm(&core->timers, &core->fee_timer, core_now(core) + FEE_TICK);
+}
+
+void relay_ready(struct peer *peer)
+{
+	send_filter(peer);
+	tell_pool(peer);
+}
+
+void relay_chain_tip(struct peerd *core)
+{
+	/* A new block makes other transactions valid: none is remembered as judged. */
+	seen_clear(&core->recent_txs);
+	send_filters(core);
+}
+
+/* Of ours, those the pool still has. */
+static void on_own_pool(void *arg, const struct rc_reply *why, const struct rc_mempool_list *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+	struct own_tx *own, *next, *kept = NULL;
+
+	(void)why;
+	for (size_t i = 0; reply && i < reply->n_entries; i++) {
+		HASH_FIND(hh, core->own_txs, &reply->entries[i].wtxid,
+			  sizeof(reply->entries[i].wtxid), own);
+		if (!own)
+			continue;
+		HASH_DEL(core->own_txs, own);
+		HASH_ADD(hh, kept, wtxid, sizeof(own->wtxid), own);
+	}
+	if (reply) {
+		HASH_ITER (hh, core->own_txs, own, next)
+			own_free(core, own);
+		core->own_txs = kept;
+	}
+	free(call);
+}
+
+void relay_chain_up(struct peerd *core)
+{
+	seen_clear(&core->recent_txs);
+	timer_arm(&core->timers, &core->fee_timer, core_now(core));
+	if (core->own_txs)
+		core->out.chain->pool_list(core->out.chain_ctx, on_own_pool,
+					   chain_call_new(core, 0, 0));
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (peer_is_ready(p))
+			tell_pool(p);
+	}
+}
+
+/* ---- life ---- */
+
+void relay_check_times(struct peerd *core, int64_t now)
+{
+	struct tx_want *w, *next;
+	bool again = false;
+
+	HASH_ITER (hh, core->wants, w, next) {
+		if (w->state != WANT_ASKED || w->deadline > now)
+			continue;
+		want_retry(core, w);
+		again = true;
+	}
+	if (again)
+		ask_peers(core);
+}
+
+size_t relay_wants(const struct peerd *core)
+{
+	return HASH_COUNT(core->wants);
+}
+
+void relay_init_peer(struct peer *peer)
+{
+	timer_init(&peer->tx_timer, send_batch, peer);
+	timer_init(&peer->inv_timer, on_inv_timer, peer);
+}
+
+void relay_lost(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	struct tx_want *w, *next;
+
+	timer_disarm(&core->timers, &peer->tx_timer);
+	timer_disarm(&core->timers, &peer->inv_timer);
+	HASH_ITER (hh, core->wants, w, next) {
+		forget_announcer(w, peer->id);
+		if (w->state == WANT_ASKED && w->asked == peer->id)
+			want_retry(core, w);
+		else if (w->n_peers == 0 && w->state != WANT_ASKING)
+			want_free(core, w);
+	}
+}
+
+void relay_done_peer(struct peer *peer)
+{
+	rc_buf_done(&peer->tx_ask);
+	rc_buf_done(&peer->tx_batch);
+	free(peer->inv);
+}
+
+void relay_init(struct peerd *core)
+{
+	timer_init(&core->have_timer, ask_chain, core);
+	timer_init(&core->own_timer, on_own_timer, core);
+	timer_init(&core->fee_timer, on_fee_timer, core);
+	seen_init(&core->recent_txs, core->hash_k0, core->hash_k1, RECENT_TXS);
+	timer_arm(&core->timers, &core->fee_timer, core_now(core) + FEE_TICK);
+}
+
+void relay_done(struct peerd *core)
+{
+	struct tx_want *w, *next;
+	struct own_tx *own, *next_own;
+
+	HASH_ITER (hh, core->wants, w, next)
+		want_free(core, w);
+	HASH_ITER (hh, core->own_txs, own, next_own)
+		own_free(core, own);
+	seen_done(&core->recent_txs);
+}

@@ -1,0 +1,329 @@
+/*
+ * What peers ask for, answered from chaind: each peer has its own queue, few questions to chaind
+ * on their way and little output ahead of its connection, so a slow one keeps nobody waiting.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/peerd/peerd.h"
+#include "proto/peer.pb-c.h"
+
+/* Items that may wait: an honest peer asks for 16 blocks and 100 transactions at a time. */
+#define ITEMS_MAX 5000
+/* Questions to chaind for one peer, and bulk bytes queued for it before the next one. */
+#define SERVING_MAX 2
+#define BULK_AHEAD  (4u << 20)
+/* Transactions asked of chaind in one call. */
+#define TXS_A_CALL 200
+/* A block whose header we told before it came is waited for. */
+#define PARKED_FOR (10 * PEERD_SECOND)
+
+struct serve_call {
+	struct peerd *core;
+	uint64_t peer;
+	size_t n;
+	struct serve_item items[];
+};
+
+static struct serve_call *call_new(struct peer *peer, const struct serve_item *items, size_t n)
+{
+	struct serve_call *call = rc_alloc(sizeof(*call) + n * sizeof(*items));
+
+	call->core = peer->core;
+	call->peer = peer->id;
+	call->n = n;
+	memcpy(call->items, items, n * sizeof(*items));
+	peer->serving++;
+	return call;
+}
+
+static void send_notfound(struct peer *peer, const struct serve_item *items, size_t n)
+{
+	Rc__P2p__NotFound m = RC__P2P__NOT_FOUND__INIT;
+	RC_AUTOFREE uint8_t *raw = rc_alloc_array(n, PEER_ITEM_SIZE);
+
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		raw[i * PEER_ITEM_SIZE] = items[i].kind;
+		memcpy(raw + i * PEER_ITEM_SIZE + 1, items[i].id, 32);
+	}
+	m.items.data = raw;
+	m.items.len = n * PEER_ITEM_SIZE;
+	peer_send(peer, PEER_MSG_NOTFOUND, &m.base);
+}
+
+static void send_raw(struct peer *peer, enum peer_message message, struct rc_bytes raw)
+{
+	struct rc_buf buf = RC_BUF_INIT;
+	uint8_t *data;
+	size_t len;
+
+	peer_message_put_raw(raw, &buf);
+	data = rc_buf_take(&buf, &len);
+	peer_send_taken(peer, message, data, len);
+}
+
+/* ---- headers ---- */
+
+static void go_headers(struct peer *peer);
+
+static void on_headers(void *arg, const struct rc_reply *why, const struct rc_bytes *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+	Rc__P2p__Headers m = RC__P2P__HEADERS__INIT;
+
+	(void)why; /* chaind is away longer than a question waits: the peer asks again */
+	core_enter(core);
+	if (peer) {
+		peer->serving_headers = false;
+		if (reply) {
+			m.raw.data = (uint8_t *)(uintptr_t)reply->data;
+			m.raw.len = reply->len;
+			peer_send(peer, PEER_MSG_HEADERS, &m.base);
+		}
+		go_headers(peer);
+	}
+	core_leave(core);
+	free(call);
+}
+
+static void go_headers(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	if (!peer->locator || peer->serving_headers)
+		return;
+	peer->serving_headers = true;
+	core->out.chain->headers(core->out.chain_ctx, peer->locator, peer->n_locator,
+				 peer->has_stop ? &peer->stop : NULL, PEER_HEADERS_MAX, on_headers,
+				 chain_call_new(core, peer->id, 0));
+	free(peer->locator);
+	peer->locator = NULL;
+}
+
+void serve_on_getheaders(struct peer *peer, const void *body)
+{
+	const Rc__P2p__GetHeaders *m = body;
+	size_t n = m->locator.len / 32;
+
+	if (m->locator.len % 32 != 0 || n == 0 || n > PEER_LOCATOR_MAX ||
+	    (m->stop.len != 0 && m->stop.len != 32)) {
+		peer_penalise(peer, "locator-form", NULL);
+		return;
+	}
+	free(peer->locator);
+	peer->locator = rc_memdup(m->locator.data, m->locator.len);
+	peer->n_locator = n;
+	peer->has_stop = m->stop.len == 32;
+	if (peer->has_stop)
+		memcpy(peer->stop.b, m->stop.data, 32);
+	go_headers(peer);
+}
+
+/* ---- blocks and transactions ---- */
+
+static void park(struct peer *peer, const struct serve_item *item)
+{
+	struct serve_item *slot;
+
+	if (!seen_has(&peer->core->announced, item->id) || peer->n_parked == PEER_PARKED_MAX) {
+		send_notfound(peer, item, 1);
+		return;
+	}
+	slot = &peer->parked[peer->n_parked++];
+	*slot = *item;
+	slot->until = core_now(peer->core) + PARKED_FOR;
+}
+
+static void on_block(void *arg, const struct rc_reply *why, const struct rc_header_info *reply)
+{
+	struct serve_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+
+	core_enter(core);
+	if (peer) {
+		peer->serving--;
+		if (reply) {
+			seen_add(&peer->known_blocks, call->items[0].id);
+			core_count(core, PEERD_BLOCKS_SERVED, 1);
+			send_raw(peer, PEER_MSG_BLOCK, reply->raw);
+		} else if (why->err == RC_ENOENT) {
+			park(peer, &call->items[0]);
+		} else {
+			send_notfound(peer, call->items, 1);
+		}
+		serve_go(peer);
+	}
+	core_leave(core);
+	free(call);
+}
+
+static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_pool_txs *reply)
+{
+	struct serve_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+	size_t missing = 0, at = 0;
+
+	(void)why;
+	core_enter(core);
+	if (peer) {
+		peer->serving--;
+		for (size_t i = 0; i < call->n; i++) {
+			/* Found ones come in the order of asking. */
+			if (reply && at < reply->n &&
+			    memcmp(reply->found[at].b, call->items[i].id, 32) == 0) {
+				core_count(core, PEERD_TXS_SERVED, 1);
+				seen_add(&peer->known_txs, call->items[i].id);
+				send_raw(peer, PEER_MSG_TX, reply->raw[at++]);
+			} else {
+				call->items[missing++] = call->items[i];
+			}
+		}
+		send_notfound(peer, call->items, missing);
+		serve_go(peer);
+	}
+	core_leave(core);
+	free(call);
+}
+
+static void on_pool_tx(void *arg, const struct rc_reply *why, const struct rc_mempool_entry *reply)
+{
+	struct serve_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+
+	(void)why;
+	core_enter(core);
+	if (peer) {
+		peer->serving--;
+		if (reply) {
+			core_count(core, PEERD_TXS_SERVED, 1);
+			seen_add(&peer->known_txs, reply->wtxid.b);
+			send_raw(peer, PEER_MSG_TX, reply->raw);
+		} else {
+			send_notfound(peer, call->items, 1);
+		}
+		serve_go(peer);
+	}
+	core_leave(core);
+	free(call);
+}
+
+/* Asks chaind for what stands first; returns how many items that were. */
+static size_t ask_first(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	const struct chain_ops *chain = core->out.chain;
+	struct rc_wtxid wtxids[TXS_A_CALL];
+	struct rc_block_id id;
+	struct rc_txid txid;
+	size_t n = 0;
+
+	switch ((enum peer_item_kind)peer->items[0].kind) {
+	case PEER_ITEM_BLOCK:
+		memcpy(id.b, peer->items[0].id, 32);
+		chain->block(core->out.chain_ctx, &id, on_block, call_new(peer, peer->items, 1));
+		return 1;
+	case PEER_ITEM_TXID:
+		memcpy(txid.b, peer->items[0].id, 32);
+		chain->pool_tx(core->out.chain_ctx, &txid, on_pool_tx,
+			       call_new(peer, peer->items, 1));
+		return 1;
+	case PEER_ITEM_WTXID:
+		break;
+	}
+	while (n < peer->n_items && n < TXS_A_CALL && peer->items[n].kind == PEER_ITEM_WTXID) {
+		memcpy(wtxids[n].b, peer->items[n].id, 32);
+		n++;
+	}
+	chain->pool_txs(core->out.chain_ctx, wtxids, n, on_pool_txs,
+			call_new(peer, peer->items, n));
+	return n;
+}
+
+static void expire_parked(struct peer *peer)
+{
+	int64_t now = core_now(peer->core);
+
+	for (size_t i = peer->n_parked; i > 0; i--) {
+		if (peer->parked[i - 1].until > now)
+			continue;
+		send_notfound(peer, &peer->parked[i - 1], 1);
+		peer->parked[i - 1] = peer->parked[--peer->n_parked];
+	}
+}
+
+void serve_go(struct peer *peer)
+{
+	size_t done = 0;
+
+	expire_parked(peer);
+	while (!peer->dead && peer->n_items > 0 && peer->serving < SERVING_MAX &&
+	       rc_link_queued(peer->link, RC_LINK_BULK) < BULK_AHEAD) {
+		done = ask_first(peer);
+		peer->n_items -= done;
+		memmove(peer->items, peer->items + done, peer->n_items * sizeof(*peer->items));
+	}
+}
+
+static void add_item(struct peer *peer, uint8_t kind, const uint8_t id[32])
+{
+	struct serve_item *item;
+
+	if (peer->n_items == peer->items_cap) {
+		peer->items_cap = peer->items_cap ? 2 * peer->items_cap : 32;
+		peer->items = rc_realloc_array(peer->items, peer->items_cap, sizeof(*item));
+	}
+	item = &peer->items[peer->n_items++];
+	*item = (struct serve_item){.kind = kind};
+	memcpy(item->id, id, 32);
+}
+
+void serve_on_getdata(struct peer *peer, const void *body)
+{
+	const Rc__P2p__GetData *m = body;
+	size_t n = m->items.len / PEER_ITEM_SIZE;
+
+	if (m->items.len % PEER_ITEM_SIZE != 0) {
+		peer_penalise(peer, "inv-form", NULL);
+		return;
+	}
+	if (peer->n_items + n > ITEMS_MAX) {
+		peer_penalise(peer, "getdata-flood", NULL);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *item = m->items.data + i * PEER_ITEM_SIZE;
+
+		if (*item < PEER_ITEM_BLOCK || *item > PEER_ITEM_TXID) {
+			peer_penalise(peer, "inv-form", NULL);
+			return;
+		}
+		add_item(peer, *item, item + 1);
+	}
+	serve_go(peer);
+}
+
+void serve_block_stored(struct peerd *core, const struct rc_block_id *id)
+{
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		for (size_t i = p->n_parked; i > 0; i--) {
+			if (memcmp(p->parked[i - 1].id, id->b, 32) != 0)
+				continue;
+			p->parked[i - 1] = p->parked[--p->n_parked];
+			add_item(p, PEER_ITEM_BLOCK, id->b);
+			serve_go(p);
+		}
+	}
+}
+
+void serve_done_peer(struct peer *peer)
+{
+	peer->n_items = 0;
+	peer->n_parked = 0;
+}

@@ -1,0 +1,427 @@
+/* The real transport. Level-triggered: what isn't read now is offered again next turn. */
+#include "daemons/peerd/sockets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+
+#define LISTEN_MAX	16
+#define BACKLOG		128
+#define ACCEPTS_A_TURN	16
+#define READ_BYTES	(64u << 10) /* of one connection in one turn */
+#define ACCEPT_PAUSE_US (1000 * 1000)
+/* Unsent bytes the kernel holds for a connection: little, so that a control message overtakes bulk;
+ * what is on its way isn't counted, so a long fat link still fills. */
+#define NOTSENT_LOWAT	 (256 << 10)
+#define KEEPALIVE_IDLE_S 60
+
+struct conn {
+	struct sockets *sockets;
+	struct rc_source *source;
+	int fd;
+	uint64_t peer;
+	bool connecting, reading, full;
+	bool busy, closed; /* closed while its callback runs: freed by that */
+};
+
+struct listener {
+	int fd;
+	struct net_addr addr;
+	struct rc_source *source;
+};
+
+struct sockets {
+	struct rc_loop *loop;
+	struct peerd *core;
+	struct listener listeners[LISTEN_MAX];
+	size_t n_listeners;
+	struct rc_source *accept_again;
+	uint32_t user_timeout_ms;
+	uint8_t buf[READ_BYTES];
+};
+
+union any_addr {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static socklen_t to_sockaddr(const struct net_addr *addr, union any_addr *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (net_addr_is_v4(addr)) {
+		ret->v4.sin_family = AF_INET;
+		ret->v4.sin_port = htons(addr->port);
+		memcpy(&ret->v4.sin_addr, addr->ip + 12, 4);
+		return sizeof(ret->v4);
+	}
+	ret->v6.sin6_family = AF_INET6;
+	ret->v6.sin6_port = htons(addr->port);
+	memcpy(&ret->v6.sin6_addr, addr->ip, 16);
+	return sizeof(ret->v6);
+}
+
+static bool from_sockaddr(const union any_addr *any, struct net_addr *ret)
+{
+	if (any->any.sa_family == AF_INET)
+		return net_addr_from_wire((const uint8_t *)&any->v4.sin_addr, 4,
+					  ntohs(any->v4.sin_port), ret);
+	if (any->any.sa_family == AF_INET6)
+		return net_addr_from_wire((const uint8_t *)&any->v6.sin6_addr, 16,
+					  ntohs(any->v6.sin6_port), ret);
+	return false;
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+	/* Each is an improvement, none a condition. */
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static void tune(const struct sockets *s, int fd)
+{
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->user_timeout_ms);
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+}
+
+/* ---- connections ---- */
+
+static void update_events(struct conn *c)
+{
+	uint32_t events = 0;
+
+	if (c->connecting || c->full)
+		events |= POLLOUT;
+	if (c->reading && !c->connecting)
+		events |= POLLIN;
+	rc_source_set_events(c->source, events);
+}
+
+static void finish(struct conn *c, const char *why)
+{
+	peerd_lost(c->sockets->core, c->peer, why);
+}
+
+static void on_connecting(struct conn *c)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	if (err) {
+		finish(c, strerror(err));
+		return;
+	}
+	c->connecting = false;
+	update_events(c);
+	peerd_connected(c->sockets->core, c->peer);
+}
+
+static void on_readable(struct conn *c)
+{
+	struct sockets *s = c->sockets;
+	ssize_t n = recv(c->fd, s->buf, sizeof(s->buf), 0);
+
+	if (n > 0)
+		peerd_received(s->core, c->peer, s->buf, (size_t)n);
+	else if (n == 0)
+		finish(c, "the peer closed it");
+	else if (errno != EAGAIN && errno != EINTR)
+		finish(c, strerror(errno));
+}
+
+static void on_conn(void *arg, int fd, uint32_t revents)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	c->busy = true;
+	if (c->connecting) {
+		on_connecting(c);
+	} else {
+		if (revents & POLLOUT && c->full) {
+			c->full = false;
+			update_events(c);
+			peerd_writable(c->sockets->core, c->peer);
+		}
+		if (!c->closed && c->reading && revents & (POLLIN | POLLHUP | POLLERR))
+			on_readable(c);
+		else if (!c->closed && revents & (POLLHUP | POLLERR))
+			finish(c, "the connection broke");
+	}
+	c->busy = false;
+	if (c->closed)
+		free(c);
+}
+
+static struct conn *conn_new(struct sockets *s, int fd, bool connecting)
+{
+	struct conn *c = rc_alloc(sizeof(*c));
+
+	c->sockets = s;
+	c->fd = fd;
+	c->connecting = connecting;
+	c->reading = true;
+	c->source = rc_loop_add_fd(s->loop, fd, connecting ? POLLOUT : POLLIN, on_conn, c);
+	return c;
+}
+
+static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
+{
+	struct sockets *s = ctx;
+	union any_addr to;
+	socklen_t len = to_sockaddr(addr, &to);
+	int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct conn *c;
+
+	if (fd < 0)
+		return NULL;
+	tune(s, fd);
+	if (connect(fd, &to.any, len) < 0 && errno != EINPROGRESS) {
+		close(fd);
+		return NULL;
+	}
+	c = conn_new(s, fd, true);
+	c->peer = peer;
+	return c;
+}
+
+static size_t net_send(void *ctx, void *conn, const uint8_t *data, size_t len)
+{
+	struct conn *c = conn;
+	ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
+
+	(void)ctx;
+	/* An error shows as POLLERR, from the loop and not from inside this call. */
+	if (n < 0)
+		n = 0;
+	if ((size_t)n < len) {
+		c->full = true;
+		update_events(c);
+	}
+	return (size_t)n;
+}
+
+static void net_set_reading(void *ctx, void *conn, bool on)
+{
+	struct conn *c = conn;
+
+	(void)ctx;
+	c->reading = on;
+	update_events(c);
+}
+
+static void net_close(void *ctx, void *conn)
+{
+	struct conn *c = conn;
+
+	(void)ctx;
+	rc_source_free(c->source);
+	close(c->fd);
+	c->closed = true;
+	if (!c->busy)
+		free(c);
+}
+
+const struct net_ops sockets_net_ops = {net_dial, net_send, net_set_reading, net_close};
+
+/* ---- listening ---- */
+
+static void pause_accepting(struct sockets *s, bool pause)
+{
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		if (s->listeners[i].source)
+			rc_source_set_events(s->listeners[i].source, pause ? 0 : POLLIN);
+	}
+	if (pause)
+		rc_timer_arm(s->accept_again, ACCEPT_PAUSE_US);
+}
+
+static void on_accept_again(void *arg)
+{
+	pause_accepting(arg, false);
+}
+
+static void on_accept(void *arg, int fd, uint32_t revents)
+{
+	struct sockets *s = arg;
+
+	(void)revents;
+	for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+		union any_addr from;
+		socklen_t len = sizeof(from);
+		struct net_addr addr;
+		struct conn *c;
+		int new = accept4(fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (new < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM) {
+				rc_log(RC_LOG_WARNING, "accepting connections: %s; again in 1 s",
+				       strerror(errno));
+				pause_accepting(s, true);
+			}
+			return;
+		}
+		if (!from_sockaddr(&from, &addr)) {
+			close(new);
+			continue;
+		}
+		tune(s, new);
+		c = conn_new(s, new, false);
+		c->peer = peerd_accepted(s->core, c, &addr);
+		if (c->peer == 0)
+			net_close(s, c);
+	}
+}
+
+/* *ret_skipped: this host lacks the family, and the address wasn't asked for by name. */
+static int listen_at(struct sockets *s, const struct net_addr *addr, bool named,
+		     struct rc_error *error)
+{
+	union any_addr any;
+	socklen_t len = to_sockaddr(addr, &any);
+	char text[NET_ADDR_TEXT];
+	int fd = socket(any.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	net_addr_format(text, addr);
+	if (fd < 0) {
+		if (!named && errno == EAFNOSUPPORT)
+			return RC_OK;
+		return rc_error_errno(error, "making a socket for %s", text);
+	}
+	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (any.any.sa_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (bind(fd, &any.any, len) < 0 || listen(fd, BACKLOG) < 0) {
+		err = errno;
+		close(fd);
+		if (!named && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT))
+			return RC_OK;
+		if (err == EADDRINUSE)
+			return rc_error_set(error, RC_EUNAVAILABLE,
+					    "%s is in use by another process: stop that one, or "
+					    "choose another 'port' or 'listen'",
+					    text);
+		errno = err;
+		return rc_error_errno(error, "listening at %s", text);
+	}
+	s->listeners[s->n_listeners].fd = fd;
+	s->listeners[s->n_listeners].addr = *addr;
+	s->n_listeners++;
+	return RC_OK;
+}
+
+int sockets_open(const struct sockets_config *config, struct sockets **ret, struct rc_error *error)
+{
+	static const char *const wildcards[] = {"0.0.0.0", "::"};
+	bool named = config->n_listen > 0;
+	const char *const *list = named ? config->listen : wildcards;
+	size_t n = named ? config->n_listen : RC_ARRAY_LEN(wildcards);
+	struct sockets *s = rc_alloc(sizeof(*s));
+	int err = RC_OK;
+
+	s->user_timeout_ms = config->user_timeout_ms;
+	if (!config->listening)
+		n = 0;
+	if (n > LISTEN_MAX)
+		err = rc_error_set(error, RC_ECONFIG, "listen: at most %d addresses", LISTEN_MAX);
+	for (size_t i = 0; i < n && !err; i++) {
+		struct net_addr addr;
+
+		if (net_addr_parse(list[i], config->port, &addr))
+			err = listen_at(s, &addr, named, error);
+		else
+			err = rc_error_set(error, RC_ECONFIG,
+					   "listen: %.80s is not IP, IP:PORT or [IP]:PORT",
+					   list[i]);
+	}
+	if (err) {
+		sockets_close(s);
+		return err;
+	}
+	*ret = s;
+	return RC_OK;
+}
+
+void sockets_start(struct sockets *s, struct rc_loop *loop, struct peerd *core)
+{
+	s->loop = loop;
+	s->core = core;
+	s->accept_again = rc_loop_add_timer(loop, on_accept_again, s);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		s->listeners[i].source =
+			rc_loop_add_fd(loop, s->listeners[i].fd, POLLIN, on_accept, s);
+}
+
+void sockets_stop_listening(struct sockets *s)
+{
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		rc_source_free(s->listeners[i].source);
+		close(s->listeners[i].fd);
+	}
+	s->n_listeners = 0;
+}
+
+void sockets_close(struct sockets *s)
+{
+	if (!s)
+		return;
+	sockets_stop_listening(s);
+	rc_source_free(s->accept_again);
+	free(s);
+}
+
+size_t sockets_n_listening(const struct sockets *s)
+{
+	return s->n_listeners;
+}
+
+struct net_addr sockets_listening(const struct sockets *s, size_t i)
+{
+	return s->listeners[i].addr;
+}
+
+size_t sockets_own_addresses(uint16_t port, bool private_ok, struct net_addr *ret, size_t max)
+{
+	struct ifaddrs *list;
+	size_t n = 0;
+
+	if (getifaddrs(&list) < 0)
+		return 0;
+	for (const struct ifaddrs *i = list; i && n < max; i = i->ifa_next) {
+		union any_addr any;
+		struct net_addr addr;
+		enum net_class class;
+
+		if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) ||
+		    (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+			continue;
+		memset(&any, 0, sizeof(any));
+		memcpy(&any, i->ifa_addr,
+		       i->ifa_addr->sa_family == AF_INET ? sizeof(any.v4) : sizeof(any.v6));
+		any.v4.sin_port = htons(port); /* at the same place in both */
+		if (!from_sockaddr(&any, &addr))
+			continue;
+		class = net_addr_class(&addr);
+		if (class == NET_PUBLIC || (class == NET_PRIVATE && private_ok))
+			ret[n++] = addr;
+	}
+	freeifaddrs(list);
+	return n;
+}

@@ -1,0 +1,289 @@
+/*
+ * Headers: each peer is asked for what it has beyond ours. A long run (full messages) comes from
+ * one peer at a time, the others tell the rest of theirs after it; chaind judges in order.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemons/peerd/peerd.h"
+#include "proto/peer.pb-c.h"
+
+/* Full messages handed to chaind and not yet judged, while the next one travels. */
+#define SUBMITS_AHEAD 4
+/* An answer to getheaders takes no longer, or another peer is asked. */
+#define HEADERS_TIMEOUT (30 * PEERD_SECOND)
+/* Asked again: after an announcement that didn't fit, of a header from the future, and as a
+ * safety net for what may have been missed. */
+#define AGAIN_SOON   (1 * PEERD_SECOND)
+#define AGAIN_FUTURE (30 * PEERD_SECOND)
+#define AGAIN_ANYHOW (600 * PEERD_SECOND)
+/* Of a headers message: how many last ids count as known to its sender. */
+#define KNOWN_LAST 16
+
+#define HEADER_PREV_AT 6 /* version u16, height u32 */
+
+static void on_again(void *arg)
+{
+	struct peer *peer = arg;
+
+	sync_ask(peer);
+	timer_arm(&peer->core->timers, &peer->headers_again,
+		  core_now(peer->core) + AGAIN_ANYHOW / 2 +
+			  core_delay(peer->core, AGAIN_ANYHOW / 2));
+}
+
+static void again_in(struct peer *peer, int64_t wait)
+{
+	timer_arm_by(&peer->core->timers, &peer->headers_again, core_now(peer->core) + wait);
+}
+
+static void send_getheaders(struct peer *peer, const struct rc_block_id *ids, size_t n)
+{
+	Rc__P2p__GetHeaders m = RC__P2P__GET_HEADERS__INIT;
+
+	if (n > PEER_LOCATOR_MAX)
+		n = PEER_LOCATOR_MAX;
+	m.locator.data = (uint8_t *)(uintptr_t)ids;
+	m.locator.len = n * sizeof(*ids);
+	peer_send(peer, PEER_MSG_GETHEADERS, &m.base);
+	peer->headers_asked = true;
+	peer->headers_at = core_now(peer->core);
+}
+
+static void on_locator(void *arg, const struct rc_reply *why, const struct rc_locator *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+
+	core_enter(core);
+	if (peer)
+		peer->locator_asked = false;
+	if (reply)
+		sync_chain_best(core, &reply->best_header);
+	if (reply && reply->n > 0 && peer && !peer->headers_asked) {
+		/* Without the newest id, so that a peer level with us answers that one header, and
+		 * we know its tip. */
+		size_t skip = reply->n > 1 ? 1 : 0;
+
+		send_getheaders(peer, reply->ids + skip, reply->n - skip);
+	} else if (!reply && peer && why->err != RC_ECANCELLED) {
+		again_in(peer, AGAIN_SOON);
+	}
+	core_leave(core);
+	free(call);
+}
+
+void sync_ask(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	if (!peer_is_ready(peer) || peer->headers_asked || peer->locator_asked ||
+	    !core->out.chain->up(core->out.chain_ctx))
+		return;
+	peer->locator_asked = true;
+	peer->headers_behind = false;
+	core->out.chain->locator(core->out.chain_ctx, NULL, on_locator,
+				 chain_call_new(core, peer->id, 0));
+}
+
+/* The one that was asked for a long run is done or gone. */
+static void next_header_peer(struct peerd *core)
+{
+	core->header_peer = 0;
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p->headers_behind)
+			sync_ask(p);
+	}
+}
+
+static void on_submitted(void *arg, const struct rc_reply *why,
+			 const struct rc_submit_headers *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+
+	core_enter(core);
+	if (reply)
+		sync_chain_best(core, &reply->last);
+	if (peer)
+		peer->headers_submitted--;
+	if (peer && !reply && why->err != RC_ECANCELLED)
+		again_in(peer, why->err == RC_EBUSY ? why->retry_ms * PEERD_MS : AGAIN_SOON);
+	if (peer && reply) {
+		if (!rc_block_id_is_zero(&reply->last.id) &&
+		    (!peer->has_tip || reply->last.height >= peer->tip.height)) {
+			peer->has_tip = true;
+			peer->tip = reply->last;
+			fetch_changed(core);
+		}
+		if (strcmp(reply->verdict_class, "invalid") == 0)
+			peer_penalise(peer, reply->verdict, NULL);
+		else if (strcmp(reply->verdict, "header-parent-unknown") == 0)
+			again_in(peer, peer->headers_asked ? AGAIN_SOON : 0);
+		else if (strcmp(reply->verdict, "header-time-future") == 0)
+			again_in(peer, AGAIN_FUTURE);
+	}
+	core_leave(core);
+	free(call);
+}
+
+/* Whole headers, each the child of the one before; the last ids are known to the peer. */
+static bool check_run(struct peer *peer, const uint8_t *raw, size_t n, struct rc_block_id *ret_last)
+{
+	RC_AUTOFREE struct rc_block_id *ids = rc_alloc_array(n, sizeof(*ids));
+
+	rc_header_id_many(raw, n, ids);
+	for (size_t i = 1; i < n; i++) {
+		if (memcmp(raw + i * RC_HEADER_SIZE + HEADER_PREV_AT, ids[i - 1].b, 32) != 0) {
+			peer_penalise(peer, "headers-gap", NULL);
+			return false;
+		}
+	}
+	for (size_t i = n > KNOWN_LAST ? n - KNOWN_LAST : 0; i < n; i++)
+		seen_add(&peer->known_blocks, ids[i].b);
+	*ret_last = ids[n - 1];
+	return true;
+}
+
+/* A full message: there is more. Either this peer goes on, or it waits for the one that does. */
+static void go_on(struct peer *peer, const struct rc_block_id *last)
+{
+	struct peerd *core = peer->core;
+
+	if (core->header_peer == 0)
+		core->header_peer = peer->id;
+	if (core->header_peer != peer->id) {
+		peer->headers_behind = true;
+		return;
+	}
+	if (peer->headers_submitted < SUBMITS_AHEAD)
+		send_getheaders(peer, last, 1);
+	else
+		again_in(peer, 100 * PEERD_MS); /* chaind is slower than the peer */
+}
+
+void sync_on_headers(struct peer *peer, const void *body)
+{
+	const Rc__P2p__Headers *m = body;
+	struct peerd *core = peer->core;
+	const struct peer_message_info *info = peer_message_find(PEER_MSG_HEADERS);
+	struct rc_block_id last;
+	size_t n = m->raw.len / RC_HEADER_SIZE;
+	bool asked = peer->headers_asked;
+
+	if (m->raw.len % RC_HEADER_SIZE != 0 || n > PEER_HEADERS_MAX) {
+		peer_penalise(peer, "headers-count", NULL);
+		return;
+	}
+	/* One header may be an announcement that crossed our question: the answer is still owed,
+	 * unless that was it; asking once more is harmless. */
+	peer->headers_asked = false;
+	if (!asked)
+		peer_charge(peer, info->cost + info->item_cost * n);
+	if (n == 0) {
+		if (core->header_peer == peer->id)
+			next_header_peer(core);
+		return;
+	}
+	if (!check_run(peer, m->raw.data, n, &last))
+		return;
+	core_count(core, PEERD_HEADERS_RECEIVED, n);
+	peer->headers_submitted++;
+	core->out.chain->submit_headers(core->out.chain_ctx, peer->id,
+					(struct rc_bytes){m->raw.data, m->raw.len}, on_submitted,
+					chain_call_new(core, peer->id, 0));
+	if (asked && n == PEER_HEADERS_MAX)
+		go_on(peer, &last);
+	else if (core->header_peer == peer->id)
+		next_header_peer(core);
+}
+
+void sync_on_block_inv(struct peer *peer, const struct rc_block_id *id)
+{
+	seen_add(&peer->known_blocks, id->b);
+	if (!seen_has(&peer->core->announced, id->b))
+		sync_ask(peer);
+}
+
+void sync_chain_best(struct peerd *core, const struct rc_block_ref *best)
+{
+	if (best->height >= core->best_header.height)
+		core->best_header = *best;
+}
+
+static void on_info(void *arg, const struct rc_reply *why, const struct rc_chain_info *reply)
+{
+	struct chain_call *call = arg;
+	struct peerd *core = call->core;
+
+	(void)why;
+	core_enter(core);
+	if (reply) {
+		core->chain_tip = reply->tip;
+		core->best_header = reply->best_header;
+		core->initial_download = reply->initial_download;
+		core->chain_known = true;
+		relay_chain_tip(core);
+		/* What events told others while this node missed them. */
+		if (!core_in_download(core))
+			announce_block(core, &reply->tip.id, NULL);
+	}
+	core_leave(core);
+	free(call);
+}
+
+void sync_refresh(struct peerd *core)
+{
+	core->out.chain->info(core->out.chain_ctx, on_info, chain_call_new(core, 0, 0));
+}
+
+void sync_chain_up(struct peerd *core)
+{
+	sync_refresh(core);
+	core->header_peer = 0;
+	for (struct peer *p = core->peers; p; p = p->hh.next)
+		sync_ask(p);
+}
+
+void sync_ready(struct peer *peer)
+{
+	timer_init(&peer->headers_again, on_again, peer);
+	again_in(peer, AGAIN_ANYHOW);
+	sync_ask(peer);
+}
+
+void sync_lost(struct peer *peer)
+{
+	timer_disarm(&peer->core->timers, &peer->headers_again);
+	if (peer->core->header_peer == peer->id)
+		next_header_peer(peer->core);
+}
+
+void sync_check_times(struct peer *peer, int64_t now)
+{
+	struct peerd *core = peer->core;
+
+	if (!peer->headers_asked || peer->pauses || now - peer->headers_at < HEADERS_TIMEOUT)
+		return;
+	peer->headers_asked = false;
+	rc_log(RC_LOG_INFO, "peer %llu: no headers in time", (unsigned long long)peer->id);
+	if (core->header_peer == peer->id) {
+		peer->headers_behind = false;
+		next_header_peer(core);
+	}
+	/* One of ours that doesn't answer is worth another; who came to us may stay. */
+	if (peer->role == PEER_OUTBOUND || peer->role == PEER_BLOCK_ONLY) {
+		core_count(core, PEERD_TIMEOUTS, 1);
+		peer_drop(peer, "no headers in time");
+	} else {
+		again_in(peer, HEADERS_TIMEOUT);
+	}
+}
+
+void sync_init(struct peerd *core)
+{
+	core->header_peer = 0;
+}

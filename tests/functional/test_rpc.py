@@ -1,0 +1,515 @@
+#!/usr/bin/python3
+"""Each RPC method with right and wrong arguments; JSON-RPC 2.0; passwords; what garbage gets."""
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import socket
+
+import harness
+from harness import wait_for
+from purse import RUST, Purse, shown, template_block
+
+QUICK = True
+ID = "ab" * 32
+
+# Calls that must answer on a node of the network reg with some blocks. {tip}, {first}, {address},
+# {txid}, {tx}: filled in. Methods with tests of their own are named in OWN_TEST.
+RIGHT = [
+    ("getbestblockhash",), ("getblockcount",), ("getblockchaininfo",), ("getchaintips",),
+    ("getblockhash", 0), ("getblockhash", 1), ("getblock", "{tip}"), ("getblock", "{tip}", 0),
+    ("getblock", "{tip}", 1), ("getblock", "{tip}", 2), ("getblock", "{tip}", True),
+    ("getblockheader", "{tip}"), ("getblockheader", "{tip}", False), ("gettxout", "{coin}", 0),
+    ("gettxout", "{coin}", 0, False), ("gettxout", ID, 4294967295),
+    ("waitforblockheight", 1), ("waitforblockheight", 1, 50), ("waitfornewblock", 20),
+    ("waitfornewblock", 20, ID), ("getmininginfo",), ("getblocktemplate",),
+    ("getblocktemplate", {"mode": "template", "capabilities": ["longpoll"], "rules": []}),
+    ("decoderawtransaction", "{tx}"), ("getmempoolinfo",), ("getrawmempool",),
+    ("getrawmempool", True), ("getrawmempool", False, True), ("testmempoolaccept", ["{tx}"]),
+    ("testmempoolaccept", ["{tx}"], "0"), ("getrawtransaction", "{coin}", 0, "{coinblock}"),
+    ("getrawtransaction", "{coin}", True, "{coinblock}"),
+    ("getaddressbalance", {"addresses": ["{address}"]}),
+    ("getaddressbalance", {"addresses": ["{address}"], "mempool": False}),
+    ("getaddressutxos", {"addresses": ["{address}"]}), ("getaddressutxos", {"lockhashes": [ID]}),
+    ("validateaddress", "{address}"), ("validateaddress", "nonsense"), ("validateaddress", ""),
+    ("getnetworkinfo",), ("getpeerinfo",), ("getconnectioncount",), ("getnettotals",), ("ping",),
+    ("getnodeaddresses",), ("getnodeaddresses", 0, "ipv4"), ("getaddrmaninfo",), ("listbanned",),
+    ("clearbanned",), ("setnetworkactive", True), ("gethealth",), ("getrpcinfo",), ("help",),
+    ("help", "getblock"), ("listdaemons",), ("logging",), ("rpc.discover",), ("uptime",),
+    ("reloadconfig", "rpcd"), ("reloadconfig",), ("setmocktime", 0), ("setmocktime", 1900000000),
+    ("setmocktime", 0),
+]
+OWN_TEST = {"addnode", "disconnectnode", "setban", "sendrawtransaction", "getmempoolentry",
+            "submitblock", "submitheader", "invalidateblock", "reconsiderblock",
+            "generatetoaddress"}
+
+# (code, method, parameters…): each is refused, and changes nothing.
+WRONG = [
+    (-32601, "nosuchmethod"), (-32601, "stop"), (-32601, "GETBLOCKCOUNT"),
+    (-32602, "getblockcount", 1), (-32602, "getblock"), (-8, "getblock", "00"),
+    (-32602, "getblock", 5), (-5, "getblock", ID), (-8, "getblock", "{tip}", 4),
+    (-8, "getblock", "{tip}", 3), (-32602, "getblock", "{tip}", "1"),
+    (-32602, "getblock", "{tip}", 1.0), (-8, "getblockhash", -1), (-8, "getblockhash", 4294967296),
+    (-8, "getblockhash", 1000000), (-32602, "getblockhash", "1"), (-32602, "getblockhash", [1]),
+    (-5, "getblockheader", ID), (-32602, "getblockheader", "{tip}", 1),
+    (-8, "gettxout", ID, -1), (-8, "gettxout", ID, 4294967296), (-32602, "gettxout", ID),
+    (-8, "gettxout", "zz" * 32, 0), (-32602, "gettxout", ID, 0, "yes"),
+    (-5, "invalidateblock", ID), (-5, "reconsiderblock", ID), (-8, "invalidateblock", "xx"),
+    (-8, "waitfornewblock", -1), (-8, "waitfornewblock", 600001), (-8, "waitforblockheight", -1),
+    (-5, "generatetoaddress", 1, "nonsense"), (-8, "generatetoaddress", 0, "{address}"),
+    (-8, "generatetoaddress", 10001, "{address}"), (-32602, "generatetoaddress", "1", "{address}"),
+    (-8, "getblocktemplate", {"mode": "proposal"}), (-32602, "getblocktemplate", {"nosuch": 1}),
+    (-32602, "getblocktemplate", "x"), (-8, "setmocktime", -1), (-8, "setmocktime", 4294967296),
+    (-8, "submitblock", "00"), (-22, "submitblock", "0g" * 200), (-32602, "submitblock", 1),
+    (-25, "submitblock", "00" * 200), (-8, "submitheader", "00"), (-25, "submitheader", "00" * 118),
+    (-22, "decoderawtransaction", "00"), (-22, "decoderawtransaction", "xyz"),
+    (-22, "decoderawtransaction", "0"), (-8, "decoderawtransaction", ""),
+    (-32602, "decoderawtransaction", None), (-5, "getmempoolentry", ID),
+    (-8, "getrawmempool", True, True), (-5, "getrawtransaction", ID),
+    (-5, "getrawtransaction", ID, 0, "{tip}"), (-5, "getrawtransaction", "{coin}", 0, ID),
+    (-8, "getrawtransaction", ID, 2), (-22, "sendrawtransaction", "00"),
+    (-22, "sendrawtransaction", "{tx}00"), (-32602, "sendrawtransaction", "{tx}", 0.1),
+    (-8, "sendrawtransaction", "{tx}", "84000000.00000001"), (-8, "sendrawtransaction", "{tx}", "-1"),
+    (-8, "testmempoolaccept", []), (-32602, "testmempoolaccept", [1]),
+    (-22, "testmempoolaccept", ["zz"]), (-8, "testmempoolaccept", ["00"] * 26),
+    (-32602, "getaddressbalance"), (-32602, "getaddressbalance", {}),
+    (-5, "getaddressbalance", {"addresses": ["rc1qqq"]}),
+    (-8, "getaddressbalance", {"addresses": ["{address}", "{address}"]}),
+    (-32602, "getaddressutxos", {"nosuch": []}), (-8, "getaddressutxos", {"lockhashes": ["00"]}),
+    (-32602, "getaddressutxos", {"addresses": "x"}),
+    (-8, "addnode", "127.0.0.1:1", "keep"), (-8, "addnode", "nonsense", "add"),
+    (-24, "addnode", "127.0.0.1:1", "remove"), (-32602, "addnode", "127.0.0.1:1"),
+    (-29, "disconnectnode", "127.0.0.1:1"), (-32602, "disconnectnode"),
+    (-32602, "disconnectnode", "127.0.0.1:1", 1), (-29, "disconnectnode", None, 99),
+    (-8, "setban", "nonsense", "add"), (-30, "setban", "10.1.2.3", "remove"),
+    (-8, "setban", "10.1.2.3", "ban"), (-8, "setban", "10.1.2.3", "add", -1),
+    (-8, "getnodeaddresses", -1), (-32602, "setnetworkactive"), (-32602, "setnetworkactive", 1),
+    (-32601, "help", "nosuchmethod"), (-8, "logging", "nosuch", "info"),
+    (-32602, "logging", "rpcd"), (-8, "logging", "rpcd", "loud"), (-32053, "logging", "utxod", "info"),
+    (-8, "reloadconfig", "nosuch"),
+]
+
+
+class Rpc(harness.TestCase):
+    """One node for all tests of this module: each leaves it as it was, but for blocks."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.purse = Purse("rpc")
+
+    def started(self, blocks=12, options=None):
+        node = self.node(options=options)
+        node.rpc("generatetoaddress", blocks, self.purse.address)
+        return node
+
+    def words(self, node):
+        coin = self.purse.coins(node)[-1]
+        block = node.rpc("getblockhash", coin.height)
+        tx = self.purse.spend([coin], [(self.purse.address, RUST)])
+        return {"tip": node.tip(), "first": node.rpc("getblockhash", 1), "coinblock": block,
+                "coin": shown(coin.outpoint[0]), "address": self.purse.address,
+                "tx": tx.encode().hex()}
+
+    def fill(self, value, words):
+        if isinstance(value, str):
+            return re.sub(r"\{(\w+)\}", lambda m: words[m.group(1)], value)
+        if isinstance(value, list):
+            return [self.fill(v, words) for v in value]
+        if isinstance(value, dict):
+            return {k: self.fill(v, words) for k, v in value.items()}
+        return value
+
+    def test_right_and_wrong_arguments(self):
+        node = self.started()
+        words = self.words(node)
+        for method, *args in RIGHT:
+            with self.subTest(method=method, args=args):
+                args = self.fill(args, words)
+                named = None
+                node.rpc(method, *args)
+                # the same by name, from the table that discover shows
+                rows = {m["name"]: [p["name"] for p in m["params"]]
+                        for m in node.rpc("rpc.discover")["methods"]}
+                named = dict(zip(rows[method], args))
+                if named:
+                    node.rpc(method, **named)
+        before = (node.tip(), node.rpc("getrawmempool"), node.rpc("listbanned"))
+        for code, method, *args in WRONG:
+            with self.subTest(method=method, args=args):
+                error = self.refused(code, node.rpc, method, *self.fill(args, words))
+                self.assertGreater(len(error.message), 10)
+        self.refused(-32602, node.rpc, "getblock", blockhash=words["tip"], nosuch=1)
+        self.assertEqual(before, (node.tip(), node.rpc("getrawmempool"), node.rpc("listbanned")))
+        tried = {row[0] for row in RIGHT} | OWN_TEST
+        self.assertEqual(tried, {m["name"] for m in node.rpc("rpc.discover")["methods"]})
+        wrong = {row[1] for row in WRONG}
+        without = [m["name"] for m in node.rpc("rpc.discover")["methods"]
+                   if m["params"] and m["name"] not in wrong | {"validateaddress", "ping"}]
+        self.assertEqual(without, [])
+
+    def test_shapes(self):
+        """Members of notes on methods: their names are an interface."""
+        node = self.started()
+        info = node.rpc("getblockchaininfo")
+        for member in ("chain blocks headers bestblockhash difficulty mediantime "
+                       "verificationprogress initialblockdownload chainwork size_on_disk pruned "
+                       "stateroot lock maxblocksize warnings").split():
+            self.assertIn(member, info)
+        self.assertEqual((info["chain"], info["blocks"]), ("reg", 12))
+        block = node.rpc("getblock", node.tip(), 2)
+        self.assertEqual(block["height"], 12)
+        self.assertEqual(block["tx"][0]["vout"][-1]["value"], "45.00000000")
+        self.assertEqual(block["tx"][0]["vout"][-1]["value_oxides"], 45 * RUST)
+        self.assertEqual(block["nextblockhash"] if "nextblockhash" in block else None, None)
+        header = node.rpc("getblockheader", node.rpc("getblockhash", 5))
+        self.assertEqual(header["confirmations"], 8)
+        self.assertEqual(header["previousblockhash"], node.rpc("getblockhash", 4))
+        raw = bytes.fromhex(node.rpc("getblockheader", node.tip(), False))
+        double = hashlib.sha256(hashlib.sha256(raw).digest()).digest()
+        self.assertEqual(double[::-1].hex(), node.tip())
+        self.assertEqual(node.rpc("getblock", node.tip(), 0)[:236], raw.hex())
+        balance = node.rpc("getaddressbalance", {"addresses": [self.purse.address]})
+        self.assertEqual(balance["balance_oxides"], 12 * 45 * RUST)
+        # height 13 is next: coins of heights 1, 2, 3 are ten blocks old then
+        self.assertEqual(balance["available_oxides"], 3 * 45 * RUST)
+        self.assertEqual(balance["anchor"]["hash"], node.tip())
+        names = [d["name"] for d in node.rpc("listdaemons")]
+        self.assertEqual(sorted(names), ["chaind", "peerd", "rpcd", "utxod"])
+        self.assertTrue(all(d["ready"] for d in node.rpc("listdaemons")))
+        self.assertEqual(node.rpc("gethealth"), {"ready": True, "causes": []})
+
+    def test_transactions(self):
+        node = self.started()
+        other = Purse("other")
+        coin = self.purse.coins(node)[0]
+        tx = self.purse.spend([coin], [(other.address, 5 * RUST)])
+        raw, txid = tx.encode().hex(), shown(tx.txid)
+        accept = node.rpc("testmempoolaccept", [raw])[0]
+        self.assertEqual((accept["txid"], accept["allowed"], accept["size"]),
+                         (txid, True, len(raw) // 2))
+        self.assertEqual(node.rpc("getrawmempool"), [])
+        self.assertEqual(node.rpc("sendrawtransaction", raw), txid)
+        self.assertEqual(node.rpc("sendrawtransaction", raw), txid)      # idempotent
+        self.assertEqual(node.rpc("getrawmempool"), [txid])
+        entry = node.rpc("getmempoolentry", txid)
+        self.assertEqual(entry["wtxid"], shown(tx.wtxid))
+        self.assertEqual(entry["size"], len(raw) // 2)
+        self.assertEqual(node.rpc("getrawtransaction", txid), raw)
+        decoded = node.rpc("getrawtransaction", txid, 1)
+        self.assertEqual(decoded["vout"][0]["lock"]["address"], other.address)
+        self.assertEqual(decoded["vin"][0]["txid"], shown(coin.outpoint[0]))
+        # the pool's coins, and what it spends
+        self.assertIsNone(node.rpc("gettxout", shown(coin.outpoint[0]), coin.outpoint[1]))
+        self.assertIsNotNone(node.rpc("gettxout", shown(coin.outpoint[0]), coin.outpoint[1], False))
+        made = node.rpc("gettxout", txid, 0)
+        self.assertEqual((made["confirmations"], made["value_oxides"]), (0, 5 * RUST))
+        self.assertIsNone(node.rpc("gettxout", txid, 0, False))
+        balance = node.rpc("getaddressbalance", {"addresses": [other.address]})
+        self.assertEqual((balance["balance_oxides"], balance["pool_received_oxides"]), (0, 5 * RUST))
+        ours = node.rpc("getaddressbalance", {"addresses": [self.purse.address]})
+        self.assertEqual(ours["pool_spent_oxides"], coin.amount)
+        # a second spend of the coin, an overspend, a bad signature, missing inputs
+        again = self.purse.spend([coin], [(other.address, 6 * RUST)])
+        self.assertIn(self.refused(-26, node.rpc, "sendrawtransaction", again.encode().hex()).verdict,
+                      ("pool-conflict", "tx-conflict", "replacement-fee", "conflict", None) or ())
+        coins = self.purse.coins(node)
+        over = self.purse.spend([coins[1]], [(other.address, coins[1].amount + 1)], change=False)
+        self.refused(-26, node.rpc, "sendrawtransaction", over.encode().hex(),
+                     verdict="tx-overspend")
+        good = self.purse.spend([coins[1]], [(other.address, RUST)])
+        bad = bytearray(good.encode())
+        bad[-1] ^= 1
+        self.refused(-26, node.rpc, "sendrawtransaction", bad.hex(), verdict="sig-invalid")
+        lost = self.purse.build(coins[1:2], [(RUST, other.lock)])
+        lost = self.purse.sign(type(lost)(lost.type, (type(lost.inputs[0])(b"\1" * 32, 0, 0),),
+                                          lost.outputs), coins[1:2])
+        self.refused(-25, node.rpc, "sendrawtransaction", lost.encode().hex(),
+                     verdict="tx-input-missing")
+        # confirmed: known already
+        node.rpc("generatetoaddress", 1, self.purse.address)
+        self.assertEqual(node.rpc("getrawmempool"), [])
+        self.refused(-27, node.rpc, "sendrawtransaction", raw)
+        seen = node.rpc("getrawtransaction", txid, 1, node.tip())
+        self.assertEqual((seen["confirmations"], seen["blockhash"]), (1, node.tip()))
+        self.assertEqual(node.rpc("gettxout", txid, 0)["confirmations"], 1)
+
+    def test_blocks_by_hand(self):
+        node = self.started()
+        block = template_block(node, self.purse.lock)
+        raw = block.encode().hex()
+        self.assertIsNone(node.rpc("submitheader", raw[:236]))
+        self.assertEqual(node.rpc("getblockcount"), 12)
+        self.assertIsNone(node.rpc("submitblock", raw))
+        self.assertEqual(node.tip(), shown(block.id))
+        self.assertEqual(node.rpc("submitblock", raw), "duplicate")
+        bad = template_block(node, self.purse.lock, amount=46 * RUST)
+        self.refused(-25, node.rpc, "submitblock", bad.encode().hex(), verdict="coinbase-amount")
+        self.assertEqual(node.tip(), shown(block.id))
+        self.refused(-22, node.rpc, "submitblock", raw + "00", verdict="block-parse")
+        node.rpc("invalidateblock", shown(block.id))
+        self.assertEqual(node.rpc("getblockcount"), 12)
+        node.rpc("reconsiderblock", shown(block.id))
+        wait_for("the block again", lambda: node.tip() == shown(block.id))
+        self.assertEqual(len(node.rpc("generatetoaddress", 3, self.purse.address)), 3)
+        self.assertEqual(node.rpc("getblockcount"), 16)
+
+    def test_waiting(self):
+        node = self.started()
+        tip = node.tip()
+        waiter = harness.Rpc(node.rpc_port, node.cookie)
+        waiter.connection = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=60)
+        waiter.connection.request("POST", "/", json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "waitfornewblock", "params": [30000, tip]}),
+            waiter.headers())
+        wait_for("the waiter is in flight", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+        node.rpc("generatetoaddress", 1, self.purse.address)
+        answer = json.loads(waiter.connection.getresponse().read())["result"]
+        self.assertEqual(answer, {"hash": node.tip(), "height": 13})
+        waiter.close()
+        # a template's long poll ends with a new block
+        known = node.rpc("getblocktemplate", {})["longpollid"]
+        connection = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=60)
+        connection.request("POST", "/", json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "getblocktemplate",
+             "params": [{"longpollid": known}]}), waiter.headers())
+        wait_for("the waiter is in flight", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+        node.rpc("generatetoaddress", 1, self.purse.address)
+        answer = json.loads(connection.getresponse().read())["result"]
+        self.assertEqual(answer["previousblockhash"], node.tip())
+        connection.close()
+
+    def test_network(self):
+        a, b = self.started(), self.node()
+        a.rpc("addnode", b.address, "add")
+        self.refused(-23, a.rpc, "addnode", b.address, "add")
+        wait_for("a link", lambda: a.rpc("getconnectioncount") == 1 and
+                 b.rpc("getconnectioncount") == 1)
+        wait_for("one tip", lambda: b.tip() == a.tip())
+        peer = a.rpc("getpeerinfo")[0]
+        for member in ("id addr network services relaytxes lastsend lastrecv bytessent bytesrecv "
+                       "synced_headers synced_blocks transport score role").split():
+            self.assertIn(member, peer)
+        self.assertEqual(peer["addr"], b.address)
+        a.rpc("ping")
+        wait_for("a ping's time", lambda: "pingtime" in a.rpc("getpeerinfo")[0])
+        self.assertGreater(a.rpc("getnettotals")["totalbytesrecv"], 0)
+        a.rpc("addnode", b.address, "remove")
+        a.rpc("disconnectnode", b.address)
+        wait_for("no link", lambda: a.rpc("getconnectioncount") == 0)
+        a.rpc("setban", "10.1.0.0/16", "add", 3600)
+        self.refused(-23, a.rpc, "setban", "10.1.0.0/16", "add")
+        ban = a.rpc("listbanned")[0]
+        self.assertEqual(ban["address"], "10.1.0.0/16")
+        self.assertEqual(ban["banned_until"] - ban["ban_created"], 3600)
+        a.rpc("setban", "10.1.0.0/16", "remove")
+        self.assertEqual(a.rpc("listbanned"), [])
+        self.assertFalse(a.rpc("setnetworkactive", False))
+        self.assertFalse(a.rpc("getnetworkinfo")["networkactive"])
+        self.assertTrue(a.rpc("setnetworkactive", True))
+
+
+class Protocol(harness.TestCase):
+    """HTTP and JSON-RPC as they come over the socket."""
+
+    def setUp(self):
+        super().setUp()
+        user = "reader"
+        digest = hmac.new(b"5a17", b"only reads", hashlib.sha256).hexdigest()
+        submit = hmac.new(b"5a18", b"submits", hashlib.sha256).hexdigest()
+        self.reader = (user, "only reads")
+        self.n = self.node(options={"rpcd": {"rpcauth": [f"{user}:5a17${digest}:read",
+                                                         f"submitter:5a18${submit}:submit"]}})
+
+    def post(self, body, user=None, headers=None, path="/", method="POST"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.n.rpc_port, timeout=60)
+        head = dict(headers or {})
+        if user:
+            head["Authorization"] = "Basic " + base64.b64encode(":".join(user).encode()).decode()
+        elif user is None:
+            head |= self.n.client.headers()
+        connection.request(method, path, body, head)
+        response = connection.getresponse()
+        answer = response.read()
+        connection.close()
+        return response.status, dict(response.getheaders()), answer
+
+    def ask(self, value, **how):
+        body = value if isinstance(value, (str, bytes)) else json.dumps(value)
+        status, _, answer = self.post(body, **how)
+        return status, json.loads(answer) if answer else None
+
+    def test_specification(self):
+        """The examples of JSON-RPC 2.0 whose methods need not be there; all are in the unit test."""
+        missing = {"jsonrpc": "2.0", "error": {"code": -32601, "message": "Method not found"}}
+        invalid = {"jsonrpc": "2.0", "error": {"code": -32600, "message": "Invalid Request"},
+                   "id": None}
+        self.assertEqual(self.ask('{"jsonrpc": "2.0", "method": "foobar", "id": "1"}'),
+                         (200, missing | {"id": "1"}))
+        self.assertEqual(self.ask('{"jsonrpc": "2.0", "method": "foobar"}'), (204, None))
+        status, answer = self.ask('{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]')
+        self.assertEqual((answer["error"]["code"], answer["id"]), (-32700, None))
+        self.assertEqual(self.ask('{"jsonrpc": "2.0", "method": 1, "params": "bar"}')[1], invalid)
+        self.assertEqual(self.ask("[]")[1], invalid)
+        self.assertEqual(self.ask("[1]")[1], [invalid])
+        self.assertEqual(self.ask("[1,2,3]")[1], [invalid] * 3)
+        status, answer = self.ask([
+            {"jsonrpc": "2.0", "method": "getblockhash", "params": [0], "id": "1"},
+            {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]},
+            {"jsonrpc": "2.0", "method": "getblockhash", "params": {"height": 0}, "id": "2"},
+            {"foo": "boo"},
+            {"jsonrpc": "2.0", "method": "foo.get", "params": {"name": "myself"}, "id": "5"},
+            {"jsonrpc": "2.0", "method": "getblockcount", "id": "9"}])
+        genesis = self.n.rpc("getblockhash", 0)
+        self.assertEqual(answer, [
+            {"jsonrpc": "2.0", "result": genesis, "id": "1"},
+            {"jsonrpc": "2.0", "result": genesis, "id": "2"}, invalid, missing | {"id": "5"},
+            {"jsonrpc": "2.0", "result": 0, "id": "9"}])
+        self.assertEqual(self.ask([{"jsonrpc": "2.0", "method": "uptime"},
+                                   {"jsonrpc": "2.0", "method": "nosuch"}]), (204, None))
+
+    def test_batches(self):
+        calls = [{"jsonrpc": "2.0", "method": "getblockhash", "params": [0], "id": i}
+                 for i in range(100)]
+        status, answer = self.ask(calls)
+        self.assertEqual([a["id"] for a in answer], list(range(100)))
+        self.assertEqual(self.ask(calls + calls[:1])[1]["error"]["code"], -32600)
+        # a change between reads is seen by those after it
+        purse = Purse("batch")
+        status, answer = self.ask([
+            {"jsonrpc": "2.0", "method": "getblockcount", "id": 0},
+            {"jsonrpc": "2.0", "method": "generatetoaddress", "params": [2, purse.address], "id": 1},
+            {"jsonrpc": "2.0", "method": "getblockcount", "id": 2}])
+        self.assertEqual((answer[0]["result"], len(answer[1]["result"]), answer[2]["result"]),
+                         (0, 2, 2))
+
+    def test_older_clients(self):
+        self.assertEqual(self.ask('{"method": "getblockcount", "params": [], "id": "x"}')[1],
+                         {"result": 0, "error": None, "id": "x"})
+        self.assertEqual(
+            self.ask('{"jsonrpc": "1.0", "id": "curltest", "method": "nosuch", "params": []}')[1],
+            {"result": None, "error": {"code": -32601, "message": "Method not found"},
+             "id": "curltest"})
+
+    def test_passwords(self):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblockcount"}
+        self.assertEqual(self.ask(call, user=self.reader), (200, {"jsonrpc": "2.0", "result": 0,
+                                                                  "id": 1}))
+        for user in (("reader", "wrong"), ("nobody", "only reads"), ("", ""), ("reader", "")):
+            status, headers, _ = self.post(json.dumps(call), user=user)
+            self.assertEqual((status, headers.get("WWW-Authenticate")),
+                             (401, 'Basic realm="rustycoin"'))
+        for header in ({}, {"Authorization": "Basic !!!"}, {"Authorization": "Bearer x"},
+                       {"Authorization": "Basic " + "QUFB" * 1000}):
+            self.assertEqual(self.post(json.dumps(call), user=(), headers=header)[0], 401)
+        # classes
+        call["method"] = "setmocktime"
+        call["params"] = [0]
+        status, answer = self.ask(call, user=self.reader)
+        self.assertEqual((status, answer["error"]["code"]), (403, -32053))
+        call |= {"method": "sendrawtransaction", "params": ["00"]}
+        self.assertEqual(self.ask(call, user=self.reader)[0], 403)
+        self.assertEqual(self.ask(call, user=("submitter", "submits"))[1]["error"]["code"], -22)
+        self.assertEqual(os.stat(self.n.cookie).st_mode & 0o777, 0o600)
+        # the cookie is another after each start
+        before = open(self.n.cookie).read()
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        self.assertNotEqual(open(self.n.cookie).read(), before)
+
+    def test_http(self):
+        self.assertEqual(self.post("{}", path="/other")[0], 404)
+        status, headers, _ = self.post(None, method="GET")
+        self.assertEqual((status, headers["Allow"]), (405, "POST"))
+        self.assertEqual(self.post("x", headers={"Content-Length": str(1 << 40)})[0], 413)
+        # chunked bodies are as good as others
+        chunks = iter([b'{"jsonrpc": "2.0", "id": 1,', b' "method": "getblockcount"}'])
+        connection = http.client.HTTPConnection("127.0.0.1", self.n.rpc_port, timeout=60)
+        connection.request("POST", "/", chunks, self.n.client.headers(), encode_chunked=True)
+        self.assertEqual(json.loads(connection.getresponse().read())["result"], 0)
+        connection.close()
+        # the Unix socket needs no password
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(self.n.rundir, "rpcd", "rpcd.sock"))
+            body = b'{"jsonrpc": "2.0", "id": 1, "method": "getblockcount"}'
+            s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertIn(b'"result":0', s.recv(4096))
+
+    def test_garbage(self):
+        """Whatever comes in is answered or cut; the next caller is served."""
+        import random
+        rng = random.Random(5)
+        for n in range(60):
+            with socket.create_connection(("127.0.0.1", self.n.rpc_port), timeout=30) as s:
+                kind = n % 4
+                if kind == 0:
+                    s.sendall(rng.randbytes(rng.randint(1, 2000)))
+                elif kind == 1:
+                    s.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
+                elif kind == 2:
+                    s.sendall(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000)
+                else:
+                    s.sendall(b"POST / HTTP/9.9\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
+        for body in (b"\xff\xfe", b"[" * 100000, b'{"a":' * 50000, b'"' + b"a" * 100000, b"nul",
+                     b'{"jsonrpc":"2.0","id":1,"method":"getblockcount","params":[1e400]}',
+                     b'{"jsonrpc":"2.0","id":1,"method":"\\ud800","params":[]}',
+                     b'{"jsonrpc":"2.0","id":1,"method":"uptime","params":[99999999999999999999]}'):
+            status, _, answer = self.post(body)
+            self.assertEqual(status, 200)
+            self.assertIn("error", json.loads(answer))
+        self.assertEqual(self.n.rpc("getblockcount"), 0)
+        self.assertEqual(self.n.rpc("getrpcinfo")["in_flight"], 1)
+
+
+class Holding(harness.TestCase):
+    def test_requests_wait_for_a_restart(self):
+        node = self.node(options={"rpcd": {"hold_ms": 20000 * harness.SLOW}})
+        purse = Purse("hold")
+        node.rpc("generatetoaddress", 2, purse.address)
+        for daemon, method, args in (("chaind", "getblockhash", [1]),
+                                     ("utxod", "gettxout", [ID, 0, False]),
+                                     ("peerd", "getpeerinfo", [])):
+            want = node.rpc(method, *args)
+            node.kill(daemon)
+            asked = harness.Rpc(node.rpc_port, node.cookie)
+            asked.connection = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=120)
+            asked.connection.request("POST", "/", json.dumps(
+                {"jsonrpc": "2.0", "id": 1, "method": method, "params": args}), asked.headers())
+            wait_for("it is held", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+            self.assertFalse(node.rpc("gethealth")["ready"])
+            node.start(daemon)
+            answer = json.loads(asked.connection.getresponse().read())
+            self.assertEqual(answer.get("result", answer), want, daemon)
+            asked.close()
+            node.wait_ready()
+
+    def test_given_up(self):
+        node = self.node(options={"rpcd": {"hold_ms": 100}})
+        node.kill("chaind")
+        status, body = node.client.post(json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "getblockhash", "params": [0]}))
+        error = json.loads(body)["error"]
+        self.assertEqual((status, error["code"], error["data"]["daemon"]), (503, -32050, "chaind"))
+        self.assertGreater(error["data"]["retry_ms"], 0)
+        wait_for("readyz says so", lambda: self.ops(node, "/readyz")[0] == 503)
+        self.assertIn("chaind", self.ops(node, "/readyz")[1])
+        self.assertEqual(self.ops(node, "/livez")[0], 200)
+        self.assertEqual(self.ops(node, "/startupz")[0], 200)
+        node.start("chaind").wait_ready()
+        wait_for("readyz", lambda: self.ops(node, "/readyz")[0] == 200)
+        wait_for("metrics of all daemons", lambda: {"chaind", "utxod", "peerd", "rpcd"} <= {
+            name.split("_")[1] for name in node.metrics()})
+
+    def ops(self, node, path):
+        connection = http.client.HTTPConnection("127.0.0.1", node.ops_port, timeout=30)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,86 @@
+/*
+ * peerd's cores in one process with everything around them replaced: a network of queues with
+ * latency, a chaind that believes every header, one clock that moves by events, chance from a seed.
+ */
+#ifndef PEER_RIG_H
+#define PEER_RIG_H
+
+#include "daemons/peerd/peerd.h"
+#include "rc_test.h"
+
+#define RIG_NODES 16
+
+struct rig;
+
+/* A block as the fake chain knows it. */
+struct rig_block {
+	struct rc_block_id id;
+	struct rig_block *parent;
+	uint32_t height;
+	uint8_t header[RC_HEADER_SIZE];
+	uint8_t *body; /* NULL: not here */
+	size_t len;
+	uint64_t leased_to;
+	int64_t leased_until;
+	bool connected;
+	UT_hash_handle hh;
+};
+
+struct rig_tx {
+	struct rc_wtxid wtxid;
+	struct rc_txid txid;
+	uint8_t *raw;
+	size_t len;
+	UT_hash_handle hh;
+};
+
+struct rig_node {
+	struct rig *rig;
+	struct peerd *core;
+	struct net_addr addr;
+	struct timer wake;
+	struct rig_block *blocks, *best_header, *tip;
+	struct rig_tx *pool;
+	struct rig_wanted *wanted; /* long polls that are open */
+	uint64_t calls;
+	bool chain_up;
+	bool silent;	    /* takes bytes and hands none to its core: a stalled node */
+	const char *refuse; /* verdict of every block it is given, NULL: ok */
+	unsigned blocks_taken, duplicates;
+};
+
+struct rig {
+	int64_t now;
+	struct timers events;
+	struct rc_test_random random;
+	struct rc_clock clock;
+	struct rc_network network;
+	int64_t latency;
+	size_t window; /* bytes on their way in one direction of a connection */
+	struct rig_node nodes[RIG_NODES];
+	unsigned n;
+	struct rig_end *ends; /* all that were made, freed at the end */
+};
+
+void rig_init(struct rig *rig, uint64_t seed);
+void rig_done(struct rig *rig);
+/* A node with 127.0.0.1:(20000 + i), its options to be changed before rig_start. */
+struct peerd_options rig_options(unsigned i);
+struct rig_node *rig_add(struct rig *rig, const struct peerd_options *options);
+/* Runs events until the time has passed or until(arg) holds; returns whether it does. */
+bool rig_run(struct rig *rig, int64_t us, bool (*until)(void *arg), void *arg);
+/* Ends the core as kill -9 would; a new one is made from nothing by rig_restart. */
+void rig_kill(struct rig_node *node);
+void rig_restart(struct rig_node *node, const struct peerd_options *options);
+
+/* Grows a node's chain by n blocks of len bytes each (≥ 118), as if it had mined them; fork tells
+ * branches apart. */
+void rig_mine(struct rig_node *node, unsigned n, size_t len, uint8_t fork);
+/* A transaction into its pool as a user's; returns its wtxid. */
+struct rc_wtxid rig_pay(struct rig_node *node, uint32_t number);
+bool rig_has_tx(const struct rig_node *node, const struct rc_wtxid *wtxid);
+void rig_make_tx(uint32_t number, struct rc_buf *buf);
+/* Whether all nodes have the tip of the first one. */
+bool rig_agree(void *rig);
+
+#endif

@@ -1,0 +1,286 @@
+/* peerd's cores against each other: links, sync, relay, stalls, conduct, with time held. */
+#include <string.h>
+
+#include "peer_rig.h"
+
+static void addnode(struct peerd_options *o, struct net_endpoint *to, unsigned port)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
+	assert_true(net_endpoint_parse(text, 1, to));
+	o->addnode = to;
+	o->n_addnode = 1;
+}
+
+/* Nodes in a line: each knows the one before. */
+static void line(struct rig *rig, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct peerd_options o = rig_options(i);
+		struct net_endpoint to;
+
+		if (i)
+			addnode(&o, &to, 20000 + i - 1);
+		rig_add(rig, &o);
+	}
+}
+
+static bool all_linked(void *arg)
+{
+	struct rig *rig = arg;
+
+	for (unsigned i = 0; i < rig->n; i++) {
+		struct peer *p = rig->nodes[i].core->peers;
+
+		if (!p || p->state != PEER_READY)
+			return false;
+	}
+	return true;
+}
+
+static void two_nodes_link_and_sync(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 1);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 5000, 300, 0);
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
+	assert_int_equal(rig.nodes[1].blocks_taken, 5000);
+	assert_int_equal(rig.nodes[1].duplicates, 0);
+	/* A new block travels by itself. */
+	rig_mine(&rig.nodes[1], 1, 500, 0);
+	assert_true(rig_run(&rig, 5 * PEERD_SECOND, rig_agree, &rig));
+	rig_done(&rig);
+}
+
+static void a_fork_is_found(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 2);
+	line(&rig, 3);
+	rig_mine(&rig.nodes[0], 50, 300, 1);
+	rig_mine(&rig.nodes[1], 60, 300, 2);
+	rig_mine(&rig.nodes[2], 70, 300, 3);
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, rig_agree, &rig));
+	assert_int_equal(rig.nodes[0].tip->height, 70);
+	rig_done(&rig);
+}
+
+static void gossip_links_everybody(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 3);
+	line(&rig, 8);
+	rig_run(&rig, 120 * PEERD_SECOND, NULL, NULL);
+	for (unsigned i = 0; i < rig.n; i++) {
+		struct rig_node *node = &rig.nodes[i];
+
+		/* The first ones were dialled by the others, and have no need to dial back. */
+		assert_in_range(HASH_COUNT(node->core->peers), 5, 9);
+		assert_true(book_count(node->core->book) >= 5);
+	}
+	rig_done(&rig);
+}
+
+static bool paid(void *arg)
+{
+	struct rig *rig = arg;
+
+	for (unsigned i = 1; i < rig->n; i++) {
+		if (HASH_COUNT(rig->nodes[i].pool) != HASH_COUNT(rig->nodes[0].pool))
+			return false;
+	}
+	return true;
+}
+
+static void transactions_reach_everybody(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 4);
+	line(&rig, 5);
+	for (uint32_t i = 0; i < 500; i++)
+		rig_pay(&rig.nodes[0], i); /* before there are links: told on connecting */
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	for (uint32_t i = 500; i < 2000; i++)
+		rig_pay(&rig.nodes[0], i);
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, paid, &rig));
+	assert_int_equal(HASH_COUNT(rig.nodes[4].pool), 2000);
+	/* Each came once. */
+	assert_int_equal(rig.nodes[4].core->counters[PEERD_TXS_RECEIVED], 2000);
+	rig_done(&rig);
+}
+
+/* Many sources, one of which takes requests and says nothing. */
+static void a_stalled_peer_is_replaced(void **state)
+{
+	struct rig rig;
+	struct peerd_options o;
+	struct net_endpoint to[4];
+	char text[32];
+
+	(void)state;
+	rig_init(&rig, 5);
+	for (unsigned i = 0; i < 4; i++) {
+		o = rig_options(i);
+		o.outbound = o.block_only = 0;
+		rig_add(&rig, &o);
+		rig_mine(&rig.nodes[i], 2000, 1000, 0);
+	}
+	o = rig_options(4);
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "127.0.0.1:%u", 20000 + i);
+		assert_true(net_endpoint_parse(text, 1, &to[i]));
+	}
+	o.connect = to;
+	o.n_connect = 4;
+	rig_add(&rig, &o);
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	rig_run(&rig, 20 * PEERD_MS, NULL, NULL);
+	rig.nodes[1].silent = true;
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
+	assert_int_equal(rig.nodes[4].blocks_taken, 2000);
+	rig.nodes[1].silent = false;
+	rig_done(&rig);
+}
+
+static void a_killed_node_comes_back(void **state)
+{
+	struct rig rig;
+	struct peerd_options o;
+	struct net_endpoint to;
+
+	(void)state;
+	rig_init(&rig, 6);
+	line(&rig, 3);
+	rig_mine(&rig.nodes[0], 300, 300, 0);
+	assert_true(rig_run(&rig, 30 * PEERD_SECOND, rig_agree, &rig));
+	rig_kill(&rig.nodes[1]);
+	rig_mine(&rig.nodes[0], 10, 300, 0);
+	rig_run(&rig, 5 * PEERD_SECOND, NULL, NULL);
+	o = rig_options(1);
+	addnode(&o, &to, 20000);
+	rig_restart(&rig.nodes[1], &o);
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, rig_agree, &rig));
+	rig_done(&rig);
+}
+
+static bool lonely(void *arg)
+{
+	struct rig_node *node = arg;
+
+	return HASH_COUNT(node->core->peers) == 0;
+}
+
+static void who_sends_an_invalid_block_is_cut(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 7);
+	line(&rig, 2);
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	rig.nodes[0].refuse = "tx-overspend";
+	for (unsigned i = 0; i < 6; i++) {
+		rig_mine(&rig.nodes[1], 1, 300, (uint8_t)i);
+		rig_run(&rig, PEERD_SECOND, NULL, NULL);
+	}
+	assert_true(rig.nodes[0].core->counters[PEERD_PENALTIES] > 0);
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, lonely, &rig.nodes[0]));
+	rig_done(&rig);
+}
+
+static bool linked_to_nobody(void *arg)
+{
+	struct rig *rig = arg;
+
+	return !all_linked(rig);
+}
+
+static void a_silent_link_is_given_up(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 8);
+	line(&rig, 2);
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	rig_run(&rig, 30 * PEERD_SECOND, NULL, NULL);
+	rig.nodes[1].silent = true;
+	rig_mine(&rig.nodes[0], 1, 300, 0);
+	/* Ping after 5 s, given up 20 s later. */
+	rig_run(&rig, 22 * PEERD_SECOND, NULL, NULL);
+	assert_true(all_linked(&rig));
+	assert_true(rig_run(&rig, 6 * PEERD_SECOND, linked_to_nobody, &rig));
+	rig.nodes[1].silent = false;
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, all_linked, &rig));
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, rig_agree, &rig));
+	rig_done(&rig);
+}
+
+static void chaind_may_restart(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 9);
+	line(&rig, 2);
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	rig.nodes[1].chain_up = false;
+	peerd_chain_state(rig.nodes[1].core, false, false);
+	rig_mine(&rig.nodes[0], 30, 300, 0);
+	rig_run(&rig, 10 * PEERD_SECOND, NULL, NULL);
+	rig.nodes[1].chain_up = true;
+	peerd_chain_state(rig.nodes[1].core, true, true);
+	assert_true(rig_run(&rig, 20 * PEERD_SECOND, rig_agree, &rig));
+	rig_done(&rig);
+}
+
+/* Two runs of one seed are the same run. */
+static void a_seed_is_a_run(void **state)
+{
+	uint64_t bytes[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig rig;
+
+		rig_init(&rig, 10);
+		line(&rig, 4);
+		rig_mine(&rig.nodes[2], 100, 1000, 0);
+		rig_run(&rig, 60 * PEERD_SECOND, NULL, NULL);
+		assert_true(rig_agree(&rig));
+		bytes[i] = 0;
+		for (struct peer *p = rig.nodes[1].core->peers; p; p = p->hh.next)
+			bytes[i] = bytes[i] * 31 + rc_link_bytes_in(p->link);
+		rig_done(&rig);
+	}
+	assert_true(bytes[0] == bytes[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_nodes_link_and_sync),
+		cmocka_unit_test(a_fork_is_found),
+		cmocka_unit_test(gossip_links_everybody),
+		cmocka_unit_test(transactions_reach_everybody),
+		cmocka_unit_test(a_stalled_peer_is_replaced),
+		cmocka_unit_test(a_killed_node_comes_back),
+		cmocka_unit_test(who_sends_an_invalid_block_is_cut),
+		cmocka_unit_test(a_silent_link_is_given_up),
+		cmocka_unit_test(chaind_may_restart),
+		cmocka_unit_test(a_seed_is_a_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
