@@ -322,6 +322,14 @@ void ledger_tips(struct ledger *ledger, struct block_ref *ret_applied,
 	pthread_mutex_unlock(&ledger->lock);
 }
 
+void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_durable)
+{
+	pthread_mutex_lock(&ledger->lock);
+	*ret_applied = ledger->applied->seq;
+	*ret_durable = ledger->durable;
+	pthread_mutex_unlock(&ledger->lock);
+}
+
 /* ---- letting go ---- */
 
 /* With the lock held: the oldest version that keeps its readers. */

@@ -66,6 +66,9 @@ void ledger_close(struct ledger *ledger);
 void ledger_tips(struct ledger *ledger, struct block_ref *ret_applied,
 		 struct block_ref *ret_durable);
 
+/* Numbers of these versions, to wait until what is applied now is durable. */
+void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_durable);
+
 /* ---- builder ---- */
 
 /* An encoded delta on top. RC_OK also if the block is staged, or committed and not undone by a
@@ -87,8 +90,9 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 
 /* Writes the steps of applied versions to the log; sync: they are durable when this returns. */
 int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error);
-/* Bytes written and not synced; whether there is something to write or sync. */
+/* Bytes written and not synced; whether something applied isn't written; or isn't durable. */
 size_t ledger_unsynced(struct ledger *ledger);
+bool ledger_unwritten(struct ledger *ledger);
 bool ledger_write_due(struct ledger *ledger);
 
 /* ---- flusher ---- */

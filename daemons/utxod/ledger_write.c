@@ -298,6 +298,16 @@ size_t ledger_unsynced(struct ledger *ledger)
 	return n;
 }
 
+bool ledger_unwritten(struct ledger *ledger)
+{
+	bool any;
+
+	pthread_mutex_lock(&ledger->lock);
+	any = ledger->written != ledger->applied->seq;
+	pthread_mutex_unlock(&ledger->lock);
+	return any;
+}
+
 bool ledger_write_due(struct ledger *ledger)
 {
 	bool due;
