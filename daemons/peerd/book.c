@@ -145,21 +145,29 @@ static void clear_new(struct book *book, uint32_t bucket, uint32_t place)
 	if (!node)
 		return;
 	book->fresh[bucket][place] = NULL;
-	node->e.refs--;
+	for (unsigned i = 0; i < node->e.refs; i++) {
+		if (node->buckets[i] == bucket) {
+			node->buckets[i] = node->buckets[--node->e.refs];
+			break;
+		}
+	}
 	if (node->e.refs == 0)
 		node_remove(book, node);
+}
+
+static void put_new(struct book *book, uint32_t bucket, uint32_t place, struct book_node *node)
+{
+	book->fresh[bucket][place] = node;
+	node->buckets[node->e.refs++] = (uint16_t)bucket;
 }
 
 /* Takes a node out of all new buckets, without forgetting it. */
 static void leave_new(struct book *book, struct book_node *node)
 {
-	for (uint32_t b = 0; b < BOOK_NEW_BUCKETS && node->e.refs > 0; b++) {
-		uint32_t place = book_place(book, BOOK_NEW, b, &node->e.addr);
+	while (node->e.refs > 0) {
+		uint32_t b = node->buckets[--node->e.refs];
 
-		if (book->fresh[b][place] == node) {
-			book->fresh[b][place] = NULL;
-			node->e.refs--;
-		}
+		book->fresh[b][book_place(book, BOOK_NEW, b, &node->e.addr)] = NULL;
 	}
 }
 
@@ -224,8 +232,7 @@ bool book_add(struct book *book, const struct book_hearsay *heard, const struct 
 		memcpy(node->e.key, heard->endpoint.key, RC_LINK_KEY_SIZE);
 	}
 	clear_new(book, bucket, place);
-	book->fresh[bucket][place] = node;
-	node->e.refs++;
+	put_new(book, bucket, place, node);
 	book->changes++;
 	return fresh;
 }
@@ -257,8 +264,7 @@ static void demote(struct book *book, struct book_node *old)
 	old->e.tried = false;
 	book->n_tried--;
 	clear_new(book, bucket, place);
-	book->fresh[bucket][place] = old;
-	old->e.refs = 1;
+	put_new(book, bucket, place, old);
 }
 
 void book_good(struct book *book, const struct net_endpoint *endpoint, uint64_t services,

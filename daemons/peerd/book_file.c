@@ -25,10 +25,15 @@ static void put_addr(struct rc_buf *buf, const struct net_addr *addr)
 	rc_buf_put_le16(buf, addr->port);
 }
 
-static void put_node(const struct book *book, const struct book_node *node, struct rc_buf *buf)
+static int by_number(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+static void put_node(const struct book_node *node, struct rc_buf *buf)
 {
 	const struct book_entry *e = &node->e;
-	unsigned left = e->refs;
+	uint16_t buckets[BOOK_REFS_MAX];
 
 	put_addr(buf, &e->addr);
 	put_addr(buf, &e->source);
@@ -41,12 +46,10 @@ static void put_node(const struct book *book, const struct book_node *node, stru
 	if (e->has_key)
 		rc_buf_put(buf, e->key, RC_LINK_KEY_SIZE);
 	rc_buf_put_u8(buf, e->refs);
-	for (uint32_t b = 0; left > 0 && b < BOOK_NEW_BUCKETS; b++) {
-		if (book->fresh[b][book_place(book, BOOK_NEW, b, &e->addr)] == node) {
-			rc_buf_put_le16(buf, (uint16_t)b);
-			left--;
-		}
-	}
+	memcpy(buckets, node->buckets, sizeof(buckets));
+	qsort(buckets, e->refs, sizeof(*buckets), by_number);
+	for (unsigned i = 0; i < e->refs; i++)
+		rc_buf_put_le16(buf, buckets[i]);
 }
 
 void book_encode(const struct book *book, const uint8_t network_id[32], struct rc_buf *buf)
@@ -64,7 +67,7 @@ void book_encode(const struct book *book, const uint8_t network_id[32], struct r
 	rc_buf_put(buf, book->key, 32);
 	rc_buf_put_le32(buf, (uint32_t)book->n);
 	for (size_t i = 0; i < book->n; i++)
-		put_node(book, sorted[i], buf);
+		put_node(sorted[i], buf);
 	rc_sha256(buf->data + start, buf->len - start, hash);
 	rc_buf_put(buf, hash, 32);
 }
@@ -126,6 +129,7 @@ static bool read_node(struct rc_reader *r, struct book *book, uint8_t last_name[
 		if (book->fresh[bucket][place])
 			return false;
 		book->fresh[bucket][place] = node;
+		node->buckets[i] = (uint16_t)bucket;
 	}
 	return true;
 }

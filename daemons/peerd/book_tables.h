@@ -8,7 +8,8 @@
 
 struct book_node {
 	struct book_entry e;
-	size_t place; /* in book->all */
+	uint16_t buckets[BOOK_REFS_MAX]; /* the new buckets it stands in, e.refs of them */
+	size_t place;			 /* in book->all */
 	uint8_t name[18];
 	UT_hash_handle hh;
 };

@@ -38,6 +38,15 @@ static void count_peers(struct peerd *core)
 				 c[PEERD_PEERS_MANUAL];
 }
 
+/* The core counts by itself, without locks: what is shown follows. */
+static void show(struct rc_metrics *metrics, size_t index, uint64_t value)
+{
+	if (peerd_metric_table[index].type == RC_GAUGE)
+		rc_metric_set(metrics, index, (int64_t)value);
+	else
+		rc_metric_add(metrics, index, value - rc_metric_get(metrics, index));
+}
+
 void metrics_update(struct daemon *daemon)
 {
 	struct rc_metrics *metrics = rc_service_metrics(daemon->service);
@@ -64,9 +73,9 @@ void metrics_update(struct daemon *daemon)
 	c[PEERD_STALL_MS] = (uint64_t)(core->stall_us / PEERD_MS);
 	c[PEERD_TX_WANTS] = relay_wants(core);
 	for (size_t i = 0; i < PEERD_COUNTERS; i++)
-		rc_metric_set(metrics, n++, (int64_t)c[i]);
+		show(metrics, n++, c[i]);
 	for (size_t i = 0; i < N_MESSAGES; i++) {
-		rc_metric_set(metrics, n + i, (int64_t)core->received_by_type[i + 1]);
-		rc_metric_set(metrics, n + N_MESSAGES + i, (int64_t)core->sent_by_type[i + 1]);
+		show(metrics, n + i, core->received_by_type[i + 1]);
+		show(metrics, n + N_MESSAGES + i, core->sent_by_type[i + 1]);
 	}
 }

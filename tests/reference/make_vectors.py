@@ -28,7 +28,7 @@ from rcref.witness_rules import split_signature_item                    # noqa: 
 
 FOLDER = HERE.parent / "vectors" / "rustycoin-extra"
 SEED = "rustycoin-extra"
-SCENARIOS = (5, 20)      # a custom network with ASERT, and reg; both with a reorganisation
+SCENARIOS = (5, 20)      # reg; a custom network with ASERT
 
 
 def drawn(what: str) -> random.Random:

@@ -10,7 +10,7 @@ from rcref.asert import required_bits
 from rcref.bits import compact, target
 from rcref.block import Block
 from rcref.coinbase import encode_payload
-from rcref.codec import compact_list, u64
+from rcref.codec import compact_list, u32, u64
 from rcref.header import HEADER_SIZE, Header
 from rcref.lock import bond_lock, data_lock, peg_lock
 from rcref.merkle import merkle_root
@@ -20,7 +20,6 @@ from rcref.timelock import MEDIAN_BLOCKS, median_time_past
 from rcref.transaction import COINBASE, PAYMENT, SEQUENCE_FINAL, Input, Output, Transaction
 from rcref.witness_rules import transaction_units
 
-from .faults import doubly_faulty_transaction, faulty_transaction
 from .payments import InputDraft, Site
 
 
@@ -105,6 +104,7 @@ class BlockDraft:
 
 RESERVED = 6_000      # bytes of a block for its coinbase and one payment with a fault
 
+
 class Builder:
     """Builds blocks on any block of a scenario."""
 
@@ -121,36 +121,38 @@ class Builder:
         view = View(self.network, state, parent.height + 1, parent.mtp)
         return Site(self.network, self.owners, self.rng, view)
 
-    def draft(self, parent: Built, fault_code: str = "", doubly: bool = False):
-        """A block draft; with a faulty transaction in it if asked for, None if that can't be."""
+    def draft(self, parent: Built, faulty=()):
+        """A block draft. `faulty` are functions that make a transaction at a site: each is called
+        somewhere among the payments; None if one of them can't."""
         site, rng = self.site(parent), self.rng
         # A coinbase made before the fees are known can be named by the block's inputs.
         early = parent.state is not None and rng.random() < 0.3
         if early:
             coinbase = self._coinbase(site, 0)
             site.view.apply(coinbase, [])
-        transactions, wants_fault = [], bool(fault_code) or doubly
+        makers = [self._payment] * self._payments_wanted(parent)
+        for maker in faulty:
+            makers.insert(rng.randint(0, len(makers)), maker)
+        transactions = []
         room = self.network.block_limit - RESERVED
-        count = self._payments_wanted(parent)
-        fault_at = rng.randint(0, count) if wants_fault else -1
-        for number in range(count + 1):
-            if number == fault_at:
-                faulty = (doubly_faulty_transaction(site) if doubly
-                          else faulty_transaction(site, fault_code))
-                if faulty is None:
-                    return None
-                transactions.append(faulty)
-                site.take(faulty)
-            draft = site.payment() if number < count else None
-            transaction = site.finish(draft) if draft else None
-            if transaction and len(transaction.encode()) <= room:
-                room -= len(transaction.encode())
-                transactions.append(transaction)
-                site.take(transaction)
+        for maker in makers:
+            transaction = maker(site)
+            if transaction is None and maker in faulty:
+                return None
+            if transaction is None or (len(transaction.encode()) > room and maker not in faulty):
+                continue
+            room -= len(transaction.encode())
+            transactions.append(transaction)
+            site.take(transaction)
         if not early:
             coinbase = self._coinbase(site, site.fees)
         return BlockDraft(site, parent, self._header(parent), [coinbase] + transactions,
                           subsidy.miner_limit(self.network, site.height, site.fees))
+
+    @staticmethod
+    def _payment(site: Site):
+        draft = site.payment()
+        return site.finish(draft) if draft else None
 
     def _payments_wanted(self, parent: Built) -> int:
         if parent.state is None:
@@ -368,10 +370,11 @@ def _coinbase_lock_time(draft) -> bool:
 
 def _coinbase_payload(draft) -> bool:
     height, payload = draft.height, draft.coinbase.payload
+    locked = encode_payload(height, finality_lock=bytes(132))
     draft.change_coinbase(payload=draft.rng.choice((
         b"", payload[:-1], payload + b"\x00", payload[:4] + b"\x02" + payload[5:],
         encode_payload(height, free=bytes(65)), payload[:4] + b"\x01" + payload[5:],
-        encode_payload(height, finality_lock=bytes(131)))))
+        encode_payload(height, finality_lock=bytes(131)), locked[:4] + b"\x02" + locked[5:])))
     return True
 
 
@@ -432,7 +435,7 @@ def _block_size(draft) -> bool:
 def _coinbase_height(draft) -> bool:
     height = draft.height
     wrong = draft.rng.choice((height - 1, height + 1, 2**32 - 1, 0))
-    draft.change_coinbase(payload=encode_payload(wrong, free=b"x"))
+    draft.change_coinbase(payload=u32(wrong) + draft.coinbase.payload[4:])
     return True
 
 
@@ -530,4 +533,14 @@ BLOCK_FAULTS = (
     ("coinbase-amount", _coinbase_amount),
 )
 
-HEADER_CODES = frozenset(code for code, _ in BLOCK_FAULTS if code.startswith("header-"))
+HEADER_FAULTS = [fault for fault in BLOCK_FAULTS if fault[0].startswith("header-")]
+
+# Of several faults these come first, since they replace the transactions, or last, since they
+# count bytes.
+_FIRST, _LAST = ("block-budget", "sig-encoding"), ("block-size",)
+
+
+def apply_together(draft, chosen) -> None:
+    """Several faults of one block, in an order in which they don't undo each other."""
+    for _, change in sorted(chosen, key=lambda fault: (fault[0] not in _FIRST, fault[0] in _LAST)):
+        change(draft)

@@ -300,8 +300,20 @@ def bad_count(site, draft, witness) -> bool:
 
 
 def bad_choice(site, draft, witness) -> bool:
-    return _change(site, witness, _with_role(site, draft, CHOICE, SELECTION),
-                   lambda item: site.rng.choice((b"", item + b"\x00", b"\xff", b"\x80")))
+    """Not one byte, a child that isn't there, or one child too many or too few."""
+    def none_of_these(item):
+        return site.rng.choice((b"", item + b"\x00", b"\xff", b"\x80"))
+
+    def other_count(item):
+        if len(item) != 1:
+            return b""
+        more, fewer = item[0] | item[0] + 1 & 0xFF, item[0] & item[0] - 1
+        return site.rng.choice((bytes([more]), bytes([fewer]), none_of_these(item)))
+
+    counts = _with_role(site, draft, SELECTION)
+    if counts and site.rng.random() < 0.7:
+        return _change(site, witness, counts, other_count)
+    return _change(site, witness, _with_role(site, draft, CHOICE, SELECTION), none_of_these)
 
 
 def bad_preimage(site, draft, witness) -> bool:
@@ -404,19 +416,34 @@ def faulty_transaction(site: Site, code: str):
     return site.finish(draft, witness)
 
 
+def neighbours(rng, faults: list) -> list:
+    """Two faults whose rules are close in the order, the later rule's first: it is done first, so
+    that the fault that must win isn't undone by it."""
+    at = rng.randrange(len(faults) - 1)
+    other = min(at + rng.choice((1, 1, 2)), len(faults) - 1)
+    return [faults[other], faults[at]]
+
+
 def doubly_faulty_transaction(site: Site):
     """Two or three faults at once: the order of the rules decides, so no code is aimed at."""
     rng = site.rng
-    wishes = list(WISHES.values())
-    draft = site.policy_payment(rng.choice(wishes)) or site.payment()
+    draft = site.policy_payment(rng.choice(list(WISHES.values()))) or site.payment()
     if draft is None:
         return None
-    for fault in rng.sample(list(DRAFT_FAULTS.values()), rng.choice((0, 1, 1, 2))):
-        fault(site, draft)
+    changes, spoils = list(DRAFT_FAULTS.values()), list(WITNESS_FAULTS.values())
+    changes, spoils = rng.choice((
+        (neighbours(rng, changes), []),
+        (neighbours(rng, changes), []),
+        ([], neighbours(rng, spoils)),
+        ([], neighbours(rng, spoils)),
+        (rng.sample(changes, rng.choice((0, 1, 2))), rng.sample(spoils, rng.choice((1, 2, 3)))),
+    ))
+    for change in changes:
+        change(site, draft)
     witness = site.witness(draft)
-    for fault in rng.sample(list(WITNESS_FAULTS.values()), rng.choice((1, 2, 2, 3))):
+    for spoil in spoils:
         if witness and all(witness):
-            fault(site, draft, witness)
+            spoil(site, draft, witness)
     return site.finish(draft, witness)
 
 

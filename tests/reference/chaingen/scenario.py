@@ -13,7 +13,6 @@ from rcref.body_rules import NOT_REMEMBERED
 from rcref.chain import Chain
 from rcref.codec import ParseError
 from rcref.header import HEADER_SIZE, parse_header
-from rcref.header_rules import RULES as HEADER_RULES
 from rcref.loose import judge_loose
 from rcref.network import REG, Network, bounds_broken
 from rcref.timelock import MEDIAN_BLOCKS
@@ -21,13 +20,14 @@ from rcref.trie import KEY_SIZES, width
 from rcref.verdict import OK, UNKNOWN_CODES
 
 from . import faults
-from .blocks import BLOCK_FAULTS, SMALL_LIMIT, Built, Builder, pad
+from .blocks import (BLOCK_FAULTS, HEADER_FAULTS, SMALL_LIMIT, Built, Builder, apply_together,
+                     pad)
 from .owners import make_owners
 
 CODES = tuple(sorted({code for code, _ in BLOCK_FAULTS} | set(faults.TRANSACTION_CODES)))
 # Drawn more often, since they apply in few places.
 SCARCE = ("block-size", "block-budget", "sig-encoding", "tx-twice", "policy-form", "policy-opcode")
-HEADER_CODES = tuple(code for code, _ in BLOCK_FAULTS if code in dict(HEADER_RULES))
+HEADER_CODES = tuple(code for code, _ in HEADER_FAULTS)
 # A block inside a branch is broken so that its header still passes and the body is kept.
 HIDDEN_CODES = tuple(sorted(
     {"block-state-root", "coinbase-height", "coinbase-lock", "coinbase-amount",
@@ -55,6 +55,9 @@ def random_network(rng, number: int) -> Network:
     return network
 
 
+LEAST_BLOCKS, MOST_BLOCKS = 10, 60     # offered in a scenario
+
+
 class Scenario:
     """Builds blocks, offers them to the reference, and writes down what it said."""
 
@@ -79,20 +82,25 @@ class Scenario:
     # --- the whole ---
 
     ACTIONS = (
-        (50, "extend"), (26, "break_block"), (5, "break_block_twice"), (12, "branch"),
-        (3, "damage"), (2, "offer_again"), (3, "build_on_broken"), (3, "header_first"),
-        (3, "break_header"),
+        (48, "extend"), (24, "break_block"), (14, "break_block_twice"), (12, "branch"),
+        (3, "rivals"), (3, "damage"), (2, "offer_again"), (3, "build_on_broken"),
+        (3, "header_first"), (3, "break_header"),
     )
+
+    LONG = ("branch", "rivals")      # offer up to 20 blocks at once
 
     def run(self) -> list:
         self._write(scenario=self.number, table=self.network.table.hex(),
                     genesis_id=self.network.genesis.id.hex(), network_id=self.network.id.hex())
-        wanted = self.rng.randint(10, 60)
+        wanted = self.rng.randint(LEAST_BLOCKS, MOST_BLOCKS - 1)
         weights, actions = zip(*self.ACTIONS)
         while self.blocks < wanted:
             if self.waiting and self.rng.random() < 0.3:
                 self.offer_waiting()
-            getattr(self, self.rng.choices(actions, weights)[0])()
+            action = self.rng.choices(actions, weights)[0]
+            if action in self.LONG and self.blocks > MOST_BLOCKS - 20:
+                action = "extend"
+            getattr(self, action)()
         self.end()
         return self.lines
 
@@ -106,7 +114,7 @@ class Scenario:
     # --- offering ---
 
     def _pass_time(self, header) -> None:
-        """The clock never goes back, and is often just late enough for the header."""
+        """The clock is often just late enough for the header."""
         least = header.time - self.network.future_limit
         self.clock = max(self.clock, least + self.rng.choice((0, 1, self.network.future_limit)))
 
@@ -223,7 +231,7 @@ class Scenario:
     def _draft_with(self, parent: Built, code: str):
         ways = [change for name, change in BLOCK_FAULTS if name == code]
         if code in faults.TRANSACTION_CODES and (not ways or self.rng.random() < 0.6):
-            draft = self.builder.draft(parent, fault_code=code)
+            draft = self.builder.draft(parent, [self._faulty(code)])
             if draft is not None:
                 self._set_clock(draft)
             return draft
@@ -231,26 +239,50 @@ class Scenario:
         self._set_clock(draft)
         return draft if ways and self.rng.choice(ways)(draft) else None
 
+    @staticmethod
+    def _faulty(code: str):
+        return lambda site: faults.faulty_transaction(site, code)
+
     def _set_clock(self, draft) -> None:
         self._pass_time(draft.header)
         draft.clock = self.clock
 
     def break_block_twice(self) -> None:
-        """Faults in several places: only the order of the rules tells the verdict."""
+        """Several faults in a block: only the order of the rules tells the verdict."""
         rng = self.rng
-        doubly = rng.random() < 0.6
-        draft = self.builder.draft(self.tip, doubly=doubly) or self.builder.draft(self.tip)
+        faulty, together = rng.choice((
+            ([], faults.neighbours(rng, BLOCK_FAULTS)),
+            ([], faults.neighbours(rng, BLOCK_FAULTS)),
+            ([], rng.sample(BLOCK_FAULTS, 2)),
+            ([faults.doubly_faulty_transaction], []),
+            ([faults.doubly_faulty_transaction], []),
+            ([self._faulty(code) for code in rng.choices(faults.TRANSACTION_CODES, k=2)], []),
+            ([self._faulty(rng.choice(faults.TRANSACTION_CODES))], [rng.choice(BLOCK_FAULTS)]),
+        ))
+        draft = self.builder.draft(self.tip, faulty) or self.builder.draft(self.tip)
         self._set_clock(draft)
-        for _, change in rng.sample(BLOCK_FAULTS, rng.choice((0, 1, 2)) if doubly else 2):
-            change(draft)
+        apply_together(draft, together)
         built = self.builder.built(draft, valid=False)
         self.offer_block(built.data, payments=built.payments)
 
     def break_header(self) -> None:
+        if self.rng.random() < 0.2:
+            self._break_past_and_future()
+            return
         built, code = self._broken(self.tip, [self.rng.choice(HEADER_CODES)])
         self.offer_header(built.header, code)
         if code == "header-time-future":
             self.waiting.append(built)
+
+    def _break_past_and_future(self) -> None:
+        """Not past the median, and yet in the future of a clock that went back."""
+        draft = self.builder.draft(self.tip)
+        draft.change_header(time=draft.parent.mtp)
+        built = self.builder.built(draft, valid=False)
+        clock = self.clock
+        self.clock = max(0, built.header.time - self.network.future_limit - 1)
+        self.offer_header(built.header, "header-time-past")
+        self.clock = clock
 
     def offer_waiting(self) -> None:
         """What came from the future is kept and offered when its time has come."""
@@ -294,11 +326,15 @@ class Scenario:
         draft = self.builder.draft(parent)
         draft.change_header(bits=self.network.limit_bits)    # nobody asks what is required
         self._set_clock(draft)
+        aim = "header-parent-invalid"
+        if self.rng.random() < 0.5:
+            aim = ""
+            apply_together(draft, [self.rng.choice(HEADER_FAULTS)])
         built = self.builder.built(draft, valid=False)
         if self.rng.random() < 0.5:
-            self.offer_header(built.header, "header-parent-invalid")
+            self.offer_header(built.header, aim)
         else:
-            self.offer_block(built.data, "header-parent-invalid")
+            self.offer_block(built.data, aim)
 
     # --- branches ---
 
@@ -311,16 +347,40 @@ class Scenario:
         branch = []
         for at in range(length):
             parent = branch[-1] if branch else base
-            if at == rotten_at:
-                codes = rng.sample(HIDDEN_CODES, len(HIDDEN_CODES))
-                branch.append(self._broken(parent, codes)[0])
-            elif parent.state is None:
-                branch.append(self.builder.built(self.builder.draft(parent), valid=False))
-            else:
-                branch.append(self._build(parent))
+            rotten = at == rotten_at or parent.state is None
+            branch.append(self._hidden(parent) if rotten else self._build(parent))
         for built in branch:
             self._pass_time(built.header)
         rng.choice((self._in_order, self._in_order, self._headers_first, self._shuffled))(branch)
+
+    def rivals(self) -> None:
+        """Rival branches on a block whose body comes last: all connect in one event."""
+        rng = self.rng
+        trunk = self._build(self.tip)
+        lengths = rng.choice(((1, 1), (2, 2), (1, 2), (1, 1, 1), (3, 1, 3)))
+        branches = []
+        for length in lengths:
+            branch, parent = [], trunk
+            for _ in range(length):
+                if rng.random() < 0.15 or parent.state is None:
+                    built = self._hidden(parent)
+                else:
+                    built = self._build(parent)
+                branch.append(built)
+                parent = built
+            branches.append(branch)
+        blocks = [built for branch in branches for built in branch]
+        for built in [trunk] + blocks:
+            self._pass_time(built.header)
+            self.offer_header(built.header)
+        rng.shuffle(blocks)
+        self._in_order(blocks + [trunk])
+
+    def _hidden(self, parent: Built) -> Built:
+        """A block that only its judge in the parent's state refuses, or one on such a block."""
+        if parent.state is None:
+            return self.builder.built(self.builder.draft(parent), valid=False)
+        return self._broken(parent, self.rng.sample(HIDDEN_CODES, len(HIDDEN_CODES)))[0]
 
     def _fork_point(self):
         """A valid block, the tip's ancestor or not, and how many blocks the tip is above it."""
@@ -361,7 +421,7 @@ class Scenario:
             supply=state.supply(), treasury=state.treasury(),
             proofs=[self._proof() for _ in range(8)],
             inclusions=self._inclusions(),
-            mempool_txs=[self._loose() for _ in range(14)])
+            mempool_txs=[self._loose() for _ in range(16)])
 
     def _question(self) -> proof.Question:
         """About an owner, a coin, nobody, a whole namespace or any short prefix."""
@@ -406,7 +466,7 @@ class Scenario:
     def _loose_data(self, site):
         """(bytes, the verdict aimed at or "")."""
         rng = self.rng
-        kind = rng.choice(("valid", "valid", "fault", "fault", "fault", "twice", "form"))
+        kind = rng.choice(("valid", "valid", "fault", "fault", "twice", "twice", "form"))
         draft = site.payment()
         if kind == "form" or draft is None:
             whole = faults.loose_coinbase(site) if draft is None else site.finish(draft)
