@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,22 +55,24 @@ static void command_line(const struct devnet *net, unsigned i, unsigned d, struc
 	args->list[args->n] = NULL;
 }
 
-static _Noreturn void become(const struct arguments *args, const char *log)
+/* Writes errno to report if it can't; the pipe closes by itself when it can. */
+static _Noreturn void become(const struct arguments *args, const char *log, int report)
 {
 	int null = open("/dev/null", O_RDONLY);
 	int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0640);
 	sigset_t none;
 
-	if (null < 0 || out < 0)
-		_exit(126);
 	dup2(null, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
-	closefrom(STDERR_FILENO + 1);
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	execv(args->list[0], args->list);
+	if (null >= 0 && out >= 0)
+		execv(args->list[0], args->list);
+	if (write(report, &errno, sizeof(errno)) < 0)
+		_exit(126);
 	_exit(127);
 }
 
@@ -81,20 +84,33 @@ int devnet_start(struct devnet *net, unsigned i, unsigned d, struct rc_error *er
 	RC_AUTOFREE char *state = rc_asprintf("%s/%s", node->datadir, devnet_daemons[d]);
 	struct arguments args = {.n = 0};
 	int err = rc_dir_make(run, 0755, error);
+	int report[2], code = 0;
 	pid_t pid;
 
 	if (!err)
 		err = rc_dir_make(state, 0700, error);
 	if (err < 0)
 		return err;
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return rc_error_errno(error, "starting %s", devnet_daemons[d]);
 	command_line(net, i, d, &args);
 	pid = fork();
 	if (pid == 0)
-		become(&args, log);
+		become(&args, log, report[1]);
+	/* Until the pipe closes the process is not yet the daemon, and would look like a stranger.
+	 */
+	close(report[1]);
+	if (pid > 0 && read(report[0], &code, sizeof(code)) == sizeof(code)) {
+		errno = code;
+		err = rc_error_errno(error, "starting %s", args.list[0]);
+	}
+	close(report[0]);
 	for (unsigned a = 0; a < args.n; a++)
 		free(args.list[a]);
 	if (pid < 0)
 		return rc_error_errno(error, "starting %s", devnet_daemons[d]);
+	if (err < 0)
+		return err;
 	node->pids[d] = pid;
 	return RC_OK;
 }
