@@ -2,6 +2,7 @@
 #include "daemons/chaind/connect.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,15 +245,18 @@ static enum judgement judge(struct pipe_block *b, enum rc_verdict *ret_verdict)
 static void fail(struct connector *c, struct pipe_block *b, enum rc_verdict verdict)
 {
 	struct block_node *node = b->node;
-	char hex[RC_ID_HEX];
 	bool witness = b->check_verdict == RC_VERDICT_OK && verdict != RC_V_BLOCK_STATE_ROOT;
+	uint32_t tx = witness ? b->finding.tx_index : b->result.bad_tx;
+	char hex[RC_ID_HEX], where[64] = "";
 
+	if (verdict != RC_V_BLOCK_STATE_ROOT && tx < b->body->block.n_txs)
+		snprintf(where, sizeof(where), "; transaction %u, input %u", tx,
+			 witness ? b->finding.input : b->result.bad_input);
 	rc_log(RC_LOG_WARNING,
-	       "block %s at height %u is invalid: %s (%s; transaction %u, input %u); it and what "
-	       "builds on it are not followed",
+	       "block %s at height %u is invalid: %s (%s%s); it and what builds on it are not "
+	       "followed",
 	       rc_block_id_hex(hex, &node->id), node_height(node), rc_verdict_name(verdict),
-	       rc_verdict_words(verdict), witness ? b->finding.tx_index : b->result.bad_tx,
-	       witness ? b->finding.input : b->result.bad_input);
+	       rc_verdict_words(verdict), where);
 	rc_metric_add(c->metrics, METRIC_BLOCKS_INVALID, 1);
 	connect_drop_from(c, b);
 	chain_set_failed(c->chain, node, verdict);
@@ -321,8 +325,13 @@ static void commit_answered(void *arg, const struct rc_reply *reply, const struc
 		session_lost(c, "commit", reply);
 		return;
 	}
-	connect_set_durable(c, &tip->durable);
-	settle(c, node);
+	/* Several answers may come in another order than was asked: a later block's says all. */
+	if (!chain_is_active(c->chain, node)) {
+		connect_set_durable(c, &tip->durable);
+		settle(c, node);
+	} else if (tip->durable.known && tip->durable.height > c->durable_height) {
+		connect_set_durable(c, &tip->durable);
+	}
 	c->ops.changed(c->arg);
 	connect_step(c);
 }

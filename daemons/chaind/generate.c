@@ -63,7 +63,8 @@ static void job_end(struct generator *g, struct generate_job *job, int err, cons
 static void put_coinbase(struct generator *g, const struct generate_job *job, uint32_t height,
 			 rc_amount amount, struct rc_buf *buf)
 {
-	struct rc_coinbase coinbase = {.height = height};
+	uint8_t unique[8];
+	struct rc_coinbase coinbase = {.height = height, .free = {unique, sizeof(unique)}};
 	struct rc_buf payload = RC_BUF_INIT;
 	struct rc_tx_out out = {.amount = amount};
 	struct rc_tx tx = {
@@ -73,7 +74,8 @@ static void put_coinbase(struct generator *g, const struct generate_job *job, ui
 		.outputs = &out,
 	};
 
-	(void)g;
+	/* Never the same block twice: an operator may have called that one invalid. */
+	rc_random_fill(g->chaind->random, unique, sizeof(unique));
 	rc_lock_decode(job->lock, job->lock_len, &out.lock);
 	if (out.lock.kind == RC_LOCK_DATA)
 		out.amount = 0;

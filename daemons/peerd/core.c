@@ -264,6 +264,8 @@ void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event)
 	sync_chain_best(core, &event->tip);
 	serve_block_stored(core, &event->tip.id);
 	relay_chain_tip(core);
+	if (event->reorganised)
+		relay_reorganised(core);
 	if (event->header.len != RC_HEADER_SIZE)
 		announce_block(core, &event->tip.id, NULL);
 	else if (core_in_download(core))

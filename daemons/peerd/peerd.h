@@ -271,6 +271,8 @@ struct peerd {
 	struct seen recent_txs; /* judged lately: not asked for again */
 	struct own_tx *own_txs;
 	struct timer own_timer;
+	struct timer pool_timer;
+	unsigned pool_rounds; /* that the pool is still to be told in */
 	uint64_t pool_min_fee;
 	struct timer fee_timer;
 	uint64_t hash_k0, hash_k1;
@@ -439,6 +441,8 @@ void relay_on_notfound(struct peer *peer, uint8_t kind, const uint8_t id[32]);
 void relay_on_feefilter(struct peer *peer, const void *m);
 void relay_chain_tx(struct peerd *core, const struct rc_tx_event *event);
 void relay_chain_tip(struct peerd *core);
+/* Undone blocks gave transactions back to the pool: peers may not know them. */
+void relay_reorganised(struct peerd *core);
 void relay_chain_tx_removed(struct peerd *core, const struct rc_tx_event *event);
 
 #endif

@@ -10,7 +10,7 @@
 #include "consensus/proof.h"
 #include "daemons/utxod/ledger.h"
 
-#define BLOCKS	160
+#define BLOCKS 160
 /* The builder is never so far ahead that it gets BUSY in earnest. */
 #define TRIES 100000
 

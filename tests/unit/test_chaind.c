@@ -1,0 +1,386 @@
+/* chaind as a whole over a utxod in the same process: mining, paying, reorganising, dying. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "chaind_node.h"
+#include "rc_test.h"
+
+static void assert_same_state(struct test_node *a, struct test_node *b)
+{
+	struct rc_block_id id_a, id_b;
+	struct rc_hash root_a, root_b;
+
+	fake_utxod_tip(a->utxod, &id_a);
+	fake_utxod_tip(b->utxod, &id_b);
+	assert_memory_equal(&id_a, &id_b, sizeof(id_a));
+	fake_utxod_root(a->utxod, &root_a);
+	fake_utxod_root(b->utxod, &root_b);
+	assert_memory_equal(&root_a, &root_b, sizeof(root_a));
+}
+
+static void test_mine_and_restart(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_block_id tip;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 30);
+	assert_int_equal(node_tip_height(&n), 30);
+	assert_int_equal(fake_utxod_height(n.utxod), 30);
+	tip = node_tip(&n)->id;
+	node_stop_chaind(&n);
+	node_start_chaind(&n);
+	node_wait_height(&n, 30);
+	assert_true(rc_block_id_eq(&node_tip(&n)->id, &tip));
+	node_generate(&n, 5);
+	assert_int_equal(fake_utxod_height(n.utxod), 35);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+static void test_pay(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_outpoint outpoint, second;
+	struct rc_coin coin, made;
+	struct rc_buf raw = RC_BUF_INIT, child = RC_BUF_INIT;
+	struct admit_result result;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 2, &raw);
+
+	/* A signature that isn't. */
+	raw.data[raw.len - 1] ^= 1;
+	assert_int_equal(node_submit_tx(&n, &raw, 7, &result), RC_V_SIG_INVALID);
+	assert_int_equal(result.class, RC_CLASS_INVALID);
+	assert_true(admit_knows(&n.chaind->admit, &result.wtxid));
+	raw.data[raw.len - 1] ^= 1;
+
+	/* A child before its parent waits for it. */
+	node_output(&raw, 0, 13, &second, &made);
+	node_pay(&n, &second, &made, 1000, 1, &child);
+	assert_int_equal(node_submit_tx(&n, &child, 7, &result), RC_V_TX_INPUT_MISSING);
+	assert_int_equal(result.class, RC_CLASS_UNKNOWN);
+	assert_true(result.orphan);
+	assert_int_equal(result.n_missing, 1);
+	assert_memory_equal(&result.missing[0], &second.txid, 32);
+
+	assert_int_equal(node_submit_tx(&n, &raw, 0, &result), RC_VERDICT_OK);
+	assert_int_equal(result.fee, 10000);
+	node_wait_idle(&n);
+	assert_int_equal(n.chaind->pool.count, 2);
+	assert_int_equal(orphans_count(&n.chaind->orphans), 0);
+	assert_int_equal(node_submit_tx(&n, &raw, 0, &result), RC_VERDICT_OK);
+	assert_true(result.duplicate);
+	assert_true(mempool_consistent(&n.chaind->pool));
+
+	/* The journal brings both back. */
+	node_stop_chaind(&n);
+	node_start_chaind(&n);
+	node_wait_height(&n, 12);
+	node_wait_idle(&n);
+	assert_int_equal(n.chaind->pool.count, 2);
+
+	node_generate(&n, 1);
+	node_wait_idle(&n);
+	assert_int_equal(n.chaind->pool.count, 0);
+	assert_int_equal(node_tip(&n)->n_txs, 3);
+	assert_int_equal(node_submit_tx(&n, &raw, 0, &result), RC_V_TX_INPUT_MISSING);
+
+	/* Not mature yet: it can't be told yet. */
+	node_coinbase(&n, 13, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
+	assert_int_equal(node_submit_tx(&n, &raw, 0, &result), RC_V_TX_INPUT_IMMATURE);
+	assert_int_equal(result.class, RC_CLASS_UNKNOWN);
+	rc_buf_done(&raw);
+	rc_buf_done(&child);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+/* Two branches of depth and depth + 1 above block 15; the longer one wins, and what only the
+ * shorter one had is back in the pool. */
+static void reorganise(uint32_t depth, size_t stack)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf raw = RC_BUF_INIT;
+	struct rc_block_id old_tip;
+	unsigned commits, largest;
+
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	fake_utxod_set_stack(a.utxod, stack);
+	node_generate(&a, 15);
+	node_feed(&b, &a, 0);
+	node_wait_height(&b, 15);
+	node_coinbase(&a, 1, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 1, &raw);
+	assert_int_equal(node_submit_tx(&a, &raw, 0, NULL), RC_VERDICT_OK);
+	node_generate(&a, depth);
+	assert_int_equal(a.chaind->pool.count, 0);
+	node_generate(&b, depth);
+	old_tip = node_tip(&a)->id;
+
+	/* Equal work: the first one stays. */
+	node_feed(&a, &b, 15);
+	node_wait_idle(&a);
+	assert_true(rc_block_id_eq(&node_tip(&a)->id, &old_tip));
+	node_generate(&b, 1);
+	node_feed(&a, &b, 15 + depth);
+	node_wait_height(&a, 16 + depth);
+	node_wait_idle(&a);
+	assert_same_state(&a, &b);
+	assert_int_equal(a.chaind->pool.count, 1);
+	assert_true(mempool_consistent(&a.chaind->pool));
+	commits = fake_utxod_commits(a.utxod, &largest);
+	assert_true(commits > 0);
+	if (stack > depth)
+		assert_int_equal(largest, depth + 1); /* undo and branch in one record */
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_REORGS), 1);
+
+	/* The other way round, with a transaction mined on both. */
+	node_generate(&a, 1);
+	assert_int_equal(a.chaind->pool.count, 0);
+	node_feed(&b, &a, 16 + depth);
+	node_wait_height(&b, 17 + depth);
+	assert_same_state(&a, &b);
+	rc_buf_done(&raw);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
+static void test_reorganise_1(void **state)
+{
+	(void)state;
+	reorganise(1, 1000);
+}
+
+static void test_reorganise_6(void **state)
+{
+	(void)state;
+	reorganise(6, 1000);
+}
+
+static void test_reorganise_100(void **state)
+{
+	(void)state;
+	reorganise(100, 1000);
+}
+
+static void test_reorganise_in_parts(void **state)
+{
+	(void)state;
+	reorganise(40, 8);
+}
+
+/* A longer branch whose last block is wrong: the old tip stays, or comes back. */
+static void test_invalid_branch(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_buf raw = RC_BUF_INIT;
+	struct rc_block_id old_tip, bad;
+	struct rc_header header;
+	struct rc_u256 target;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	node_generate(&a, 5);
+	node_feed(&b, &a, 0);
+	node_wait_height(&b, 5);
+	node_generate(&a, 3);
+	node_generate(&b, 4);
+	old_tip = node_tip(&a)->id;
+	/* The last one of b, with another state root, mined again. */
+	node_body(&b, node_tip(&b), &raw);
+	rc_header_decode(raw.data, &header);
+	header.state_root.b[0] ^= 1;
+	assert_true(rc_bits_target(header.bits, &target));
+	do {
+		header.nonce++;
+		rc_header_encode(&header, raw.data);
+		rc_header_id(raw.data, &bad);
+	} while (!rc_pow_holds(&bad, &target));
+	for (uint32_t h = 6; h <= 8; h++) {
+		struct rc_buf body = RC_BUF_INIT;
+
+		node_body(&b, chain_at(&b.chaind->chain, h), &body);
+		assert_int_equal(node_submit_block(&a, &body, false), RC_VERDICT_OK);
+		rc_buf_done(&body);
+	}
+	assert_int_equal(node_submit_block(&a, &raw, true), RC_V_BLOCK_STATE_ROOT);
+	node_wait_idle(&a);
+	assert_true(rc_block_id_eq(&node_tip(&a)->id, &old_tip));
+	assert_int_equal(fake_utxod_height(a.utxod), 8);
+	/* Remembered, also over a restart. */
+	assert_int_equal(node_submit_block(&a, &raw, true), RC_V_BLOCK_STATE_ROOT);
+	node_stop_chaind(&a);
+	node_start_chaind(&a);
+	node_wait_height(&a, 8);
+	assert_int_equal(node_submit_block(&a, &raw, true), RC_V_BLOCK_STATE_ROOT);
+	/* A damaged body is its sender's fault alone. */
+	rc_buf_clear(&raw);
+	node_body(&b, node_tip(&b), &raw);
+	raw.data[raw.len - 1] ^= 1;
+	assert_int_equal(node_submit_block(&a, &raw, true), RC_V_BLOCK_ROOT_MISMATCH);
+	raw.data[raw.len - 1] ^= 1;
+	assert_int_equal(node_submit_block(&a, &raw, true), RC_VERDICT_OK);
+	node_wait_idle(&a);
+	assert_same_state(&a, &b);
+	rc_buf_done(&raw);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
+static void test_invalidate(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a;
+	struct rc_hash before, after;
+	struct block_node *tip;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_generate(&a, 20);
+	tip = node_tip(&a);
+	fake_utxod_root(a.utxod, &before);
+	chaind_veto(a.chaind, chain_at(&a.chaind->chain, 11));
+	node_wait_height(&a, 10);
+	node_wait_idle(&a);
+	assert_int_equal(fake_utxod_height(a.utxod), 10);
+	node_generate(&a, 2);
+	chaind_reconsider(a.chaind, tip);
+	node_wait_height(&a, 20);
+	node_wait_idle(&a);
+	assert_ptr_equal(node_tip(&a), tip);
+	fake_utxod_root(a.utxod, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	node_free(&a);
+	rc_loop_free(loop);
+}
+
+/* utxod's committed tip is a block this store doesn't have: back to one that it has. */
+static void test_unknown_tip(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a;
+	char moved[80];
+	RC_AUTOFREE char *command = NULL;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_generate(&a, 12);
+	node_stop_chaind(&a);
+	snprintf(moved, sizeof(moved), "%s.saved", a.dir);
+	command = rc_asprintf("cp -r %s %s", a.dir, moved);
+	assert_int_equal(system(command), 0);
+	node_start_chaind(&a);
+	node_wait_height(&a, 12);
+	node_generate(&a, 30);
+	node_stop_chaind(&a);
+	free(command);
+	command = rc_asprintf("rm -rf %s && mv %s %s", a.dir, moved, a.dir);
+	assert_int_equal(system(command), 0);
+	node_start_chaind(&a);
+	node_wait_idle(&a);
+	assert_int_equal(node_tip_height(&a), 12);
+	assert_int_equal(fake_utxod_height(a.utxod), 12);
+	node_generate(&a, 1);
+	node_free(&a);
+	rc_loop_free(loop);
+}
+
+/* utxod dies at every n-th request of a run with a reorganisation, losing what a power cut may
+ * take; it comes back, and the node ends where one that was never disturbed is. */
+struct crash {
+	struct fake_utxod *utxod;
+	unsigned at;
+	bool due;
+	bool refuse;
+};
+
+static bool crash_at(void *arg, const char *name)
+{
+	struct crash *crash = arg;
+
+	(void)name;
+	if (fake_utxod_requests(crash->utxod) != crash->at)
+		return false;
+	crash->due = !crash->refuse;
+	return true;
+}
+
+static void crash_run(struct rc_loop *loop, struct test_node *source, struct test_node *rival,
+		      unsigned at, bool refuse, bool *ret_reached)
+{
+	struct test_node n;
+	struct crash crash = {.at = at, .refuse = refuse};
+	int64_t end = rc_mono_us(&rc_clock_system) + 30000000;
+
+	node_init(&n, loop, "n");
+	crash.utxod = n.utxod;
+	fake_utxod_on_request(n.utxod, crash_at, &crash);
+	node_feed(&n, rival, 0);
+	node_feed(&n, source, 0);
+	while (node_tip(&n)->header.height != node_tip_height(source) ||
+	       !rc_block_id_eq(&node_tip(&n)->id, &node_tip(source)->id)) {
+		if (crash.due) {
+			crash.due = false;
+			fake_utxod_restart(n.utxod, fake_utxod_height(n.utxod));
+		}
+		if (rc_mono_us(&rc_clock_system) > end)
+			fail_msg("stuck after a crash at request %u", at);
+		rc_loop_turn(loop, 20000);
+	}
+	assert_same_state(&n, source);
+	*ret_reached = fake_utxod_requests(n.utxod) > at;
+	node_free(&n);
+}
+
+static void test_utxod_dies(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node source, rival;
+	bool reached = true;
+	unsigned n = 0;
+
+	(void)state;
+	node_init(&source, loop, "s");
+	node_init(&rival, loop, "r");
+	node_generate(&source, 3);
+	node_feed(&rival, &source, 0);
+	node_wait_height(&rival, 3);
+	node_generate(&rival, 3);
+	node_generate(&source, 5);
+	for (unsigned at = 1; reached && at < 200; at += 1, n++)
+		crash_run(loop, &source, &rival, at, at % 2, &reached);
+	assert_true(n > 20);
+	node_free(&source);
+	node_free(&rival);
+	rc_loop_free(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mine_and_restart), cmocka_unit_test(test_pay),
+		cmocka_unit_test(test_reorganise_1),	 cmocka_unit_test(test_reorganise_6),
+		cmocka_unit_test(test_reorganise_100),	 cmocka_unit_test(test_reorganise_in_parts),
+		cmocka_unit_test(test_invalid_branch),	 cmocka_unit_test(test_invalidate),
+		cmocka_unit_test(test_unknown_tip),	 cmocka_unit_test(test_utxod_dies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
