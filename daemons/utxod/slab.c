@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 
@@ -26,6 +27,8 @@ void slab_done(struct slab *slab)
 		slab->chunks = c->next;
 		free(c);
 	}
+	for (unsigned i = 0; i < SLAB_CLASSES; i++)
+		free(slab->free[i].block);
 	pthread_mutex_destroy(&slab->lock);
 }
 
@@ -60,26 +63,59 @@ static void *carve(struct slab *slab, size_t size)
 void *slab_get(struct slab *slab, size_t size)
 {
 	size_t class = class_of(size);
-	void **block;
+	struct slab_stack *stack = &slab->free[class - 1];
+	void *block;
 
 	pthread_mutex_lock(&slab->lock);
-	block = slab->free[class - 1];
-	if (block)
-		slab->free[class - 1] = *block;
-	else
-		block = carve(slab, class * SLAB_STEP);
+	block = stack->n ? stack->block[--stack->n] : carve(slab, class * SLAB_STEP);
 	pthread_mutex_unlock(&slab->lock);
-	atomic_fetch_add(&slab->live, class * SLAB_STEP);
+	atomic_fetch_add_explicit(&slab->live, class * SLAB_STEP, memory_order_relaxed);
 	return block;
 }
 
 void slab_put(struct slab *slab, void *block, size_t size)
 {
 	size_t class = class_of(size);
+	struct slab_stack *stack = &slab->free[class - 1];
 
-	atomic_fetch_sub(&slab->live, class * SLAB_STEP);
+	atomic_fetch_sub_explicit(&slab->live, class * SLAB_STEP, memory_order_relaxed);
 	pthread_mutex_lock(&slab->lock);
-	*(void **)block = slab->free[class - 1];
-	slab->free[class - 1] = block;
+	if (stack->n == stack->cap) {
+		stack->cap = stack->cap ? 2 * stack->cap : 64;
+		stack->block = rc_realloc_array(stack->block, stack->cap, sizeof(void *));
+	}
+	stack->block[stack->n++] = block;
 	pthread_mutex_unlock(&slab->lock);
+}
+
+void *slab_local_get(struct slab_local *local, size_t size)
+{
+	size_t class = class_of(size);
+	struct slab *slab = local->slab;
+	struct slab_stack *stack = &slab->free[class - 1];
+	unsigned n = local->class[class - 1].n;
+	void **block = local->class[class - 1].block;
+
+	if (!n) {
+		pthread_mutex_lock(&slab->lock);
+		while (n < SLAB_TAKE)
+			block[n++] = stack->n ? stack->block[--stack->n]
+					      : carve(slab, class * SLAB_STEP);
+		pthread_mutex_unlock(&slab->lock);
+		atomic_fetch_add(&slab->live, SLAB_TAKE * class * SLAB_STEP);
+	}
+	local->class[class - 1].n = --n;
+	/* The next one is fetched for writing meanwhile. */
+	for (size_t at = 0; n && at < class * SLAB_STEP; at += SLAB_STEP)
+		__builtin_prefetch((char *)block[n - 1] + at, 1);
+	return block[n];
+}
+
+void slab_local_done(struct slab_local *local)
+{
+	for (size_t class = 1; class <= SLAB_CLASSES; class ++)
+		while (local->class[class - 1].n)
+			slab_put(local->slab,
+				 local->class[class - 1].block[--local->class[class - 1].n],
+				 class * SLAB_STEP);
 }
