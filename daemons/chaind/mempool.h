@@ -70,6 +70,7 @@ struct pool_facts {
 	uint32_t min_height; /* the first block its relative locks and maturities allow */
 	uint32_t coins_to;   /* greatest height of the coins of the state that it spends */
 	bool local;	     /* a person's: synced in the journal */
+	uint64_t told;	     /* when peers were told of it last */
 };
 
 struct pool_tx {

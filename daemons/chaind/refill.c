@@ -140,7 +140,8 @@ static void read_done(void *arg, struct rc_buf *buf)
 
 static void submit_of_body(struct refill *refill)
 {
-	struct admit_options options = {.again = true};
+	/* They were not in the pool: peers are told of them again. */
+	struct admit_options options = {0};
 
 	while (refill->body && refill->out < OUT_MAX) {
 		const struct rc_tx *tx;

@@ -13,6 +13,8 @@
 #define CONFIRMED_MAX 50000
 /* Leases of transactions: beyond, the oldest end. */
 #define TX_LEASES_MAX 50000
+/* A person's transaction is announced again in so many seconds until a block has it. */
+#define TELL_AGAIN_SECONDS 600
 
 struct tx_lease {
 	UT_hash_handle hh;
@@ -241,6 +243,18 @@ static void compact(struct chaind *chaind)
 	journal_compact(chaind->journal, &records);
 }
 
+static void tell_again(struct chaind *chaind, uint64_t now)
+{
+	for (struct pool_tx *tx = chaind->pool.oldest; tx; tx = tx->newer) {
+		uint64_t since = tx->facts.told ? tx->facts.told : tx->facts.time;
+
+		if (!tx->facts.local || since + TELL_AGAIN_SECONDS > now)
+			continue;
+		tx->facts.told = now;
+		event_tx(chaind, tx, "again");
+	}
+}
+
 void chaind_pool_maintain(struct chaind *chaind)
 {
 	uint64_t now = chaind_now(chaind);
@@ -249,6 +263,7 @@ void chaind_pool_maintain(struct chaind *chaind)
 
 	if (n)
 		rc_log(RC_LOG_INFO, "%zu transactions expired", n);
+	tell_again(chaind, now);
 	orphans_expire(&chaind->orphans, now);
 	rc_metric_set(chaind->metrics, METRIC_POOL_ORPHANS,
 		      (int64_t)orphans_count(&chaind->orphans));
