@@ -4,6 +4,7 @@
 set -eu
 bin=${1:-build/bin}
 net="$bin/rusty-devnet"
+port=${DEVNET_PORT:-17440} # of the first node, if that one is taken
 start=$SECONDS
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -31,7 +32,7 @@ wallet() { # node, name, arguments
 }
 
 say "Three full nodes, each with its own daemons, state and encrypted links"
-"$net" up
+"$net" --base-port "$port" up
 home=$(dir)
 
 say "A wallet for Alice; rusty-miner finds 12 blocks for her on node1 (a reward can be spent after 10)"
@@ -71,7 +72,7 @@ cat <<MSG
   look:   $net status
           $net exec node2 rusty-cli getblockchaininfo        (rusty-cli help lists the methods)
           $net exec node1 rusty-cli -getinfo
-          curl http://127.0.0.1:17442/metrics                (node1; /livez /readyz too)
+          curl http://127.0.0.1:$((port + 2))/metrics                (node1; /livez /readyz too)
           less $home/node1/chaind.log
   pay:    $net exec node1 rusty-wallet balance --network reg --wallet $home/alice.wallet
           (the passphrase is: devnet)

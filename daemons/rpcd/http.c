@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -35,7 +36,8 @@ struct front {
 	size_t n_listeners;
 	struct rc_source *kick; /* runs listeners after a resume */
 	struct rc_source *delay_timer;
-	struct request *delayed; /* wrong passwords, the next due first */
+	struct request *requests; /* all */
+	struct request *delayed;  /* wrong passwords, the next due first */
 	size_t n_delayed;
 	size_t in_flight, in_flight_max;
 	size_t body_max, bodies; /* bytes */
@@ -63,6 +65,7 @@ struct request {
 	const char *plain; /* a refusal's text instead of JSON */
 	struct request *next_delayed;
 	int64_t due_us;
+	struct request *prev, *next; /* of all */
 };
 
 static void listener_run(struct listener *listener);
@@ -142,6 +145,7 @@ static void request_free(struct request *r)
 {
 	release_body(r);
 	rc_buf_done(&r->answer.body);
+	DL_DELETE(r->front->requests, r);
 	free(r);
 }
 
@@ -330,6 +334,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 		r->front = listener->front;
 		r->listener = listener;
 		r->connection = connection;
+		DL_APPEND(r->front->requests, r);
 		*state = r;
 		look_at_headers(r, url, method);
 		/* A refusal now, before the body, closes the connection; else go on to the body. */
@@ -494,9 +499,17 @@ size_t front_in_flight(const struct front *front)
 
 void front_close(struct front *front)
 {
+	struct request *r;
+
 	if (!front)
 		return;
+	/* libmicrohttpd wants nobody asleep when it ends; who still waits sees his connection end.
+	 */
+	DL_FOREACH (front->requests, r)
+		if (r->suspended)
+			resume(r);
 	for (size_t i = 0; i < front->n_listeners; i++) {
+		MHD_run(front->listeners[i].mhd);
 		rc_source_free(front->listeners[i].source);
 		rc_source_free(front->listeners[i].timer);
 		MHD_stop_daemon(front->listeners[i].mhd);

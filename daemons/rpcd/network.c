@@ -275,7 +275,8 @@ static bool check_word(struct rpc_call *call, const struct rpc_arg *arg, const c
 static void fail_or_done(struct rpc_call *call, const struct rc_reply *why, int exists, int absent)
 {
 	if (why->err == RC_EEXIST || why->err == RC_ENOENT)
-		rpc_call_fail(call, why->err == RC_EEXIST ? exists : absent, "%s",
+		rpc_call_fail(call, why->err == RC_EEXIST ? exists : absent, "%s: %s",
+			      call->method->name,
 			      why->text && *why->text ? why->text : rc_err_text(why->err));
 	else if (why->err)
 		call_fail_reply(call, why);

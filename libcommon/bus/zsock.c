@@ -10,6 +10,7 @@
 
 #include <zmq.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 /* Messages taken in one turn of the loop: a millisecond or two of small ones. */
@@ -212,7 +213,10 @@ static int open_monitor(struct rc_zsock *zsock, struct rc_error *error)
 	char endpoint[64];
 	int err;
 
-	snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%p", (void *)zsock);
+	/* libzmq frees a name some time after its socket is closed; an address is used again
+	 * sooner. */
+	snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%016llx",
+		 (unsigned long long)rc_random_u64(&rc_random_system));
 	if (zmq_socket_monitor(zsock->socket, endpoint,
 			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0)
 		return zmq_error(error, "watching", endpoint);

@@ -32,6 +32,7 @@ struct rc_jsonrpc {
 	struct rc_http *http;
 	char *authorization; /* NULL: none is needed */
 	char *cookie_path;   /* read again after a 401: rpcd renews the cookie when it starts */
+	bool from_url;	     /* the credential is the URL's: the cookie doesn't replace it */
 	uint32_t timeout_ms;
 	uint32_t retry_ms;
 	size_t answer_max;
@@ -157,6 +158,7 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 	if (at) {
 		*at = '\0';
 		set_credential(client, rest, strlen(rest));
+		client->from_url = true;
 		rc_wipe(rest, (size_t)(at - rest));
 		rest = at + 1;
 	}
@@ -364,8 +366,8 @@ static int call_once(struct rc_jsonrpc *client, const char *body, json_t **ret_r
 				   &answer, error);
 		if (err < 0)
 			return err;
-		if (answer.status != 401 || attempt || access(client->cookie_path, R_OK) ||
-		    read_cookie(client, NULL) < 0)
+		if (answer.status != 401 || attempt || client->from_url ||
+		    access(client->cookie_path, R_OK) || read_cookie(client, NULL) < 0)
 			break;
 		rc_buf_done(&answer.body);
 	}

@@ -23,42 +23,44 @@
 #define SOURCE_OWN     (UINT32_C(1) << 31)
 #define SOURCE_MISSING UINT32_MAX
 
-/* An input to sort by its outpoint: the first bytes settle nearly all comparisons. */
+/* Something to sort by an outpoint or a txid (index 0): the first bytes settle nearly all
+ * comparisons without a look elsewhere. */
 struct sort_item {
 	uint64_t prefix;
-	const struct rc_outpoint *outpoint;
-	uint32_t number; /* of the input, among all of the block */
+	const struct rc_txid *txid;
+	uint32_t index;
+	uint32_t number; /* of the input among all of the block, or of the transaction */
 };
 
-static int by_prefix(const void *a, const void *b)
+static struct sort_item sort_item_of(const struct rc_txid *txid, uint32_t index, uint32_t number)
+{
+	return (struct sort_item){rc_get_be64(txid->b), txid, index, number};
+}
+
+static int by_outpoint(const void *a, const void *b)
 {
 	const struct sort_item *x = a, *y = b;
+	int by_txid;
 
 	if (x->prefix != y->prefix)
 		return x->prefix < y->prefix ? -1 : 1;
-	return rc_outpoint_cmp(x->outpoint, y->outpoint);
-}
-
-static int by_txid(const void *a, const void *b)
-{
-	const struct rc_tx *const *x = a, *const *y = b;
-
-	return rc_txid_cmp(&(*x)->txid, &(*y)->txid);
+	by_txid = rc_txid_cmp(x->txid, y->txid);
+	return by_txid ? by_txid : (x->index > y->index) - (x->index < y->index);
 }
 
 /* first_output of each transaction, in the order of their txids. */
 static void place_outputs(const struct rc_block *block, struct rc_arena *arena,
 			  uint32_t *ret_first_output)
 {
-	const struct rc_tx **sorted = rc_arena_alloc(arena, block->n_txs * sizeof(*sorted));
+	struct sort_item *items = rc_arena_alloc(arena, block->n_txs * sizeof(*items));
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < block->n_txs; i++)
-		sorted[i] = &block->txs[i];
-	qsort(sorted, block->n_txs, sizeof(*sorted), by_txid);
+		items[i] = sort_item_of(&block->txs[i].txid, 0, i);
+	qsort(items, block->n_txs, sizeof(*items), by_outpoint);
 	for (uint32_t i = 0; i < block->n_txs; i++) {
-		ret_first_output[sorted[i] - block->txs] = at;
-		at += sorted[i]->n_outputs;
+		ret_first_output[items[i].number] = at;
+		at += block->txs[items[i].number].n_outputs;
 	}
 }
 
@@ -96,15 +98,16 @@ void rc_connect_collect(const struct rc_block *block, struct rc_arena *arena,
 
 			if (own_source(plan, &index, tx, o, &plan->sources[input]))
 				continue;
-			items[n_items++] = (struct sort_item){rc_get_be64(o->txid.b), o, input};
+			items[n_items++] = sort_item_of(&o->txid, o->index, input);
 		}
 		rc_txid_index_add(&index, tx);
 	}
-	qsort(items, n_items, sizeof(*items), by_prefix);
+	qsort(items, n_items, sizeof(*items), by_outpoint);
 	plan->outpoints = rc_arena_alloc(arena, n_items * sizeof(*plan->outpoints));
 	for (uint32_t i = 0; i < n_items; i++) {
-		if (i == 0 || !rc_outpoint_eq(items[i].outpoint, items[i - 1].outpoint))
-			plan->outpoints[plan->n_outpoints++] = *items[i].outpoint;
+		if (i == 0 || by_outpoint(&items[i], &items[i - 1]) != 0)
+			plan->outpoints[plan->n_outpoints++] =
+				(struct rc_outpoint){*items[i].txid, items[i].index};
 		plan->sources[items[i].number] = plan->n_outpoints - 1;
 	}
 }

@@ -61,7 +61,7 @@ void rc_metric_add(struct rc_metrics *metrics, size_t index, uint64_t n)
 
 void rc_metric_set(struct rc_metrics *metrics, size_t index, int64_t value)
 {
-	assert(index < metrics->n && metrics->defs[index].type == RC_GAUGE);
+	assert(index < metrics->n && metrics->defs[index].type != RC_HISTOGRAM);
 	atomic_store_explicit(&metrics->metrics[index].value, value, memory_order_relaxed);
 }
 

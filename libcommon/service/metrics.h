@@ -25,6 +25,7 @@ void rc_metrics_free(struct rc_metrics *metrics);
 
 /* Any thread. */
 void rc_metric_add(struct rc_metrics *metrics, size_t index, uint64_t n);
+/* A gauge, or a counter whose total is kept elsewhere. */
 void rc_metric_set(struct rc_metrics *metrics, size_t index, int64_t value);
 /* A duration for a histogram (buckets by powers of two from 1 µs). */
 void rc_metric_time_us(struct rc_metrics *metrics, size_t index, uint64_t us);

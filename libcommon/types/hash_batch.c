@@ -6,13 +6,14 @@
 enum {
 	LANES = 16,    /* messages a batch: the widest implementation's lanes */
 	LONGEST = 384, /* a longer message gains little, and a buffer of it costs cache */
+	ROUND = 1024,  /* pieces looked at together: what lists of them need fits the stack */
 	WORTH = 4,     /* fewer messages of a length are hashed one by one */
 };
 
-#define NONE UINT32_MAX
+#define NONE UINT16_MAX
 
-static void hash_bucket(enum rc_tag tag, const struct rc_hash_piece *pieces, const uint32_t *next,
-			uint32_t first)
+static void hash_bucket(enum rc_tag tag, const struct rc_hash_piece *pieces, const uint16_t *next,
+			uint16_t first)
 {
 	uint8_t messages[LANES * LONGEST], hashes[LANES * 32];
 	const struct rc_hash_piece *batch[LANES];
@@ -37,19 +38,12 @@ static void hash_bucket(enum rc_tag tag, const struct rc_hash_piece *pieces, con
 	}
 }
 
-void rc_hash_pieces(enum rc_tag tag, const struct rc_hash_piece *pieces, size_t n,
-		    struct rc_arena *arena)
+/* At most ROUND pieces: their buckets are lists by place. */
+static void hash_round(enum rc_tag tag, const struct rc_hash_piece *pieces, size_t n)
 {
-	uint32_t first[LONGEST + 1];
-	uint32_t *next;
+	uint16_t first[LONGEST + 1], next[ROUND];
 
-	if (n < WORTH) {
-		for (size_t i = 0; i < n; i++)
-			rc_tagged_hash(tag, pieces[i].data, pieces[i].len, pieces[i].ret);
-		return;
-	}
 	memset(first, 0xff, sizeof(first));
-	next = rc_arena_alloc(arena, n * sizeof(*next));
 	for (size_t i = n; i-- > 0;) {
 		size_t len = pieces[i].len;
 
@@ -58,9 +52,20 @@ void rc_hash_pieces(enum rc_tag tag, const struct rc_hash_piece *pieces, size_t 
 			continue;
 		}
 		next[i] = first[len];
-		first[len] = (uint32_t)i;
+		first[len] = (uint16_t)i;
 	}
 	for (size_t len = 0; len <= LONGEST; len++)
 		if (first[len] != NONE)
 			hash_bucket(tag, pieces, next, first[len]);
+}
+
+void rc_hash_pieces(enum rc_tag tag, const struct rc_hash_piece *pieces, size_t n)
+{
+	while (n > 0) {
+		size_t now = n < ROUND ? n : ROUND;
+
+		hash_round(tag, pieces, now);
+		pieces += now;
+		n -= now;
+	}
 }

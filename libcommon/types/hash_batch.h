@@ -2,7 +2,6 @@
 #ifndef RC_TYPES_HASH_BATCH_H
 #define RC_TYPES_HASH_BATCH_H
 
-#include "base/arena.h"
 #include "crypto/sha256.h"
 
 struct rc_hash_piece {
@@ -11,8 +10,7 @@ struct rc_hash_piece {
 	uint8_t *ret; /* 32 bytes; may lie in data only if no other piece reads it */
 };
 
-/* H(tag, piece) for each of n pieces. arena: scratch, 4 bytes a piece. */
-void rc_hash_pieces(enum rc_tag tag, const struct rc_hash_piece *pieces, size_t n,
-		    struct rc_arena *arena);
+/* H(tag, piece) for each of n pieces. */
+void rc_hash_pieces(enum rc_tag tag, const struct rc_hash_piece *pieces, size_t n);
 
 #endif

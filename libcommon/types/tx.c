@@ -92,35 +92,49 @@ static void hash_one(struct rc_tx *tx)
 	rc_wtxid_of(&tx->txid, &tx->witness_hash, &tx->wtxid);
 }
 
+/* So many at a time: what is written for them beside fits the cache, however large a block is. */
+#define HASH_ROUND 1024
+
+struct hash_scratch {
+	struct rc_hash_piece *bases, *witnesses, *leaves;
+	uint8_t *pairs; /* txid and witness hash of each */
+};
+
+static void hash_round(struct rc_tx *txs, size_t n, const struct hash_scratch *s)
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *raw = txs[i].raw.data;
+		uint8_t *pair = s->pairs + 64 * i;
+
+		s->bases[i] = (struct rc_hash_piece){raw, txs[i].base_size, pair};
+		s->witnesses[i] = (struct rc_hash_piece){
+			raw + txs[i].base_size, txs[i].raw.len - txs[i].base_size, pair + 32};
+		s->leaves[i] = (struct rc_hash_piece){pair, 64, txs[i].wtxid.b};
+	}
+	rc_hash_pieces(RC_TAG_TXID, s->bases, n);
+	rc_hash_pieces(RC_TAG_WITNESS, s->witnesses, n);
+	rc_hash_pieces(RC_TAG_MERKLE_LEAF, s->leaves, n);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(txs[i].txid.b, s->pairs + 64 * i, 32);
+		memcpy(txs[i].witness_hash.b, s->pairs + 64 * i + 32, 32);
+	}
+}
+
 void rc_tx_hash_many(struct rc_tx *txs, size_t n, struct rc_arena *arena)
 {
-	struct rc_hash_piece *bases, *witnesses, *leaves;
-	uint8_t *pairs;
+	size_t round = n < HASH_ROUND ? n : HASH_ROUND;
+	struct hash_scratch s;
 
 	if (n == 1) {
 		hash_one(txs);
 		return;
 	}
-	bases = rc_arena_alloc(arena, 3 * n * sizeof(*bases));
-	witnesses = bases + n;
-	leaves = witnesses + n;
-	pairs = rc_arena_alloc(arena, 64 * n);
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *raw = txs[i].raw.data;
-		uint8_t *pair = pairs + 64 * i;
-
-		bases[i] = (struct rc_hash_piece){raw, txs[i].base_size, pair};
-		witnesses[i] = (struct rc_hash_piece){raw + txs[i].base_size,
-						      txs[i].raw.len - txs[i].base_size, pair + 32};
-		leaves[i] = (struct rc_hash_piece){pair, 64, txs[i].wtxid.b};
-	}
-	rc_hash_pieces(RC_TAG_TXID, bases, n, arena);
-	rc_hash_pieces(RC_TAG_WITNESS, witnesses, n, arena);
-	rc_hash_pieces(RC_TAG_MERKLE_LEAF, leaves, n, arena);
-	for (size_t i = 0; i < n; i++) {
-		memcpy(txs[i].txid.b, pairs + 64 * i, 32);
-		memcpy(txs[i].witness_hash.b, pairs + 64 * i + 32, 32);
-	}
+	s.bases = rc_arena_alloc(arena, 3 * round * sizeof(*s.bases));
+	s.witnesses = s.bases + round;
+	s.leaves = s.witnesses + round;
+	s.pairs = rc_arena_alloc(arena, 64 * round);
+	for (size_t at = 0; at < n; at += round)
+		hash_round(txs + at, n - at < round ? n - at : round, &s);
 }
 
 void rc_tx_encode_base(const struct rc_tx *tx, struct rc_buf *buf)

@@ -7,6 +7,7 @@ from rcref.policy import After, AllOf, Key, Keys, OneOf, Older, Preimage, SomeOf
 
 SECRETS = [sha256(b"cosigner %d" % i) for i in range(4)]
 KEYS = {secp.xonly_key(s): s for s in SECRETS}
+FEE = 10_000
 ORDER = sorted(KEYS)                  # as a policy demands
 A, B, C, D = ORDER
 SECRET_WORD = sha256(b"the word")
@@ -84,14 +85,14 @@ class Policies(harness.TestCase):
             for verdict, way, *changes in bad:
                 with self.subTest(policy=name, verdict=verdict):
                     change = {"lock_time": lock_time, "sequence": sequence} | dict(*changes)
-                    tx = purse.build(coin, [(RUST - 1000, to.lock)], change["lock_time"],
+                    tx = purse.build(coin, [(RUST - FEE, to.lock)], change["lock_time"],
                                      [change["sequence"]])
                     tx = purse.sign_policy(tx, coin, policy, way)
                     error = self.refused_any(node, tx)
                     self.assertIn(error.verdict, (verdict, "tx-lock-time", "tx-relative-lock"))
                     refused += error.verdict == verdict
             with self.subTest(policy=name):
-                tx = purse.build(coin, [(RUST - 1000, to.lock)], lock_time, [sequence])
+                tx = purse.build(coin, [(RUST - FEE, to.lock)], lock_time, [sequence])
                 tx = purse.sign_policy(tx, coin, policy, good)
                 self.assertEqual(node.rpc("sendrawtransaction", tx.encode().hex()), shown(tx.txid))
         self.assertGreaterEqual(refused, 24)
@@ -99,11 +100,11 @@ class Policies(harness.TestCase):
         node.rpc("generatetoaddress", 1, purse.address)
         self.assertEqual(node.rpc("getrawmempool"), [])
         balance = node.rpc("getaddressbalance", {"addresses": [to.address]})
-        self.assertEqual(balance["balance_oxides"], len(locks) * (RUST - 1000))
+        self.assertEqual(balance["balance_oxides"], len(locks) * (RUST - FEE))
 
     def tree(self, node, purse, to, coin, tree):
         """A policy proves that its lock commits to it; the wrong path doesn't."""
-        tx = purse.build(coin, [(RUST - 1000, to.lock)])
+        tx = purse.build(coin, [(RUST - FEE, to.lock)])
         good = purse.sign_policy(tx, coin, tree[2], items(C, SECRET_WORD))
         witness = list(good.witness[0])
         control = witness[-1]

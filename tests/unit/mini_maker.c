@@ -20,30 +20,31 @@ static void make_key(struct key *key)
 	rc_lock_key_encode(output, key->lock);
 }
 
-struct rc_lock rig_lock(const struct rig *rig)
+struct rc_lock maker_lock(const struct maker *maker)
 {
-	return (struct rc_lock){rig->key.lock, RC_LOCK_KEY_SIZE, RC_LOCK_KEY};
+	return (struct rc_lock){maker->key.lock, RC_LOCK_KEY_SIZE, RC_LOCK_KEY};
 }
 
 /* ---- blocks ---- */
 
-void draft_init(struct draft *d, struct rig *rig)
+void draft_init(struct draft *d, struct maker *maker)
 {
-	const struct mini_block *tip = rig->chain.tip;
+	const struct mini_block *tip = maker->chain.tip;
 
 	memset(d, 0, sizeof(*d));
-	d->rig = rig;
+	d->maker = maker;
 	d->header = (struct rc_header){
 		.version = 1,
 		.height = tip->header.height + 1,
 		.prev = tip->id,
 		.state_root = tip->root,
 		.time = mini_chain_median_time(tip) + 1,
-		.bits = rc_required_bits(&rig->chain.network, tip->header.height, tip->header.time),
+		.bits = rc_required_bits(&maker->chain.network, tip->header.height,
+					 tip->header.time),
 	};
 	d->payload.height = d->header.height;
-	d->outputs[0] = (struct rc_tx_out){rc_miner_limit(&rig->chain.network, d->header.height, 0),
-					   rig_lock(rig)};
+	d->outputs[0] = (struct rc_tx_out){
+		rc_miner_limit(&maker->chain.network, d->header.height, 0), maker_lock(maker)};
 	d->coinbase = (struct rc_tx){
 		.version = 1, .type = RC_TX_COINBASE, .n_outputs = 1, .outputs = d->outputs};
 }
@@ -54,7 +55,7 @@ void draft_encode(struct draft *d, struct rc_buf *raw)
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_buf payload = RC_BUF_INIT, body = RC_BUF_INIT;
 	struct rc_wtxid wtxids[5];
-	struct rc_u256 target = d->rig->chain.network.limit;
+	struct rc_u256 target = d->maker->chain.network.limit;
 	struct rc_block_id id;
 
 	if (!d->coinbase.payload.data) {
@@ -99,7 +100,7 @@ enum rc_verdict draft_offer(struct draft *d)
 	enum rc_verdict verdict;
 
 	draft_encode(d, &raw);
-	verdict = mini_chain_offer(&d->rig->chain, raw.data, raw.len, d->rig->now);
+	verdict = mini_chain_offer(&d->maker->chain, raw.data, raw.len, d->maker->now);
 	rc_buf_done(&raw);
 	draft_done(d);
 	return verdict;
@@ -108,19 +109,19 @@ enum rc_verdict draft_offer(struct draft *d)
 /* ---- payments ---- */
 
 /* Spends the coinbase of a height, all of it. */
-void pay_init(struct pay *p, struct rig *rig, uint32_t height)
+void pay_init(struct pay *p, struct maker *maker, uint32_t height)
 {
-	const struct rc_coin *coin = mini_chain_coin(&rig->chain, &rig->coins[height - 1]);
+	const struct rc_coin *coin = mini_chain_coin(&maker->chain, &maker->coins[height - 1]);
 
 	memset(p, 0, sizeof(*p));
-	p->rig = rig;
+	p->maker = maker;
 	assert_non_null(coin);
 	p->coins[0] = *coin;
 	p->coin_list[0] = &p->coins[0];
 	p->coin_list[1] = &p->coins[1];
-	p->inputs[0] =
-		(struct rc_tx_in){.prevout = rig->coins[height - 1], .sequence = RC_SEQUENCE_FINAL};
-	p->outputs[0] = (struct rc_tx_out){coin->amount, rig_lock(rig)};
+	p->inputs[0] = (struct rc_tx_in){.prevout = maker->coins[height - 1],
+					 .sequence = RC_SEQUENCE_FINAL};
+	p->outputs[0] = (struct rc_tx_out){coin->amount, maker_lock(maker)};
 	p->tx = (struct rc_tx){.version = 1,
 			       .n_inputs = 1,
 			       .n_outputs = 1,
@@ -133,9 +134,9 @@ void pay_sign_item(struct pay *p, uint8_t ret_item[64])
 	struct rc_sighash s;
 	struct rc_hash hash;
 
-	rc_sighash_init(&p->rig->chain.network.id, &p->tx, p->coin_list, &s);
+	rc_sighash_init(&p->maker->chain.network.id, &p->tx, p->coin_list, &s);
 	rc_sighash(&s, 0, RC_HASH_ALL, NULL, &hash);
-	assert_true(rc_schnorr_sign(p->rig->key.secret, hash.b, 32, NULL, ret_item));
+	assert_true(rc_schnorr_sign(p->maker->key.secret, hash.b, 32, NULL, ret_item));
 }
 
 void pay_witness(struct pay *p, const struct rc_bytes *items, size_t n)
@@ -167,7 +168,7 @@ enum rc_verdict pay_offer(struct pay *p)
 {
 	struct draft d;
 
-	draft_init(&d, p->rig);
+	draft_init(&d, p->maker);
 	d.n_txs = 1;
 	pay_encode(p, &d.txs[0]);
 	return draft_offer(&d);
@@ -179,12 +180,12 @@ enum rc_verdict pay_sign_and_offer(struct pay *p)
 	return pay_offer(p);
 }
 
-void policy_init(struct policy_spend *s, struct rig *rig)
+void policy_init(struct policy_spend *s, struct maker *maker)
 {
 	uint8_t secret[32] = {[31] = 9};
 
 	memset(s, 0, sizeof(*s));
-	pay_init(&s->pay, rig, 1);
+	pay_init(&s->pay, maker, 1);
 	assert_true(rc_xonly_from_secret(secret, s->internal, NULL));
 }
 
@@ -218,7 +219,7 @@ enum rc_verdict policy_spend_check(struct policy_spend *s)
 	pay_witness(&s->pay, items, s->n_arguments + 2);
 	pay_encode(&s->pay, &raw);
 	assert_true(rc_tx_decode(raw.data, raw.len, &arena, &tx));
-	rc_sighash_init(&s->pay.rig->chain.network.id, &tx, s->pay.coin_list, &sighash);
+	rc_sighash_init(&s->pay.maker->chain.network.id, &tx, s->pay.coin_list, &sighash);
 	verdict = rc_witness_check(&sighash, 0, NULL);
 	rc_buf_done(&raw);
 	rc_buf_done(&s->policy);
@@ -227,53 +228,54 @@ enum rc_verdict policy_spend_check(struct policy_spend *s)
 }
 
 /* The usual policy here: one height that has come, no arguments. */
-void policy_plain(struct policy_spend *s, struct rig *rig)
+void policy_plain(struct policy_spend *s, struct maker *maker)
 {
-	policy_init(s, rig);
+	policy_init(s, maker);
 	s->pay.tx.lock_time = 2;
 	s->pay.inputs[0].sequence = RC_SEQUENCE_FINAL - 1;
 	rc_policy_put_after(&s->policy, 2);
 	policy_commit(s);
 }
 
-void rig_mine(struct rig *rig)
+void maker_mine(struct maker *maker)
 {
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_buf raw = RC_BUF_INIT;
 	struct rc_block block;
 	struct draft d;
 
-	draft_init(&d, rig);
+	draft_init(&d, maker);
 	draft_encode(&d, &raw);
-	assert_int_equal(mini_chain_offer(&rig->chain, raw.data, raw.len, rig->now), RC_VERDICT_OK);
+	assert_int_equal(mini_chain_offer(&maker->chain, raw.data, raw.len, maker->now),
+			 RC_VERDICT_OK);
 	assert_true(rc_block_decode(raw.data, raw.len, &arena, &block));
-	assert_memory_equal(rig->chain.tip->id.b, block.id.b, 32);
-	if (d.header.height <= RC_ARRAY_LEN(rig->coins))
-		rig->coins[d.header.height - 1] = (struct rc_outpoint){block.txs[0].txid, 0};
+	assert_memory_equal(maker->chain.tip->id.b, block.id.b, 32);
+	if (d.header.height <= RC_ARRAY_LEN(maker->coins))
+		maker->coins[d.header.height - 1] = (struct rc_outpoint){block.txs[0].txid, 0};
 	rc_buf_done(&raw);
 	rc_arena_done(&arena);
 }
 
-void rig_init(struct rig *rig)
+void maker_init(struct maker *maker)
 {
 	struct rc_network_params params = *rc_network_builtin_params("reg");
 	struct rc_network network;
 	struct rc_error error;
 
 	rc_schnorr_init();
-	memset(rig, 0, sizeof(*rig));
+	memset(maker, 0, sizeof(*maker));
 	memcpy(params.name, "verdicts", sizeof("verdicts"));
-	params.maturity = RIG_MATURITY;
-	params.block_limit = RIG_BLOCK_LIMIT;
+	params.maturity = MAKER_MATURITY;
+	params.block_limit = MAKER_BLOCK_LIMIT;
 	assert_int_equal(rc_network_custom(&params, &network, &error), 0);
-	make_key(&rig->key);
-	mini_chain_init(&rig->chain, &network);
-	rig->now = params.genesis_time + 10000;
+	make_key(&maker->key);
+	mini_chain_init(&maker->chain, &network);
+	maker->now = params.genesis_time + 10000;
 	for (int i = 0; i < 4; i++)
-		rig_mine(rig);
+		maker_mine(maker);
 }
 
-void rig_done(struct rig *rig)
+void maker_done(struct maker *maker)
 {
-	mini_chain_done(&rig->chain);
+	mini_chain_done(&maker->chain);
 }

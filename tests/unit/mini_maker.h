@@ -7,8 +7,8 @@
 #include "consensus/taproot.h"
 #include "tests/unit/mini_chain.h"
 
-#define RIG_MATURITY	2
-#define RIG_BLOCK_LIMIT 10000 /* bytes, the least a network may have */
+#define MAKER_MATURITY	  2
+#define MAKER_BLOCK_LIMIT 10000 /* bytes, the least a network may have */
 
 struct key {
 	uint8_t secret[32]; /* of the output key */
@@ -16,7 +16,7 @@ struct key {
 };
 
 /* A chain of a few coinbases, all to one key. */
-struct rig {
+struct maker {
 	struct mini_chain chain;
 	struct key key;
 	struct rc_outpoint coins[8]; /* the coinbase's output of height i + 1 */
@@ -24,16 +24,16 @@ struct rig {
 };
 
 /* Four blocks on a custom network like reg. */
-void rig_init(struct rig *rig);
-void rig_done(struct rig *rig);
-/* One more; the rig remembers the coins of the first eight. */
-void rig_mine(struct rig *rig);
+void maker_init(struct maker *maker);
+void maker_done(struct maker *maker);
+/* One more; the maker remembers the coins of the first eight. */
+void maker_mine(struct maker *maker);
 /* The KEY lock that everything pays to. */
-struct rc_lock rig_lock(const struct rig *rig);
+struct rc_lock maker_lock(const struct maker *maker);
 
 /* A block to be: change what you like, then offer it. */
 struct draft {
-	struct rig *rig;
+	struct maker *maker;
 	struct rc_header header;
 	struct rc_tx coinbase;
 	struct rc_tx_out outputs[2];
@@ -44,13 +44,13 @@ struct draft {
 };
 
 /* An empty block on the tip. */
-void draft_init(struct draft *d, struct rig *rig);
+void draft_init(struct draft *d, struct maker *maker);
 /* The bytes of the block, mined; draft_offer also frees what the draft holds. */
 void draft_encode(struct draft *d, struct rc_buf *raw);
 enum rc_verdict draft_offer(struct draft *d);
 
 struct pay {
-	struct rig *rig;
+	struct maker *maker;
 	struct rc_tx tx;
 	struct rc_tx_in inputs[2];
 	struct rc_tx_out outputs[2];
@@ -60,7 +60,7 @@ struct pay {
 };
 
 /* Spends the coinbase of a height, all of it; without a witness yet. */
-void pay_init(struct pay *p, struct rig *rig, uint32_t height);
+void pay_init(struct pay *p, struct maker *maker, uint32_t height);
 void pay_sign_item(struct pay *p, uint8_t ret_item[64]);
 void pay_witness(struct pay *p, const struct rc_bytes *items, size_t n);
 void pay_sign(struct pay *p);
@@ -82,11 +82,11 @@ struct policy_spend {
 	size_t n_arguments;
 };
 
-void policy_init(struct policy_spend *s, struct rig *rig);
+void policy_init(struct policy_spend *s, struct maker *maker);
 /* Makes the coin's lock commit to the policy as it is now. */
 void policy_commit(struct policy_spend *s);
 /* The usual policy here: one height that has come, no arguments. */
-void policy_plain(struct policy_spend *s, struct rig *rig);
+void policy_plain(struct policy_spend *s, struct maker *maker);
 /* The witness rules on it; frees what s holds. */
 enum rc_verdict policy_spend_check(struct policy_spend *s);
 

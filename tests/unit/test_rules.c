@@ -13,19 +13,19 @@
 
 enum { MANY = 200 }; /* inputs: several jobs, and more than are compared pair by pair */
 
-static struct rig rig;
+static struct maker maker;
 
 static int setup(void **state)
 {
 	(void)state;
-	rig_init(&rig);
+	maker_init(&maker);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	rig_done(&rig);
+	maker_done(&maker);
 	return 0;
 }
 
@@ -41,7 +41,7 @@ struct large {
 
 static void large_init(struct large *l)
 {
-	const struct rc_lock lock = rig_lock(&rig);
+	const struct rc_lock lock = maker_lock(&maker);
 
 	memset(l, 0, sizeof(*l));
 	for (uint32_t i = 0; i < MANY; i++) {
@@ -63,7 +63,7 @@ static const struct rc_loose_context *loose(void)
 {
 	static struct rc_loose_context context;
 
-	context = (struct rc_loose_context){&rig.chain.network, 100, 1000000};
+	context = (struct rc_loose_context){&maker.chain.network, 100, 1000000};
 	return &context;
 }
 
@@ -104,7 +104,7 @@ static void test_input_order(void **state)
 	assert_int_equal(rc_tx_check_with_coins(loose(), &l.tx, l.coin_list, &result),
 			 RC_V_TX_INPUT_IMMATURE);
 	assert_int_equal(result.bad_input, 5);
-	l.coins[5].height = 100 - RIG_MATURITY; /* just ripe */
+	l.coins[5].height = 100 - MAKER_MATURITY; /* just ripe */
 	assert_int_equal(rc_tx_check_with_coins(loose(), &l.tx, l.coin_list, &result),
 			 RC_V_TX_INPUT_MISSING);
 	assert_int_equal(result.bad_input, 9);
@@ -172,7 +172,7 @@ static enum rc_verdict connect_large(struct large_block *b, struct large *l)
 	struct draft d;
 
 	memset(b, 0, sizeof(*b));
-	draft_init(&d, &rig);
+	draft_init(&d, &maker);
 	d.n_txs = 1;
 	rc_tx_encode(&l->tx, &d.txs[0]);
 	draft_encode(&d, &b->raw);
@@ -189,9 +189,9 @@ static enum rc_verdict connect_large(struct large_block *b, struct large *l)
 						    &b->plan.outpoints[i]) < 0);
 	}
 	b->context = (struct rc_connect_context){
-		.network = &rig.chain.network,
-		.median_time = mini_chain_median_time(rig.chain.tip),
-		.governed = {.treasury = mini_chain_treasury(&rig.chain)},
+		.network = &maker.chain.network,
+		.median_time = mini_chain_median_time(maker.chain.tip),
+		.governed = {.treasury = mini_chain_treasury(&maker.chain)},
 	};
 	b->context.parent_root = NULL; /* not known yet: not compared */
 	return rc_connect_block(&b->context, &b->plan, l->slots, &b->arena, &b->result);
@@ -214,7 +214,7 @@ static void test_jobs(void **state)
 	struct large l;
 
 	(void)state;
-	rig.chain.network.params.block_limit = 100000;
+	maker.chain.network.params.block_limit = 100000;
 	large_init(&l);
 	l.outputs[0].amount -= 5;
 	for (uint32_t i = 0; i < MANY; i++) {
@@ -234,7 +234,7 @@ static void test_jobs(void **state)
 
 		assert_non_null(job->sighash);
 		inputs += job->n_inputs;
-		f = rc_witness_job_run(&rig.chain.network.id, job, &verifier);
+		f = rc_witness_job_run(&maker.chain.network.id, job, &verifier);
 		rc_witness_worse(&worst, &f);
 	}
 	assert_int_equal(inputs, MANY);
@@ -245,7 +245,7 @@ static void test_jobs(void **state)
 	/* A job ends at its first failure. */
 	assert_int_equal(calls, 64 + (70 - 64 + 1) + (131 - 128 + 1) + 8);
 	large_block_done(&b);
-	rig.chain.network.params.block_limit = RIG_BLOCK_LIMIT;
+	maker.chain.network.params.block_limit = MAKER_BLOCK_LIMIT;
 }
 
 static void test_worse(void **state)
@@ -275,7 +275,7 @@ static void test_spent_twice(void **state)
 	struct large l;
 
 	(void)state;
-	rig.chain.network.params.block_limit = 100000;
+	maker.chain.network.params.block_limit = 100000;
 	large_init(&l);
 	assert_int_equal(connect_large(&b, &l), RC_VERDICT_OK);
 	l.slots[17].present = false;
@@ -285,7 +285,7 @@ static void test_spent_twice(void **state)
 	assert_true(rc_outpoint_eq(&b.block.txs[1].inputs[b.result.bad_input].prevout,
 				   &b.plan.outpoints[17]));
 	large_block_done(&b);
-	rig.chain.network.params.block_limit = RIG_BLOCK_LIMIT;
+	maker.chain.network.params.block_limit = MAKER_BLOCK_LIMIT;
 }
 
 /* Two transactions, each with all the fee there can be. */
@@ -293,7 +293,7 @@ static void test_fees_sum(void **state)
 {
 	struct rc_coin_slot slots[2];
 	struct rc_connect_result result;
-	struct rc_connect_context context = {.network = &rig.chain.network};
+	struct rc_connect_context context = {.network = &maker.chain.network};
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_connect_plan plan;
 	struct rc_buf raw = RC_BUF_INIT;
@@ -301,11 +301,11 @@ static void test_fees_sum(void **state)
 	struct draft d;
 
 	(void)state;
-	draft_init(&d, &rig);
+	draft_init(&d, &maker);
 	for (d.n_txs = 0; d.n_txs < 2; d.n_txs++) {
 		struct pay p;
 
-		pay_init(&p, &rig, 1);
+		pay_init(&p, &maker, 1);
 		p.inputs[0].prevout.txid.b[0] ^= (uint8_t)(1 + d.n_txs);
 		p.outputs[0].amount = 0;
 		pay_encode(&p, &d.txs[d.n_txs]);
@@ -340,15 +340,15 @@ static void test_within_block(void **state)
 	struct pay first, second;
 
 	(void)state;
-	pay_init(&first, &rig, 1);
+	pay_init(&first, &maker, 1);
 	pay_sign(&first);
 	pay_encode(&first, &raw);
 	assert_true(rc_tx_decode(raw.data, raw.len, &arena, &tx));
 	first_txid = tx.txid;
 	for (int order = 0; order < 3; order++) {
-		draft_init(&d, &rig);
+		draft_init(&d, &maker);
 		d.n_txs = 2;
-		pay_init(&second, &rig, 1);
+		pay_init(&second, &maker, 1);
 		second.inputs[0].prevout = (struct rc_outpoint){first_txid, order == 2};
 		second.coins[0].coinbase = 0;
 		second.coins[0].height = d.header.height;
@@ -362,9 +362,9 @@ static void test_within_block(void **state)
 		}
 		assert_int_equal(draft_offer(&d), RC_VERDICT_OK);
 		/* What was made and spent in the block is nowhere. */
-		assert_null(mini_chain_coin(&rig.chain, &second.inputs[0].prevout));
-		rig_done(&rig);
-		rig_init(&rig);
+		assert_null(mini_chain_coin(&maker.chain, &second.inputs[0].prevout));
+		maker_done(&maker);
+		maker_init(&maker);
 	}
 	rc_buf_done(&raw);
 	rc_arena_done(&arena);
