@@ -325,8 +325,13 @@ static void commit_answered(void *arg, const struct rc_reply *reply, const struc
 		session_lost(c, "commit", reply);
 		return;
 	}
-	connect_set_durable(c, &tip->durable);
-	settle(c, node);
+	/* Several answers may come in another order than was asked: a later block's says all. */
+	if (!chain_is_active(c->chain, node)) {
+		connect_set_durable(c, &tip->durable);
+		settle(c, node);
+	} else if (tip->durable.known && tip->durable.height > c->durable_height) {
+		connect_set_durable(c, &tip->durable);
+	}
 	c->ops.changed(c->arg);
 	connect_step(c);
 }

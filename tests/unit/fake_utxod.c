@@ -47,6 +47,10 @@ struct fake_utxod {
 	uint64_t writer;
 	unsigned requests, commits, largest;
 	size_t stack_max;
+	/* Commits done and not answered: answered together, the last one first. */
+	struct rc_request *held[64];
+	size_t n_held;
+	struct rc_source *timer;
 	bool (*on_request)(void *arg, const char *name);
 	void *arg;
 };
@@ -353,12 +357,25 @@ static void on_stage(void *ctx, struct rc_request *request)
 	rc_request_reply(request, NULL);
 }
 
+static void answer_commits(void *arg)
+{
+	struct fake_utxod *f = arg;
+
+	while (f->n_held) {
+		Rc__CommitReply reply = RC__COMMIT_REPLY__INIT;
+		Rc__BlockRef tip = RC__BLOCK_REF__INIT;
+
+		fill_tip(f, &tip);
+		reply.applied = &tip;
+		reply.durable = &tip;
+		rc_request_reply(f->held[--f->n_held], &reply);
+	}
+}
+
 static void on_commit(void *ctx, struct rc_request *request)
 {
 	struct fake_utxod *f = ctx;
 	const Rc__CommitRequest *body = rc_request_body(request);
-	Rc__CommitReply reply = RC__COMMIT_REPLY__INIT;
-	Rc__BlockRef tip = RC__BLOCK_REF__INIT;
 	size_t n = 0;
 
 	if (refused(f, request, "commit") || wrong_writer(f, request, body->writer))
@@ -384,10 +401,11 @@ static void on_commit(void *ctx, struct rc_request *request)
 	f->commits++;
 	if (n > f->largest)
 		f->largest = (unsigned)n;
-	fill_tip(f, &tip);
-	reply.applied = &tip;
-	reply.durable = &tip;
-	rc_request_reply(request, &reply);
+	f->held[f->n_held++] = request;
+	if (f->n_held == RC_ARRAY_LEN(f->held))
+		answer_commits(f);
+	else
+		rc_timer_arm(f->timer, 1000);
 }
 
 static void on_abort(void *ctx, struct rc_request *request)
@@ -525,6 +543,7 @@ struct fake_utxod *fake_utxod_new(struct rc_loop *loop, const struct rc_network 
 	f->network = network;
 	f->inproc = inproc;
 	f->stack_max = 1000;
+	f->timer = rc_loop_add_timer(loop, answer_commits, f);
 	push(&f->committed, &network->genesis_id, NULL, 0);
 	f->base = 1;
 	open_server(f);
@@ -533,12 +552,14 @@ struct fake_utxod *fake_utxod_new(struct rc_loop *loop, const struct rc_network 
 
 void fake_utxod_stop(struct fake_utxod *f)
 {
+	answer_commits(f);
 	rc_server_close(f->server);
 	f->server = NULL;
 }
 
 void fake_utxod_restart(struct fake_utxod *f, uint32_t keep)
 {
+	answer_commits(f);
 	rc_server_close(f->server);
 	if (keep < fake_utxod_height(f))
 		cut(&f->committed, keep + 1);
@@ -549,11 +570,13 @@ void fake_utxod_restart(struct fake_utxod *f, uint32_t keep)
 
 void fake_utxod_free(struct fake_utxod *f)
 {
+	answer_commits(f);
 	rc_server_close(f->server);
 	cut(&f->staged, 0);
 	cut(&f->committed, 0);
 	free(f->staged.blocks);
 	free(f->committed.blocks);
+	rc_source_free(f->timer);
 	free(f);
 }
 
