@@ -305,8 +305,8 @@ class TestCase(unittest.TestCase):
 
     def tearDown(self):
         result = self._outcome.result
-        failed = any(self in (test, getattr(test, "test_case", None))
-                     for test, _ in result.failures + result.errors)
+        failed = any(getattr(test, "test_case", test) is self
+                     for test, _ in result.errors + result.failures)
         try:
             if not failed:
                 for node in self.nodes:
