@@ -15,6 +15,8 @@ import textwrap
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.path.join(TOP, os.environ.get("BUILD", "build"), "bin")
 DAEMONS = ("utxod", "chaind", "peerd", "rpcd")
+# All daemons have them, each with a value of its own.
+EACH_ITS_OWN = {"statedir"}
 
 
 def table(daemon):
@@ -30,15 +32,13 @@ def entry(row):
     lines = textwrap.wrap(text, 96)
     if notes:
         lines += textwrap.wrap(f"({notes})", 96)
-    # A default that is each daemon's own would be wrong for the others.
-    shown = "" if name in ("statedir",) else default
-    return "".join(f"# {line}\n" for line in lines) + f"#{name} = {shown}".rstrip() + "\n"
+    return "".join(f"# {line}\n" for line in lines) + f"#{name} = {default}".rstrip() + "\n"
 
 
 def files():
     tables = {d: table(d) for d in DAEMONS}
     names = {d: {row[0] for row in rows} for d, rows in tables.items()}
-    common = set.intersection(*names.values())
+    common = set.intersection(*names.values()) - EACH_ITS_OWN
     result = {"rustycoin.conf": (
         "# Options of all Rusty Coin daemons: rustycoin.conf(5). A line without # sets an option; what\n"
         "# stands here commented out is the default. A daemon's own file and its .d directory come after\n"

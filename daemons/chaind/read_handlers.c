@@ -331,8 +331,18 @@ void on_chain_tips(void *ctx, struct rc_request *request)
 
 /* ---- of peers ---- */
 
-/* The last block of the best chain that a locator names; genesis is everybody's. */
-static struct block_node *start_of(struct chaind *chaind, const Rc__HeadersRequest *body)
+/* What is served: up to the best header, since headers are told before their blocks are connected
+ * and who hears of one asks for those before it. */
+static struct block_node *served_tip(struct chaind *chaind)
+{
+	struct block_node *tip = chain_tip(&chaind->chain), *best = chaind->chain.best_header;
+
+	return rc_u256_cmp(&best->work, &tip->work) > 0 ? best : tip;
+}
+
+/* The last block below tip that a locator names; genesis is everybody's. */
+static struct block_node *start_of(struct chaind *chaind, const Rc__HeadersRequest *body,
+				   struct block_node *tip)
 {
 	for (size_t i = 0; i < body->n_locator; i++) {
 		struct rc_block_id id;
@@ -342,7 +352,7 @@ static struct block_node *start_of(struct chaind *chaind, const Rc__HeadersReque
 			continue;
 		memcpy(id.b, body->locator[i].data, sizeof(id.b));
 		node = chain_find(&chaind->chain, &id);
-		if (node && chain_is_active(&chaind->chain, node))
+		if (node && node_is_ancestor(node, tip))
 			return node;
 	}
 	return chaind->chain.genesis;
@@ -354,17 +364,21 @@ void on_headers(void *ctx, struct rc_request *request)
 	const Rc__HeadersRequest *body = rc_request_body(request);
 	Rc__HeadersReply reply = RC__HEADERS_REPLY__INIT;
 	uint32_t max = body->max && body->max < HEADERS_MAX ? body->max : HEADERS_MAX;
-	uint32_t height = node_height(start_of(chaind, body)) + 1;
+	struct block_node *tip = served_tip(chaind), *start = start_of(chaind, body, tip), *node;
+	uint32_t n = node_height(tip) - node_height(start);
 	struct rc_buf buf = RC_BUF_INIT;
-	struct block_node *node;
 	struct rc_bytes bulk;
 
-	for (uint32_t i = 0; i < max && (node = chain_at(&chaind->chain, height + i)); i++) {
-		rc_header_encode(&node->header, rc_buf_add(&buf, RC_HEADER_SIZE));
+	if (n > max)
+		n = max;
+	rc_buf_add(&buf, n * RC_HEADER_SIZE);
+	node = node_ancestor(tip, node_height(start) + n);
+	for (uint32_t i = n; i-- > 0; node = node->parent) {
+		rc_header_encode(&node->header, buf.data + i * RC_HEADER_SIZE);
 		if (body->stop.len == 32 && memcmp(body->stop.data, node->id.b, 32) == 0)
-			break;
+			n = i + 1;
 	}
-	bulk = (struct rc_bytes){buf.data, buf.len};
+	bulk = (struct rc_bytes){buf.data, n * RC_HEADER_SIZE};
 	rc_request_reply_bulk(request, &reply, &bulk, 1);
 	rc_buf_done(&buf);
 }

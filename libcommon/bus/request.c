@@ -66,6 +66,7 @@ void rc_request_on_cancel(struct rc_request *request, void (*fn)(void *arg, stru
 static void join_session(struct rc_request *request, struct rc_session *session)
 {
 	request->session = session;
+	request->orphan_us = 0;
 	DL_APPEND2(session->requests, request, prev_of, next_of);
 	session->in_hand++;
 	session->request_bytes += request->frames.bytes;
@@ -111,18 +112,26 @@ void rc_request_cancel(struct rc_request *request)
 	leave_session(request);
 	request->cancelled = true;
 	request->deadline_us = 0;
+	request->orphan_us = 0;
 	HASH_DEL(request->server->by_id, request);
 	if (request->on_cancel)
 		request->on_cancel(request->on_cancel_arg,
 				   request); /* may answer, and so free it */
 }
 
-void rc_request_orphan(struct rc_request *request, int64_t deadline_us)
+void rc_request_orphan(struct rc_request *request, int64_t orphan_us)
 {
 	leave_session(request);
-	if (!request->deadline_us || request->deadline_us > deadline_us)
-		request->deadline_us = deadline_us;
-	watch_deadline(request->server, request->deadline_us);
+	request->orphan_us = orphan_us;
+	watch_deadline(request->server, orphan_us);
+}
+
+int64_t rc_request_end_us(const struct rc_request *request)
+{
+	if (!request->orphan_us ||
+	    (request->deadline_us && request->deadline_us < request->orphan_us))
+		return request->deadline_us;
+	return request->orphan_us;
 }
 
 static struct rc_request *find(struct rc_role_socket *socket, const struct rc_session *session,

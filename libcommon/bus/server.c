@@ -331,12 +331,14 @@ static struct rc_request *find_due(struct rc_server *server, int64_t now)
 
 	server->due_us = 0;
 	DL_FOREACH (server->requests, request) {
-		if (!request->deadline_us)
+		int64_t end = rc_request_end_us(request);
+
+		if (!end)
 			continue;
-		if (request->deadline_us <= now)
+		if (end <= now)
 			break;
-		if (!server->due_us || request->deadline_us < server->due_us)
-			server->due_us = request->deadline_us;
+		if (!server->due_us || end < server->due_us)
+			server->due_us = end;
 	}
 	return request;
 }

@@ -58,7 +58,8 @@ struct rc_request {
 	struct rc_request_key key;
 	enum rc_daemon from;
 	uint64_t trace;
-	int64_t deadline_us;
+	int64_t deadline_us; /* 0: none */
+	int64_t orphan_us;   /* until when a lost client may come back for it; 0: it isn't lost */
 	struct rc_frames frames;
 	struct rc_bump bump;
 	const void *body;
@@ -88,8 +89,10 @@ void rc_request_given_up(struct rc_role_socket *socket, struct rc_session *sessi
 			 const struct rc_envelope *envelope);
 /* Nobody waits for the answer any more. */
 void rc_request_cancel(struct rc_request *request);
-/* The session of a request is gone: it has until deadline_us for the client to come back. */
-void rc_request_orphan(struct rc_request *request, int64_t deadline_us);
+/* The session of a request is gone: the client has until orphan_us to come back. */
+void rc_request_orphan(struct rc_request *request, int64_t orphan_us);
+/* When it is over: the deadline, or an orphan's end if that is earlier; 0: never. */
+int64_t rc_request_end_us(const struct rc_request *request);
 /* Frees without an answer: the server closes. */
 void rc_request_discard(struct rc_request *request);
 

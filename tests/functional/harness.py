@@ -304,8 +304,9 @@ class TestCase(unittest.TestCase):
         return node
 
     def tearDown(self):
-        failed = any(error for _, error in self._outcome.errors) \
-            if hasattr(self._outcome, "errors") else not self._outcome.success
+        result = self._outcome.result
+        failed = any(getattr(test, "test_case", test) is self
+                     for test, _ in result.errors + result.failures)
         try:
             if not failed:
                 for node in self.nodes:

@@ -444,8 +444,8 @@ static void stranger_greet(struct stranger *stranger, uint8_t network, uint32_t 
 		     &hello.base);
 }
 
-/* Turns the server's loop until an answer is there; its kind and error. */
-static int stranger_hear(struct stranger *stranger, struct bus_rig *rig, int *ret_kind)
+/* Turns the server's loop until something is there; its kind and error. */
+static int hear_any(struct stranger *stranger, struct bus_rig *rig, int *ret_kind)
 {
 	struct rc_envelope envelope = {0};
 	struct rc_bump bump = {0};
@@ -475,6 +475,17 @@ static int stranger_hear(struct stranger *stranger, struct bus_rig *rig, int *re
 	*ret_kind = envelope.kind;
 	error = envelope.error;
 	rc_bump_done(&bump);
+	return error;
+}
+
+/* The next that isn't the server's asking who is still there. */
+static int stranger_hear(struct stranger *stranger, struct bus_rig *rig, int *ret_kind)
+{
+	int error;
+
+	do
+		error = hear_any(stranger, rig, ret_kind);
+	while (*ret_kind == RC__ENVELOPE__KIND__NONE);
 	return error;
 }
 
@@ -549,6 +560,47 @@ static void test_strangers(void **state)
 	assert_int_equal(rc_server_pending(rig.server), 0);
 	rc_server_stats(rig.server, &stats);
 	assert_int_equal(stats.sessions, 0);
+	bus_rig_done(&rig);
+}
+
+/* A connection is lost, not its client: what is in hand goes to the new connection, however long it
+ * takes; what nobody comes back for is cancelled. */
+static void test_lost_connection(void **state)
+{
+	struct rc_envelope request = {
+		.kind = RC__ENVELOPE__KIND__REQUEST, .message = RC_MSG_ROOT, .id = 5};
+	struct server server = {.hold = true};
+	struct stranger first, second;
+	struct bus_rig rig;
+	int kind;
+
+	(void)state;
+	bus_rig_init(&rig, false);
+	bus_rig_serve(&rig, handlers, &server);
+	stranger_init(&first, &rig, "read");
+	stranger_greet(&first, 1, RC_CHAIND);
+	assert_int_equal(stranger_hear(&first, &rig, &kind), RC_OK);
+	stranger_say(&first, request, NULL);
+	request.id = 6;
+	stranger_say(&first, request, NULL);
+	bus_rig_until(&rig, &server.handled, 2);
+	rc_request_on_cancel(server.held[0], on_cancelled, &server);
+	rc_request_on_cancel(server.held[1], on_cancelled, &server);
+	stranger_done(&first);
+	bus_rig_for_ms(&rig, 200);
+	assert_int_equal(server.cancelled, 0);
+	stranger_init(&second, &rig, "read");
+	stranger_greet(&second, 1, RC_CHAIND);
+	assert_int_equal(stranger_hear(&second, &rig, &kind), RC_OK);
+	stranger_say(&second, request, NULL);
+	bus_rig_until(&rig, &server.cancelled, 1); /* the first, after its two seconds */
+	bus_rig_for_ms(&rig, 1000);
+	assert_int_equal(server.cancelled, 1);
+	assert_int_equal(server.handled, 2);
+	rc_request_reply(server.held[1], NULL);
+	assert_int_equal(stranger_hear(&second, &rig, &kind), RC_OK);
+	assert_int_equal(kind, RC__ENVELOPE__KIND__REPLY);
+	stranger_done(&second);
 	bus_rig_done(&rig);
 }
 
@@ -803,6 +855,7 @@ int main(void)
 		cmocka_unit_test(test_closed_by_its_answer),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_lost_connection),
 		cmocka_unit_test(test_slow_client),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_events_ipc),

@@ -228,5 +228,8 @@ int main(int argc, char **argv)
 		puts("rusty-genesis " RC_VERSION);
 		return RC_EXIT_OK;
 	}
-	return usage(argc < 2 ? "what shall I do?" : "unknown command");
+	if (argc < 2)
+		return usage("what shall I do?");
+	fprintf(stderr, "rusty-genesis: unknown command '%s'\n%s", argv[1], usage_text);
+	return RC_EXIT_USAGE;
 }
