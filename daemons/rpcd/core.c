@@ -229,7 +229,9 @@ static void rpcd_status(void *arg, struct rc_status *status)
 	/* rpcd itself is ready when it answers; the node's health is a figure of its own. */
 	status->ready = rpcd->front && !rpcd->stopping;
 	snprintf(status->text, sizeof(status->text), "%s",
-		 rpcd->stopping ? "stopping" : "answering");
+		 rpcd->stopping ? "stopping"
+		 : healthy	? "answering"
+				: "answering; the node is not ready (gethealth says why)");
 	rc_status_figure(status, "healthy", "%s", healthy ? "yes" : "no");
 	if (rpcd->front)
 		rc_status_figure(status, "in_flight", "%zu", front_in_flight(rpcd->front));

@@ -325,6 +325,16 @@ static void watch(struct rc_service *service)
 		rc_loop_watchdog(service->loop);
 }
 
+/* Who looks at the log of a daemon that isn't ready wants to know what it waits for. */
+static void tell_waiting(struct rc_service *service)
+{
+	struct rc_status status;
+
+	rc_service_status(service, &status);
+	rc_notify_status(status.text);
+	rc_log(RC_LOG_NOTICE, "not ready yet: %s", status.text);
+}
+
 static int start_service(struct rc_service *service, struct rc_error *error)
 {
 	const struct rc_service_def *def = service->def;
@@ -349,6 +359,8 @@ static int start_service(struct rc_service *service, struct rc_error *error)
 		watch(service);
 	if (err == RC_OK && def->start)
 		err = def->start(service->ctx, error);
+	if (err == RC_OK && !service->ready)
+		tell_waiting(service);
 	return err;
 }
 
