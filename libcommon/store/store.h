@@ -64,8 +64,8 @@ size_t rc_store_batch_count(const struct rc_store_batch *batch);
 size_t rc_store_batch_bytes(const struct rc_store_batch *batch);
 
 /* Writes and clears the batch. RC_ENOSPC when less than 32 MiB and the batch are free on the disk:
- * as every failed write it is final, the process ends and recovers. sync: it is on disk when this returns (not for RC_STORE_STATE, whose
- * WAL is off: rc_store_flush). */
+ * as every failed write it is final, the process ends and recovers. sync: it is on disk when this
+ * returns (not for RC_STORE_STATE, whose WAL is off: rc_store_flush). */
 int rc_store_write(struct rc_store *store, struct rc_store_batch *batch, bool sync,
 		   struct rc_error *error);
 /* Everything written before is on disk when this returns (kinds with a WAL). */
