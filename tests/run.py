@@ -80,7 +80,8 @@ def main():
         folder = os.path.basename(os.path.dirname(path))
         if what == "units" and folder not in ("reference", "unit"):
             continue
-        if what == "san" and folder != "functional":
+        if what == "san" and (folder != "functional" or
+                              not module_setting(path, "SANITIZE", True)):
             continue
         if what != "all" and not module_setting(path, "QUICK", folder in ("reference", "unit")):
             continue

@@ -296,7 +296,7 @@ static void settle(struct connector *c, struct block_node *to)
 	assert(top == to);
 	(void)top;
 	c->base = to;
-	c->stack_full = false;
+	c->stack_full = c->hold = false;
 	c->backoff_ms = 100;
 	c->tip_root_known = c->tip_root_asked = false;
 	if (c->switching) {
@@ -467,7 +467,7 @@ static void step_once(struct connector *c)
 		for (struct pipe_block *b = c->head; b; b = next_of(b))
 			pipe_block_advance(b);
 	} while (judge_queue(c));
-	if (!c->head && !c->tip_root_known && !c->tip_root_asked)
+	if (!c->head && !c->hold && !c->tip_root_known && !c->tip_root_asked)
 		session_ask_tip_root(c);
 }
 

@@ -38,6 +38,30 @@ void announce_block(struct peerd *core, const struct rc_block_id *id, const uint
 	}
 }
 
+void announce_header(struct peerd *core, const struct rc_block_id *id, const uint8_t *header)
+{
+	struct good_header *slot;
+
+	if (seen_has(&core->arrived, id->b)) {
+		announce_block(core, id, header);
+		return;
+	}
+	slot = &core->good_headers[core->next_good_header++ % PEERD_GOOD_HEADERS];
+	slot->id = *id;
+	memcpy(slot->raw, header, RC_HEADER_SIZE);
+}
+
+void announce_arrived(struct peerd *core, const struct rc_block_id *id)
+{
+	seen_add(&core->arrived, id->b);
+	for (unsigned i = 0; i < PEERD_GOOD_HEADERS; i++) {
+		if (rc_block_id_eq(&core->good_headers[i].id, id)) {
+			announce_block(core, id, core->good_headers[i].raw);
+			return;
+		}
+	}
+}
+
 static void on_announce(void *arg)
 {
 	struct peerd *core = arg;
@@ -58,4 +82,11 @@ void announce_init(struct peerd *core)
 {
 	timer_init(&core->announce_timer, on_announce, core);
 	seen_init(&core->announced, core->hash_k0, core->hash_k1, ANNOUNCED_KNOWN);
+	seen_init(&core->arrived, core->hash_k0, core->hash_k1, ANNOUNCED_KNOWN);
+}
+
+void announce_done(struct peerd *core)
+{
+	seen_done(&core->announced);
+	seen_done(&core->arrived);
 }

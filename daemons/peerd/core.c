@@ -165,7 +165,7 @@ void peerd_free(struct peerd *core)
 	relay_done(core);
 	fetch_done(core);
 	connect_done(core);
-	seen_done(&core->announced);
+	announce_done(core);
 	discouraged_free(core->discouraged);
 	bans_done(&core->bans);
 	book_free(core->book);
@@ -264,8 +264,6 @@ void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event)
 	sync_chain_best(core, &event->tip);
 	serve_block_stored(core, &event->tip.id);
 	relay_chain_tip(core);
-	if (event->reorganised)
-		relay_reorganised(core);
 	if (event->header.len != RC_HEADER_SIZE)
 		announce_block(core, &event->tip.id, NULL);
 	else if (core_in_download(core))
@@ -280,7 +278,7 @@ void peerd_chain_header(struct peerd *core, const struct rc_header_event *event)
 	core_enter(core);
 	sync_chain_best(core, &event->block);
 	if (!core_in_download(core) && event->header.len == RC_HEADER_SIZE)
-		announce_block(core, &event->block.id, event->header.data);
+		announce_header(core, &event->block.id, event->header.data);
 	core_leave(core);
 }
 

@@ -316,6 +316,7 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 	*call = (struct submit_call){core, peer->id, raw.len, *id};
 	core->submit_bytes += raw.len;
 	core_count(core, PEERD_BLOCKS_RECEIVED, 1);
+	announce_arrived(core, id);
 	/* Near the tip the answer is the verdict, so that who sent it can be judged too; during a
 	 * download it is that the block is stored. */
 	core->out.chain->submit_block(core->out.chain_ctx, peer->id, !core_in_download(core), raw,

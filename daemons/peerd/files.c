@@ -48,7 +48,9 @@ static int load_bans(struct daemon *daemon, struct rc_error *error)
 	rc_buf_done(&buf);
 	if (err == RC_ENOENT)
 		return RC_OK;
-	/* An operator's word isn't dropped silently. */
+	/* An operator's word isn't dropped silently; and starting again mends nothing. */
+	if (err == RC_EFORMAT)
+		error->code = err = RC_ECONFIG;
 	if (err)
 		rc_error_prefix(error, "%s (move it away to start without bans)", path);
 	return err;

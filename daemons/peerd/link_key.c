@@ -98,6 +98,8 @@ int link_key_load(const char *path, const uint8_t machine[32], const struct rc_r
 	if (buf.data)
 		rc_wipe(buf.data, buf.len);
 	rc_buf_done(&buf);
+	if (err == RC_EFORMAT && error)
+		error->code = err = RC_ECONFIG; /* starting again mends nothing */
 	if (err) {
 		rc_error_prefix(error, "%s (move it away, and a new key is made)", path);
 		return err;

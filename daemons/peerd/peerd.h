@@ -29,6 +29,9 @@
 #define PEER_BUDGET	  200000
 #define PEER_BUDGET_BURST (10 * PEER_BUDGET)
 
+/* Headers that wait for their blocks before they are told on. */
+#define PEERD_GOOD_HEADERS 64
+
 struct peerd_options {
 	uint16_t port;		/* that other nodes use; 0: we don't listen */
 	uint16_t default_port;	/* of the network, for addresses without one */
@@ -258,6 +261,12 @@ struct peerd {
 
 	/* announce.c */
 	struct seen announced; /* blocks */
+	struct seen arrived;   /* blocks that came lately */
+	struct good_header {
+		struct rc_block_id id;
+		uint8_t raw[RC_HEADER_SIZE];
+	} good_headers[PEERD_GOOD_HEADERS]; /* whose blocks haven't come; the oldest is replaced */
+	unsigned next_good_header;
 	struct timer announce_timer;
 	bool announce_due;
 	struct rc_block_id announce_id; /* the newest block during a download */
@@ -271,8 +280,6 @@ struct peerd {
 	struct seen recent_txs; /* judged lately: not asked for again */
 	struct own_tx *own_txs;
 	struct timer own_timer;
-	struct timer pool_timer;
-	unsigned pool_rounds; /* that the pool is still to be told in */
 	uint64_t pool_min_fee;
 	struct timer fee_timer;
 	uint64_t hash_k0, hash_k1;
@@ -420,6 +427,12 @@ void serve_block_stored(struct peerd *core, const struct rc_block_id *id);
 
 /* announce.c */
 void announce_init(struct peerd *core);
+void announce_done(struct peerd *core);
+/* chaind found the header good: told on once its block has come, connected or not. Told before,
+ * nodes would wait for each other's. */
+void announce_header(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
+/* The block has come and is on its way to chaind. */
+void announce_arrived(struct peerd *core, const struct rc_block_id *id);
 /* header NULL: not at hand. */
 void announce_block(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
 /* During a download: the newest one, once in a while. */
@@ -441,8 +454,6 @@ void relay_on_notfound(struct peer *peer, uint8_t kind, const uint8_t id[32]);
 void relay_on_feefilter(struct peer *peer, const void *m);
 void relay_chain_tx(struct peerd *core, const struct rc_tx_event *event);
 void relay_chain_tip(struct peerd *core);
-/* Undone blocks gave transactions back to the pool: peers may not know them. */
-void relay_reorganised(struct peerd *core);
 void relay_chain_tx_removed(struct peerd *core, const struct rc_tx_event *event);
 
 #endif

@@ -534,39 +534,11 @@ static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempo
 	core_enter(core);
 	if (peer)
 		peer->pool_asked = false;
-	for (size_t i = 0; reply && i < reply->n_entries; i++) {
-		const struct rc_mempool_entry *e = &reply->entries[i];
-
-		if (peer)
-			queue_inv(peer, e->wtxid.b, fee_rate(e->fee, e->size));
-		else if (call->peer == 0)
-			queue_all(core, e->wtxid.b, fee_rate(e->fee, e->size));
-	}
+	for (size_t i = 0; peer && reply && i < reply->n_entries; i++)
+		queue_inv(peer, reply->entries[i].wtxid.b,
+			  fee_rate(reply->entries[i].fee, reply->entries[i].size));
 	core_leave(core);
 	free(call);
-}
-
-/* What a reorganisation gave back comes without events, and while chaind asks it again. */
-#define POOL_ROUNDS    3
-#define POOL_ROUND_GAP (2 * PEERD_SECOND)
-
-static void on_pool_timer(void *arg)
-{
-	struct peerd *core = arg;
-
-	if (core->pool_rounds == 0)
-		return;
-	core->pool_rounds--;
-	if (core->peers && core->out.chain->up(core->out.chain_ctx))
-		core->out.chain->pool_list(core->out.chain_ctx, on_pool,
-					   chain_call_new(core, 0, 0));
-	timer_arm(&core->timers, &core->pool_timer, core_now(core) + 3 * POOL_ROUND_GAP);
-}
-
-void relay_reorganised(struct peerd *core)
-{
-	core->pool_rounds = POOL_ROUNDS;
-	timer_arm(&core->timers, &core->pool_timer, core_now(core) + POOL_ROUND_GAP);
 }
 
 static void tell_pool(struct peer *peer)
@@ -738,7 +710,6 @@ void relay_init(struct peerd *core)
 	timer_init(&core->have_timer, ask_chain, core);
 	timer_init(&core->own_timer, on_own_timer, core);
 	timer_init(&core->fee_timer, on_fee_timer, core);
-	timer_init(&core->pool_timer, on_pool_timer, core);
 	seen_init(&core->recent_txs, core->hash_k0, core->hash_k1, RECENT_TXS);
 	timer_arm(&core->timers, &core->fee_timer, core_now(core) + FEE_TICK);
 }

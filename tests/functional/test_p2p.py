@@ -65,8 +65,6 @@ class P2p(harness.TestCase):
                 for address in n.rpc("getnodeaddresses", 0):
                     if address["port"] not in ports:
                         self.assertNotIn("linkkey", address, f"{name} knows a stranger's key")
-                self.assertEqual(len(n.rpc("getpeerinfo")) - len(links(n)) +
-                                 len(links(n)) >= 1, True)
                 self.assertEqual(len(links(n)), 1)
         ids = {n.rpc("getblockhash", 0) for n in everybody}
         self.assertEqual(len(ids), 2)
@@ -174,9 +172,8 @@ class P2p(harness.TestCase):
                 break
         node.rpc("generatetoaddress", 3, Purse("hostile").address)
         wait_same_tip([node, good], 30)
-        metrics = node.metrics()
-        self.assertGreater(metrics["rustycoin_peerd_refused_total"], 100)
-        self.assertLessEqual(metrics["rustycoin_peerd_peers_unready"], 16)
+        wait_for("refusals", lambda: node.metrics()["rustycoin_peerd_refused_total"] > 100)
+        self.assertLessEqual(node.metrics()["rustycoin_peerd_peers_unready"], 16)
         for sock in flood:
             sock.close()
         self.assertEqual(len(links(node)), 1)
