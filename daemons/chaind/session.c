@@ -56,6 +56,7 @@ static void retry_now(void *arg)
 {
 	struct connector *c = arg;
 
+	c->hold = false;
 	if (c->phase == CONNECT_DOWN && rc_client_up(c->utxod))
 		session_start(c);
 	else
@@ -64,6 +65,7 @@ static void retry_now(void *arg)
 
 void session_retry_in(struct connector *c, uint32_t ms)
 {
+	c->hold = true;
 	if (!c->retry)
 		c->retry = rc_loop_add_timer(c->loop, retry_now, c);
 	rc_timer_arm(c->retry, (int64_t)(ms ? ms : 10) * 1000);
@@ -251,6 +253,7 @@ void session_start(struct connector *c)
 	c->writer = c->boot + c->session;
 	connect_drop_all(c);
 	c->phase = CONNECT_OPENING;
+	c->hold = false;
 	rc_utxod_open_writer(c->utxod, c->writer, STATE_DEADLINE_MS, opened,
 			     session_call_new(c, NULL, NULL, true));
 }

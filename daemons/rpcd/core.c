@@ -29,7 +29,8 @@ struct rpcd_ctx {
 	struct listen_socket ops_socket;
 	struct rc_source *stop_timer;
 	int64_t stop_until_us;
-	char *rundir; /* RUNDIR/rpcd */
+	char *rundir;	   /* RUNDIR/rpcd */
+	char *socket_path; /* of the Unix socket made here; NULL: none, or it was passed */
 };
 
 static const struct rc_option options[] = {
@@ -108,9 +109,11 @@ static int open_unix(struct rpcd_ctx *ctx, struct rc_error *error)
 			return RC_OK; /* it was passed */
 	err = listen_unix(path ? path : own, (unsigned)strtoul(mode, NULL, 8),
 			  &ctx->sockets[ctx->n_sockets], error);
-	if (err == RC_OK)
-		ctx->n_sockets++;
-	return err;
+	if (err < 0)
+		return err;
+	ctx->n_sockets++;
+	ctx->socket_path = rc_strdup(path ? path : own);
+	return RC_OK;
 }
 
 static int open_tcp(struct rpcd_ctx *ctx, struct rc_error *error)
@@ -290,6 +293,8 @@ static void rpcd_close(void *arg)
 	ops_close(rpcd->ops);
 	auth_close(rpcd->auth);
 	close_sockets(ctx);
+	if (ctx->socket_path)
+		unlink(ctx->socket_path);
 }
 
 static void rpcd_free(void *arg)
@@ -298,6 +303,7 @@ static void rpcd_free(void *arg)
 
 	free((void *)(uintptr_t)ctx->rpcd.table.methods);
 	free(ctx->rundir);
+	free(ctx->socket_path);
 	free(ctx);
 }
 

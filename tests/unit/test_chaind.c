@@ -1,6 +1,7 @@
 /* chaind as a whole over a utxod in the same process: mining, paying, reorganising, dying. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chaind_node.h"
 #include "rc_test.h"
@@ -104,6 +105,13 @@ static void test_pay(void **state)
 	rc_loop_free(loop);
 }
 
+static void forget_journal(struct test_node *n)
+{
+	RC_AUTOFREE char *path = rc_asprintf("%s/mempool.journal", n->dir);
+
+	assert_int_equal(unlink(path), 0);
+}
+
 /* Two branches of depth and depth + 1 above block 15; the longer one wins, and what only the
  * shorter one had is back in the pool. */
 static void reorganise(uint32_t depth, size_t stack)
@@ -146,6 +154,14 @@ static void reorganise(uint32_t depth, size_t stack)
 	if (stack > depth)
 		assert_int_equal(largest, depth + 1); /* undo and branch in one record */
 	assert_int_equal(rc_metric_get(a.metrics, METRIC_REORGS), 1);
+
+	/* Without its journal it finds them in the branch that was left. */
+	node_stop_chaind(&a);
+	forget_journal(&a);
+	node_start_chaind(&a);
+	node_wait_height(&a, 16 + depth);
+	node_wait_idle(&a);
+	assert_int_equal(a.chaind->pool.count, 1);
 
 	/* The other way round, with a transaction mined on both. */
 	node_generate(&a, 1);
