@@ -128,18 +128,16 @@ class Held:
         self.node, self.pid = node, node.pid("utxod")
         os.kill(self.pid, signal.SIGSTOP)
 
-    def found(self, limit):
-        """What is in flight, by a picture that chaind was asked for after the stop; waits, at most
-        limit seconds, for something."""
+    def found(self):
+        """What is in flight, by a picture that chaind was asked for after the stop."""
         seen, changes = picture(self.node)[0], 0
-        start = time.monotonic()
-        while time.monotonic() < start + PICTURE_SECONDS * SLOW:
+        end = time.monotonic() + PICTURE_SECONDS * SLOW
+        while time.monotonic() < end:
             number, found = picture(self.node)
             changes += number != seen
             seen = number
-            found = [name for name in found if name in HELD] if changes >= 2 else []
-            if found or changes >= 2 and time.monotonic() > start + limit:
-                return found
+            if changes == 2:
+                return [name for name in found if name in HELD]
             time.sleep(0.005)
         return []
 

@@ -33,19 +33,20 @@ def flipped(data, at):
     return data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1:]
 
 
-def tree(folder):
-    """{path: bytes} of a directory, without what every start writes: the lock's pid and the
-    databases' own log of words."""
+def tree(folder, databases=True):
+    """{path: bytes} of a directory, without what every start writes: the lock's pid, the databases'
+    own log of words, and the databases themselves where opening them came first."""
     return {os.path.join(at, name): content(os.path.join(at, name))
             for at, _, names in os.walk(folder) for name in names
-            if name not in ("lock", "LOCK") and not name.startswith("LOG")}
+            if name not in ("lock", "LOCK") and not name.startswith("LOG")
+            and (databases or at == folder)}
 
 
 class BadDisk(harness.TestCase):
-    def refused(self, node, daemon, code, *words, user=None):
+    def refused(self, node, daemon, code, *words, user=None, databases=True):
         """The daemon doesn't start, says why in one line, and its directory is as it was."""
         state = os.path.join(node.home, daemon)
-        before = tree(state)
+        before = tree(state, databases)
         p = subprocess.run(node.command(daemon), stdin=subprocess.DEVNULL, text=True, user=user,
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60 * SLOW)
         lines = [line for line in p.stderr.splitlines()
@@ -53,7 +54,7 @@ class BadDisk(harness.TestCase):
         self.assertEqual((p.returncode, len(lines)), (code, 1), f"{daemon}: {p.stderr}")
         for word in (daemon, *words):
             self.assertIn(word, lines[0])
-        self.assertEqual(tree(state), before, f"{daemon} changed its directory")
+        self.assertTrue(tree(state, databases) == before, f"{daemon} changed its directory")
 
     def mined(self, blocks=12):
         """A stopped node with some blocks, an address book and a payment in the pool."""
@@ -110,9 +111,9 @@ class BadDisk(harness.TestCase):
             for bad in [flipped(good, at) for at in places]:
                 put(path, bad)
                 code = CONFIG if name == "mempool.journal" and bad[:4] == good[:4] else FAILURE
-                if name in ("link_key", "bans") and bad[8:10] != good[8:10]:
-                    code = CONFIG    # says that it is another version's
-                self.refused(node, daemon, code, path)
+                if daemon == "peerd":
+                    code = CONFIG    # starting again wouldn't mend it: somebody must look
+                self.refused(node, daemon, code, path, databases=daemon == "peerd")
             put(path, good)
         self.comes_back(node, tip)
 
@@ -235,7 +236,8 @@ class FullDisk(BadDisk):
         self.txid = node.rpc("sendrawtransaction", purse.pay(node, purse.address, RUST).hex())
         filler = self.fill(state)
         known = [node.tip()]
-        node.client.timeout = 3 * SLOW
+        node.client.close()
+        node.client.timeout = 3 * SLOW    # a call is held while its daemon is away
 
         def dead():
             try:
@@ -250,6 +252,7 @@ class FullDisk(BadDisk):
         self.ended(node, daemon, IO)
         os.unlink(filler)
         node.start(daemon)
+        node.client.close()
         node.client.timeout = 60 * SLOW
         node.wait_ready()
         for block in known:
@@ -261,10 +264,10 @@ class FullDisk(BadDisk):
         known.extend(node.rpc("generatetoaddress", 1, purse.address))
 
     def test_utxod(self):
-        self.full_while_running("utxod", 96, self.mine)
+        self.full_while_running("utxod", 256, self.mine)
 
     def test_chaind(self):
-        self.full_while_running("chaind", 96, self.mine)
+        self.full_while_running("chaind", 256, self.mine)
 
     def test_chaind_pool(self):
         """The pool's journal: what was acknowledged is in the pool afterwards."""
@@ -273,7 +276,7 @@ class FullDisk(BadDisk):
         def pay(node, purse, _):
             sent.append(node.rpc("sendrawtransaction",
                                  purse.pay(node, purse.address, RUST + len(sent)).hex()))
-        node, _ = self.full_while_running("chaind", 96, pay)
+        node, _ = self.full_while_running("chaind", 256, pay)
         pool = node.rpc("getrawmempool")
         for txid in sent + [self.txid]:
             self.assertIn(txid, pool)

@@ -23,6 +23,7 @@ COINS = 600                 # payments of each node, one a coin
 PAY_SECONDS, MINE_SECONDS = 0.1, 0.25
 # How often each way to choose the moment is taken.
 WAYS = ["held"] * 4 + ["reorganisation"] * 3 + ["seen"] * 3
+TRIES = 10                  # stops of utxod, until one finds it at work
 RECHECKED = 40              # of the newest acknowledged, looked for after each kill
 # A block found just as a better one arrives is stored and never judged.
 KEPT = ("active", "valid", "stored")
@@ -69,13 +70,13 @@ class Kills(harness.TestCase):
                 reorganisation = killing.Reorganisation(
                     node, other, self.blocks, self.purse.address, self.random.randrange(1, 12))
                 held, found = self.hold(node, 0.012)
-        for limit in (0, 0, 0, 2):
-            if way == "seen" or found:
+        for _ in range(0 if way == "seen" else TRIES):
+            if found:
                 break
             if held:
                 held.release()
             load.kick()
-            held, found = self.hold(node, 0.02, limit)
+            held, found = self.hold(node, 0.02)
         if way == "seen":
             found = killing.watch(node, 0.5)
         pids = self.pids()
@@ -94,11 +95,11 @@ class Kills(harness.TestCase):
         self.busy[daemon] += bool(found)
         self.ways[way] += bool(found)
 
-    def hold(self, node, within, limit=0):
-        """Stops utxod at a moment by chance; the last resort waits until work needs it."""
+    def hold(self, node, within):
+        """Stops utxod at a moment by chance."""
         time.sleep(self.random.random() * within)  # not a wait for anything: the moment
         held = killing.Held(node)
-        return held, held.found(limit)
+        return held, held.found()
 
     def revive(self, node, daemon):
         start = time.monotonic()

@@ -8,6 +8,7 @@ import sys
 import unittest
 
 QUICK = True
+SANITIZE = False    # defaults differ there, and texts have no races
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
 sys.path.insert(0, os.path.join(TOP, "mk"))
