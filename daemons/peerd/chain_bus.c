@@ -66,7 +66,7 @@ static uint64_t bus_wanted(void *ctx, const struct rc_wanted_peer *peers, size_t
 
 static void bus_cancel(void *ctx, uint64_t call)
 {
-	rc_client_cancel(rc_chaind_bus(((struct chain_bus *)ctx)->chaind), call);
+	rc_chaind_cancel(((struct chain_bus *)ctx)->chaind, call);
 }
 
 static void bus_release(void *ctx, const struct rc_block_id *ids, size_t n, rc_done_fn fn,
