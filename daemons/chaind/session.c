@@ -304,6 +304,15 @@ static void switched(void *arg, const struct rc_reply *reply, const struct rc_bl
 		run(c);
 		return;
 	}
+	if (reply->err == RC_ETOOBIG) {
+		rc_log(RC_LOG_NOTICE,
+		       "the reorganisation is too long for one step: the state goes back to height "
+		       "%u first",
+		       node_height(fork));
+		rc_utxod_revert(c->utxod, c->writer, &fork->id, STATE_DEADLINE_MS, moved_back,
+				session_call_new(c, NULL, fork, true));
+		return;
+	}
 	if (reply->err < 0) {
 		session_lost(c, "switch", reply);
 		return;

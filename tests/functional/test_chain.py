@@ -75,6 +75,10 @@ class Chain(harness.TestCase):
     def test_branch_of_100(self):
         self.compete(100)
 
+    def test_branch_of_300(self):
+        """More than utxod stages at once."""
+        self.compete(300)
+
     def test_last_block_invalid(self):
         """A branch with more work, all good but its last block: the old tip stays."""
         a, c = self.node("a"), self.node("c")
