@@ -31,10 +31,15 @@ class P2p(harness.TestCase):
         four.options["peerd"] = {"connect": [n.address for n in three]}
         four.start().wait_ready()
         wait_same_tip(three + [four])
-        served = [n.metrics()["rustycoin_peerd_blocks_served_total"] - b
-                  for n, b in zip(three, before)]
-        self.assertGreaterEqual(sum(served), 400)
+        served = []
+
+        def counted():  # metrics follow within a second or two
+            served[:] = [n.metrics()["rustycoin_peerd_blocks_served_total"] - b
+                         for n, b in zip(three, before)]
+            return sum(served) >= 400
+        wait_for("400 blocks served", counted)
         self.assertGreaterEqual(sum(1 for s in served if s > 0), 2, served)
+        print("served by each:", served)
         self.assertEqual(four.metrics()["rustycoin_peerd_penalties_total"], 0)
 
     def test_two_networks_never_mix(self):
