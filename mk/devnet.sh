@@ -24,6 +24,9 @@ until_true() {
 height_is() { [ "$(on "$1" rusty-cli getblockcount)" = "$2" ]; }
 # shellcheck disable=SC2317
 sees() { on "$1" rusty-cli getrawmempool | grep -q "$2"; }
+# The figures of the table are asked for every second or two.
+# shellcheck disable=SC2317
+table_shows() { [ "$("$net" status | grep -c "at block $1\$")" = 3 ]; }
 # A wallet of the demonstration; its passphrase is "devnet", read from a descriptor.
 wallet() { # node, name, arguments
 	local node=$1 name=$2
@@ -65,6 +68,7 @@ on node3 rusty-cli gettxout "$back" 0
 on node3 rusty-cli getblockchaininfo | grep -E '"(blocks|bestblockhash|stateroot)"'
 
 say "The daemons"
+until_true "the table at height 14" table_shows 14
 "$net" status
 
 say "It works (in $((SECONDS - start)) s). The network goes on running."

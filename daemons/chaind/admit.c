@@ -310,6 +310,9 @@ static void verify_done(struct rc_work *work)
 {
 	struct admission *a = (struct admission *)((char *)work - offsetof(struct admission, work));
 
+	if (a->admit->closing)
+		return;
+
 	if (a->finding.verdict != RC_VERDICT_OK)
 		refuse(a, a->finding.verdict, a->finding.input, true);
 	else if (still_there(a))

@@ -79,7 +79,7 @@ struct admit {
 };
 
 void admit_init(struct admit *admit);
-/* Nobody is answered any more. */
+/* Those under way are answered RC_EUNAVAILABLE. */
 void admit_done(struct admit *admit);
 
 /* Room for so many more bytes? */

@@ -253,6 +253,14 @@ static void answer(struct arrival *a, const struct block_result *result)
 	arrival_free(a);
 }
 
+/* chaind is stopping. */
+static void give_up(struct arrival *a)
+{
+	struct block_result result = {.err = RC_EUNAVAILABLE};
+
+	answer(a, &result);
+}
+
 static void stored(void *arg)
 {
 	struct arrival *a = arg;
@@ -260,7 +268,7 @@ static void stored(void *arg)
 	struct block_result result = {0};
 
 	if (chaind->stopping) {
-		arrival_free(a);
+		give_up(a);
 		return;
 	}
 	if (a->synced)
@@ -328,7 +336,7 @@ static void check_done(struct rc_work *work)
 	struct chaind *chaind = a->chaind;
 
 	if (chaind->stopping) {
-		arrival_free(a);
+		give_up(a);
 		return;
 	}
 	download_arrived(&chaind->download, &a->node->id);

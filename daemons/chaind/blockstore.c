@@ -38,6 +38,8 @@ struct blockstore {
 	struct rc_workers *readers;
 	bool busy;
 	struct write_batch running, next;
+	uint64_t batches_done;
+	bool closing;
 	uint64_t unsynced;
 	uint64_t disk_bytes;
 	unsigned until_measure;
@@ -178,6 +180,7 @@ void blockstore_close(struct blockstore *store)
 {
 	if (!store)
 		return;
+	store->closing = true;
 	if (rc_store_batch_count(store->next.batch))
 		blockstore_sync(store, NULL, NULL);
 	/* Ends when nothing is left: a batch that is done starts the next one. */
@@ -253,6 +256,7 @@ static void batch_done(struct rc_work *work)
 
 	store->running.waiters = NULL;
 	store->busy = false;
+	store->batches_done++;
 	start_batch(store);
 	while (waiter) {
 		struct waiter *next = waiter->next;
@@ -326,6 +330,9 @@ struct read_job {
 	struct rc_work work;
 	struct blockstore *store;
 	uint8_t key[BLOCKSTORE_KEY_SIZE];
+	/* What is being written when this is asked for is there once so many batches are done. */
+	uint64_t batch;
+	bool early; /* it was asked for before that */
 	struct rc_buf buf;
 	void (*extra)(void *arg, struct rc_buf *buf);
 	blockstore_read_fn fn;
@@ -342,15 +349,36 @@ static void run_read(struct rc_work *work)
 		if (rc != RC_ENOENT)
 			rc_log(RC_LOG_ERR, "reading a block failed: %s", error.text);
 		rc_buf_done(&job->buf);
+		/* It may be on its way to the disk still. */
+		if (job->early)
+			return;
 	}
 	if (job->extra)
 		job->extra(job->arg, &job->buf);
 }
 
+static void read_again(void *arg)
+{
+	struct read_job *job = arg;
+
+	job->early = false;
+	rc_workers_submit(job->store->readers, &job->work);
+}
+
 static void read_done(struct rc_work *work)
 {
 	struct read_job *job = (struct read_job *)work;
+	struct blockstore *store = job->store;
 
+	if (job->early && !job->buf.data && !store->closing) {
+		if (store->batches_done >= job->batch)
+			read_again(job);
+		else
+			add_waiter(store->batches_done + 1 == job->batch ? &store->running
+									 : &store->next,
+				   read_again, job);
+		return;
+	}
 	job->fn(job->arg, &job->buf);
 	rc_buf_done(&job->buf);
 	free(job);
@@ -364,6 +392,9 @@ void blockstore_get(struct blockstore *store, const struct block_node *node,
 	job->work.run = run_read;
 	job->work.done = read_done;
 	job->store = store;
+	job->batch =
+		store->batches_done + store->busy + (rc_store_batch_count(store->next.batch) > 0);
+	job->early = job->batch > store->batches_done;
 	key_encode(job->key, 'b', node_height(node), &node->id);
 	job->extra = extra;
 	job->fn = fn;

@@ -149,7 +149,6 @@ static void close_started(struct chaind *chaind)
 	chaind->admit.closing = true;
 	chaind->refill.closing = true;
 	rc_client_close(chaind->utxod);
-	chaind_generate_done(chaind);
 	rc_source_free(chaind->maintenance);
 	connect_done(&chaind->connect);
 }
@@ -166,8 +165,10 @@ void chaind_close(struct chaind *chaind)
 	rc_workers_free(chaind->verify);
 	rc_workers_free(chaind->prep);
 	rc_workers_free(chaind->journal_writer);
-	chaind_drop_waits(chaind);
 	blockstore_close(chaind->store);
+	/* Nothing can arrive any more; who still waits is told so. */
+	chaind_drop_waits(chaind);
+	chaind_generate_done(chaind);
 	if (chaind->admit.chain)
 		chaind_pool_close(chaind);
 	download_done(&chaind->download);

@@ -76,6 +76,7 @@ struct chaind {
 	int64_t template_told_us;
 	uint32_t told_durable; /* the height of the last "durable" event */
 	bool entered, started, stopping, was_running;
+	bool stale_seen; /* branches that were left before the start gave their transactions */
 	bool headers_published;
 	struct block_node *published_header;
 };
@@ -106,6 +107,7 @@ void chaind_submit_headers(struct chaind *chaind, uint64_t peer, const uint8_t *
 			   struct headers_result *ret_result);
 
 struct block_result {
+	int err; /* < 0: no verdict, chaind is stopping */
 	enum rc_verdict verdict;
 	bool fault_of_message;
 	bool duplicate;
@@ -121,6 +123,7 @@ uint64_t chaind_submit_block(struct chaind *chaind, uint64_t peer, const void *r
 void chaind_forget_block(struct chaind *chaind, uint64_t wait);
 /* Answers who waits for what has been decided. */
 void chaind_wake_blocks(struct chaind *chaind);
+/* The end: everybody is told that there is no verdict. */
 void chaind_drop_waits(struct chaind *chaind);
 /* A header with enough work is told before its block is connected. */
 void chaind_publish_header(struct chaind *chaind);

@@ -93,6 +93,7 @@ void connect_offer_body(struct connector *c, struct block_node *node, struct bod
 
 struct body *connect_take_body(struct connector *c, const struct block_node *node)
 {
+	uint32_t tip = node_height(chain_tip(c->chain));
 	struct body *body = NULL;
 
 	for (size_t i = 0; i < c->n_offered; i++) {
@@ -102,9 +103,12 @@ struct body *connect_take_body(struct connector *c, const struct block_node *nod
 			break;
 		}
 	}
-	/* What the tip has passed isn't needed any more. */
+	/* What the tip has passed isn't needed any more, and branches beside it are rarely. */
 	for (size_t i = c->n_offered; i-- > 0;) {
-		if (chain_is_active(c->chain, c->offered[i].node))
+		const struct block_node *n = c->offered[i].node;
+
+		if (chain_is_active(c->chain, n) ||
+		    (node_height(n) <= tip && !node_is_ancestor(n, c->best)))
 			drop_offered(c, i);
 	}
 	return body;
@@ -292,7 +296,7 @@ static void settle(struct connector *c, struct block_node *to)
 	assert(top == to);
 	(void)top;
 	c->base = to;
-	c->stack_full = false;
+	c->stack_full = c->hold = false;
 	c->backoff_ms = 100;
 	c->tip_root_known = c->tip_root_asked = false;
 	if (c->switching) {
@@ -463,7 +467,7 @@ static void step_once(struct connector *c)
 		for (struct pipe_block *b = c->head; b; b = next_of(b))
 			pipe_block_advance(b);
 	} while (judge_queue(c));
-	if (!c->head && !c->tip_root_known && !c->tip_root_asked)
+	if (!c->head && !c->hold && !c->tip_root_known && !c->tip_root_asked)
 		session_ask_tip_root(c);
 }
 

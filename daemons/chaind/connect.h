@@ -110,6 +110,7 @@ struct connector {
 	uint32_t queued_ready;
 	size_t queued_bytes;
 	bool stack_full;
+	bool hold; /* utxod was busy: nothing new is asked until the retry */
 	bool need_abort;
 	bool abort_all;
 	struct rc_block_id abort_id;

@@ -221,6 +221,9 @@ void chaind_generate_step(struct chaind *chaind)
 		job_end(g, job, RC_OK, NULL);
 	if (!job || !connect_running(&chaind->connect) || !chaind->connect.tip_root_known)
 		return;
+	/* A better block is on its way: what is found now would lose against it. */
+	if (chaind->connect.best != chain_tip(&chaind->chain))
+		return;
 	build(g, job);
 	g->mining = true;
 	g->tries = 0;

@@ -88,6 +88,28 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 	moved(chaind, fork != old_tip);
 }
 
+/* Branches that were left less than so many blocks ago give their transactions back at a start: a
+ * kill between a reorganisation and the refill must not lose one that was acknowledged. */
+#define STALE_DEPTH 100
+
+static void refill_stale(struct chaind *chaind)
+{
+	struct block_node *tip = chain_tip(&chaind->chain), *node;
+
+	CHAIN_EACH(&chaind->chain, node)
+	{
+		struct block_node *fork;
+
+		if (!(node->flags & NODE_VALID) || chain_is_active(&chaind->chain, node) ||
+		    node_height(node) + STALE_DEPTH < node_height(tip) ||
+		    (node->child && node->child->flags & NODE_VALID))
+			continue;
+		fork = node_fork(node, tip);
+		for (uint32_t h = node_height(fork) + 1; h <= node_height(node); h++)
+			refill_add_block(&chaind->refill, node_ancestor(node, h));
+	}
+}
+
 /* utxod is elsewhere than was believed: after a start, or after its crash. Every transaction of the
  * pool is asked again. */
 static void on_restarted(void *arg, struct block_node *old_tip)
@@ -97,6 +119,9 @@ static void on_restarted(void *arg, struct block_node *old_tip)
 
 	for (uint32_t h = node_height(fork) + 1; h <= node_height(old_tip); h++)
 		refill_add_block(&chaind->refill, node_ancestor(old_tip, h));
+	if (!chaind->stale_seen)
+		refill_stale(chaind);
+	chaind->stale_seen = true;
 	mempool_unsettle(&chaind->pool, 0, 0, 0);
 	moved(chaind, fork != old_tip);
 }

@@ -404,9 +404,9 @@ void pipe_block_advance(struct pipe_block *b)
 	}
 	if (below && !below->staged)
 		return;
-	if (!b->root_asked)
+	if (!b->root_asked && !c->hold)
 		ask_root(b);
-	if (!b->fetched && !b->fetching)
+	if (!b->fetched && !b->fetching && !c->hold)
 		start_fetch(b);
 	if (b->fetched && !b->checked && !b->checking)
 		start_check(b);
@@ -416,6 +416,6 @@ void pipe_block_advance(struct pipe_block *b)
 		b->verify_started = true;
 		start_verify(b);
 	}
-	if (!b->staged && !b->staging)
+	if (!b->staged && !b->staging && !c->hold)
 		start_stage(b);
 }

@@ -81,7 +81,7 @@ static void answered(void *arg, const struct admit_result *result)
 
 	refill->out--;
 	refill->n_back += back;
-	if (!back && pending->was_in_pool) {
+	if (!back && pending->was_in_pool && !refill->closing) {
 		refill->n_lost++;
 		refill->lost(refill->arg, result, pending->size);
 	}

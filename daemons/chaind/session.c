@@ -56,6 +56,7 @@ static void retry_now(void *arg)
 {
 	struct connector *c = arg;
 
+	c->hold = false;
 	if (c->phase == CONNECT_DOWN && rc_client_up(c->utxod))
 		session_start(c);
 	else
@@ -64,6 +65,7 @@ static void retry_now(void *arg)
 
 void session_retry_in(struct connector *c, uint32_t ms)
 {
+	c->hold = true;
 	if (!c->retry)
 		c->retry = rc_loop_add_timer(c->loop, retry_now, c);
 	rc_timer_arm(c->retry, (int64_t)(ms ? ms : 10) * 1000);
@@ -251,6 +253,7 @@ void session_start(struct connector *c)
 	c->writer = c->boot + c->session;
 	connect_drop_all(c);
 	c->phase = CONNECT_OPENING;
+	c->hold = false;
 	rc_utxod_open_writer(c->utxod, c->writer, STATE_DEADLINE_MS, opened,
 			     session_call_new(c, NULL, NULL, true));
 }
@@ -299,6 +302,15 @@ static void switched(void *arg, const struct rc_reply *reply, const struct rc_bl
 		chain_set_stuck(c->chain, first);
 		c->best = chain_best(c->chain);
 		run(c);
+		return;
+	}
+	if (reply->err == RC_ETOOBIG) {
+		rc_log(RC_LOG_NOTICE,
+		       "the reorganisation is too long for one step: the state goes back to height "
+		       "%u first",
+		       node_height(fork));
+		rc_utxod_revert(c->utxod, c->writer, &fork->id, STATE_DEADLINE_MS, moved_back,
+				session_call_new(c, NULL, fork, true));
 		return;
 	}
 	if (reply->err < 0) {

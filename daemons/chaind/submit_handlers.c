@@ -66,6 +66,13 @@ static void block_answered(void *arg, const struct block_result *result)
 	Rc__SubmitBlockReply reply = RC__SUBMIT_BLOCK_REPLY__INIT;
 
 	rc_request_on_cancel(s->request, NULL, NULL);
+	if (result->err < 0) {
+		rc_request_fail(s->request, result->err, "chaind is stopping");
+		s->done = true;
+		if (s->number)
+			free(s);
+		return;
+	}
 	reply.verdict = text_of(result->verdict);
 	reply.verdict_class = (char *)rc_verdict_class_name(rc_verdict_class(result->verdict));
 	reply.fault_of_message = result->fault_of_message;
@@ -153,6 +160,12 @@ static void reply_txs(struct tx_submission *s)
 	if (!s->request)
 		return;
 	rc_request_on_cancel(s->request, NULL, NULL);
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->results[i].err < 0) {
+			rc_request_fail(s->request, s->results[i].err, "chaind is stopping");
+			return;
+		}
+	}
 	reply.n_results = s->n;
 	reply.results = rc_arena_alloc(&arena, (s->n + 1) * sizeof(*reply.results));
 	for (size_t i = 0; i < s->n; i++) {

@@ -266,12 +266,22 @@ static void answer(struct rc_request *request, int err, const struct rc_error *e
 		rc_request_reply(request, NULL);
 }
 
-/* A change of the bans is answered when it is on disk. */
+/* A change of the bans is answered when it is on disk; one that can't be kept there is undone.
+ * before: the bans as they were. */
 static void answer_bans(struct daemon *d, struct rc_request *request, int err,
-			struct rc_error *error)
+			struct rc_buf *before, struct rc_error *error)
 {
-	if (!err)
+	struct bans old = {0};
+
+	if (!err) {
 		err = files_save_bans(d, error);
+		if (err && bans_decode(before->data, before->len, &old, NULL) == RC_OK) {
+			old.changes = d->core->bans.changes;
+			bans_done(&d->core->bans);
+			d->core->bans = old;
+		}
+	}
+	rc_buf_done(before);
 	answer(request, err, error);
 }
 
@@ -299,22 +309,26 @@ static void on_set_ban(void *ctx, struct rc_request *request)
 	const Rc__SetBanRequest *ask = rc_request_body(request);
 	struct rc_error error = {0};
 	uint64_t now = core_time(d->core), until = ask->seconds ? ask->seconds : BAN_SECONDS;
+	struct rc_buf before = RC_BUF_INIT;
 	int err;
 
+	bans_encode(&d->core->bans, &before);
 	if (!ask->absolute && !rc_add_u64(until, now, &until))
 		until = UINT64_MAX;
 	err = ask->remove ? peerd_unban(d->core, ask->subnet, &error)
 			  : peerd_ban(d->core, ask->subnet, until, &error);
-	answer_bans(d, request, err, &error);
+	answer_bans(d, request, err, &before, &error);
 }
 
 static void on_clear_banned(void *ctx, struct rc_request *request)
 {
 	struct daemon *d = ctx;
+	struct rc_buf before = RC_BUF_INIT;
 	struct rc_error error = {0};
 
+	bans_encode(&d->core->bans, &before);
 	bans_clear(&d->core->bans);
-	answer_bans(d, request, RC_OK, &error);
+	answer_bans(d, request, RC_OK, &before, &error);
 }
 
 static void on_set_network_active(void *ctx, struct rc_request *request)

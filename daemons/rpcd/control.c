@@ -146,6 +146,7 @@ void on_listdaemons(struct rpc_call *call)
 	out_textf(out, "boot", "%016llx", (unsigned long long)rc_service_boot(rpcd->service));
 	out_uint(out, "pid", (uint64_t)getpid());
 	out_uint(out, "uptime", uptime_s(rpcd));
+	out_text(out, "state", rpcd->stopping ? "stopping" : "answering");
 	out_text(out, "log_level", rc_log_level_name(rc_log_level()));
 	out_object_end(out);
 	out_array_end(out);

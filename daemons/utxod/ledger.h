@@ -27,7 +27,8 @@
 /* Versions at and below the applied tip that stay readable (State(tip − 1) is what light clients
  * ask for); fewer, but two, when their pages pass an eighth of the cache. */
 #define LEDGER_KEEP 10
-/* Staged at once: a pipeline of blocks, and a reorganisation's undo. Above: BUSY, commit first. */
+/* Staged at once: a pipeline of blocks; above: BUSY, commit first. A reorganisation's undo may have
+ * as many bytes again. */
 #define LEDGER_STAGE_BLOCKS 128
 #define LEDGER_STAGE_BYTES  ((size_t)256 << 20)
 /* A flush begins at either: what memory holds, or what can be applied again in 0.2 s after a crash

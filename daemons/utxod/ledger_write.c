@@ -21,16 +21,22 @@ static bool have_block(struct ledger *ledger, const struct rc_block_id *id)
 	return !ledger->switching || height <= ledger->fork.height;
 }
 
+/* The undo steps of a switch do not count: they leave only by a commit of what stands on them. */
 static int refuse_full(struct ledger *ledger, struct rc_error *error)
 {
+	size_t blocks = 0, bytes = 0;
 	int err = RC_OK;
 
 	pthread_mutex_lock(&ledger->lock);
-	if (ledger->staged_blocks >= LEDGER_STAGE_BLOCKS ||
-	    (ledger->staged_blocks && ledger->staged_bytes >= LEDGER_STAGE_BYTES))
+	for (const struct version *v = ledger->top;
+	     v != ledger->applied && v->kind == VERSION_APPLY; v = v->below) {
+		blocks++;
+		bytes += version_bytes(v);
+	}
+	if (blocks >= LEDGER_STAGE_BLOCKS || bytes >= LEDGER_STAGE_BYTES)
 		err = rc_error_set(error, RC_EBUSY,
-				   "%zu blocks of %zu MiB are staged: commit first",
-				   ledger->staged_blocks, ledger->staged_bytes >> 20);
+				   "%zu blocks of %zu MiB are staged: commit first", blocks,
+				   bytes >> 20);
 	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
 				   ledger->dirty_bytes >> 20);

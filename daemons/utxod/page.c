@@ -20,18 +20,22 @@ size_t page_size(unsigned ns, unsigned n)
 	       n * rc_state_key_len(ns);
 }
 
-struct page *page_new(struct slab *slab, unsigned ns, unsigned n, uint32_t id, uint64_t seq)
+struct page *page_init(void *block, unsigned ns, unsigned n, uint32_t id, uint64_t seq)
 {
-	size_t size = page_size(ns, n);
-	struct page *page = slab_get(slab, size);
+	struct page *page = block;
 
 	page->older = NULL;
 	page->seq = seq;
 	page->id = id;
 	page->n = (uint16_t)n;
 	page->ns = (uint8_t)ns;
-	page->size = (uint32_t)size;
+	page->size = (uint32_t)page_size(ns, n);
 	return page;
+}
+
+struct page *page_new(struct slab *slab, unsigned ns, unsigned n, uint32_t id, uint64_t seq)
+{
+	return page_init(slab_get(slab, page_size(ns, n)), ns, n, id, seq);
 }
 
 void page_free(struct slab *slab, struct page *page)

@@ -67,6 +67,8 @@ static inline uint8_t *page_key(struct page *p, unsigned i)
 /* Memory of a page of n items (n 0: a tombstone). */
 size_t page_size(unsigned ns, unsigned n);
 struct page *page_new(struct slab *slab, unsigned ns, unsigned n, uint32_t id, uint64_t seq);
+/* The same in a block of page_size bytes. */
+struct page *page_init(void *block, unsigned ns, unsigned n, uint32_t id, uint64_t seq);
 void page_free(struct slab *slab, struct page *page);
 
 /* The gap that is the root of items lo … hi (lo < hi). */

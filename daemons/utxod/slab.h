@@ -11,9 +11,15 @@
 #define SLAB_CLASSES 64
 #define SLAB_MAX     ((size_t)SLAB_STEP * SLAB_CLASSES)
 
+/* Free blocks of one size. Their own memory isn't touched: it is rarely in the CPU's cache. */
+struct slab_stack {
+	void **block;
+	size_t n, cap;
+};
+
 struct slab {
 	pthread_mutex_t lock;
-	void *free[SLAB_CLASSES];
+	struct slab_stack free[SLAB_CLASSES];
 	struct slab_chunk *chunks;
 	size_t used;	    /* of the newest chunk */
 	atomic_size_t live; /* bytes handed out, rounded up */
@@ -25,5 +31,21 @@ void slab_done(struct slab *slab);
 /* size ≤ SLAB_MAX; aligned to SLAB_STEP; not zeroed. Any thread. */
 void *slab_get(struct slab *slab, size_t size);
 void slab_put(struct slab *slab, void *block, size_t size);
+
+/*
+ * Blocks taken many at a time by one thread: no lock and no atomic operation for each, which would
+ * wait for the writes to the block before.
+ */
+#define SLAB_TAKE 32
+struct slab_local {
+	struct slab *slab;
+	struct {
+		unsigned n;
+		void *block[SLAB_TAKE];
+	} class[SLAB_CLASSES];
+};
+void *slab_local_get(struct slab_local *local, size_t size);
+/* Gives back what is left. */
+void slab_local_done(struct slab_local *local);
 
 #endif

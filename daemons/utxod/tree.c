@@ -7,6 +7,8 @@
 
 /* Slots the clock's hand passes in one call, so that the lock is never held long. */
 #define TRIM_SLICE 65536
+/* Pages released under one lock. */
+#define RELEASE_BATCH 64
 
 struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const uint32_t *free_ids,
 		      size_t n_free)
@@ -295,24 +297,45 @@ void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change
 	pthread_mutex_unlock(&tree->lock);
 }
 
+/* With the lock held: copies that version seq replaced in one page. */
+static void release_page(struct tree *tree, struct page *page, uint64_t seq)
+{
+	while (page && page->seq > seq)
+		page = page->older;
+	if (!page || page->seq != seq)
+		return; /* flushed and dropped from memory already */
+	while (page->older) {
+		struct page *old = page->older;
+
+		page->older = old->older;
+		page_free(&tree->slab, old);
+	}
+}
+
 void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
 {
-	pthread_mutex_lock(&tree->lock);
-	for (size_t i = 0; i < change->n_touched; i++) {
-		struct page *page = atomic_load(&tree_slot(tree, change->touched[i])->head);
+	struct page *head[RELEASE_BATCH];
 
-		while (page && page->seq > seq)
-			page = page->older;
-		if (!page || page->seq != seq)
-			continue; /* flushed and dropped from memory already */
-		while (page->older) {
-			struct page *old = page->older;
+	for (size_t from = 0; from < change->n_touched; from += RELEASE_BATCH) {
+		size_t n = change->n_touched - from;
 
-			page->older = old->older;
-			page_free(&tree->slab, old);
+		if (n > RELEASE_BATCH)
+			n = RELEASE_BATCH;
+		/* Many at once are fetched before the first is looked at. */
+		for (size_t i = 0; i < n; i++)
+			__builtin_prefetch(tree_slot(tree, change->touched[from + i]));
+		pthread_mutex_lock(&tree->lock);
+		for (size_t i = 0; i < n; i++) {
+			head[i] = atomic_load(&tree_slot(tree, change->touched[from + i])->head);
+			__builtin_prefetch(head[i]);
 		}
+		for (size_t i = 0; i < n; i++)
+			if (head[i])
+				__builtin_prefetch(head[i]->older);
+		for (size_t i = 0; i < n; i++)
+			release_page(tree, head[i], seq);
+		pthread_mutex_unlock(&tree->lock);
 	}
-	pthread_mutex_unlock(&tree->lock);
 }
 
 /* ---- disk and memory ---- */

@@ -23,8 +23,13 @@
 #define CLEAN	   (-1)
 #define ALL_ABOVE  INT16_MAX
 #define NO_JOB	   UINT32_MAX
+#define UNKNOWN	   UINT16_MAX
 #define HASH_BATCH 256 /* messages at a time: they stay in the first-level cache */
-#define DEPTHS	   (RC_TRIE_DEPTH_MAX + 1)
+#define CACHE_LINE 64
+/* Operations fetched ahead together: their pages, two or three of 1.7 KB each, fit the second-level
+ * cache of a megabyte. */
+#define WARM_OPS 128
+#define DEPTHS	 (RC_TRIE_DEPTH_MAX + 1)
 
 /* An item of a page to be. */
 struct element {
@@ -35,6 +40,7 @@ struct element {
 	uint32_t child;
 	uint32_t job; /* that will give its node */
 	uint16_t depth;
+	uint16_t split; /* from the item after it in its old page, or UNKNOWN */
 	int16_t dirty;
 };
 
@@ -55,6 +61,9 @@ struct builder {
 	uint64_t seq;
 	unsigned ns;
 	size_t key_len;
+	struct slab_local slab;
+	uint64_t hits;
+	size_t warmed;	      /* operations whose pages were fetched ahead */
 	struct element *list; /* a stack of lists: each call works at its end */
 	size_t n, cap;
 	struct job *jobs;
@@ -103,6 +112,7 @@ static void push_leaf(struct builder *b, const struct tree_op *op)
 				    .node = &op->after,
 				    .job = NO_JOB,
 				    .depth = (uint16_t)(8 * b->key_len),
+				    .split = UNKNOWN,
 				    .dirty = ALL_ABOVE};
 }
 
@@ -127,7 +137,7 @@ static void add_page(struct builder *b, struct page *page)
 /* The page leaves the tree. */
 static void give_up(struct builder *b, uint32_t id)
 {
-	add_page(b, page_new(&b->tree->slab, b->ns, 0, id, b->seq));
+	add_page(b, page_init(slab_local_get(&b->slab, page_size(b->ns, 0)), b->ns, 0, id, b->seq));
 	GROW(b->gone, b->n_gone, b->cap_gone);
 	b->gone[b->n_gone++] = id;
 }
@@ -196,27 +206,56 @@ static uint32_t add_job(struct builder *b, struct page *page, const struct shape
 	return (uint32_t)b->n_jobs++;
 }
 
+/* How many elements from the first on stand one after another in one old page, unchanged. */
+static unsigned run_of(const struct builder *b, const struct element *list, unsigned n)
+{
+	unsigned run = 1;
+
+	if (list[0].job != NO_JOB)
+		return 1;
+	while (run < n && list[run].job == NO_JOB && list[run].node == list[0].node + run &&
+	       list[run].key == list[0].key + run * b->key_len)
+		run++;
+	return run;
+}
+
+/* Items as they are in the elements; runs of an old page are copied whole. */
+static void fill_items(struct builder *b, struct page *page, const struct element *list, unsigned n)
+{
+	uint32_t *child = page_child(page);
+	uint16_t *depth = page_depth(page), *split = page_split(page);
+	unsigned run;
+
+	for (unsigned i = 0; i < n; i++) {
+		child[i] = list[i].child;
+		depth[i] = list[i].depth;
+	}
+	for (unsigned i = 0; i < n; i += run) {
+		run = run_of(b, list + i, n - i);
+		memcpy(page_key(page, i), list[i].key, run * b->key_len);
+		if (list[i].job == NO_JOB)
+			memcpy(&page->node[i], list[i].node, run * sizeof(page->node[0]));
+		else
+			b->jobs[list[i].job].copy = &page->node[i];
+		for (unsigned k = i; k < i + run && k + 1 < n; k++)
+			split[k] = k + 1 < i + run && list[k].split != UNKNOWN
+					   ? list[k].split
+					   : (uint16_t)split_of(b, list[k].key, list[k + 1].key);
+	}
+}
+
 /* Makes a page of n elements, to be seen as one element from above. */
 static struct element make_page(struct builder *b, const struct element *list, unsigned n,
 				uint32_t id)
 {
-	struct page *page = page_new(&b->tree->slab, b->ns, n, id, b->seq);
-	struct element up = {.child = id, .after = list[n - 1].after, .dirty = ALL_ABOVE};
+	struct page *page =
+		page_init(slab_local_get(&b->slab, page_size(b->ns, n)), b->ns, n, id, b->seq);
+	struct element up = {
+		.child = id, .after = list[n - 1].after, .split = UNKNOWN, .dirty = ALL_ABOVE};
 	struct shape shape;
 	uint32_t job = NO_JOB;
 
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(page_key(page, i), list[i].key, b->key_len);
-		page_child(page)[i] = list[i].child;
-		page_depth(page)[i] = list[i].depth;
-		if (list[i].job == NO_JOB)
-			page->node[i] = *list[i].node;
-		else
-			b->jobs[list[i].job].copy = &page->node[i];
-		if (i)
-			page_split(page)[i - 1] =
-				(uint16_t)split_of(b, list[i - 1].key, list[i].key);
-	}
+	fill_items(b, page, list, n);
 	find_shape(&shape, list, page_split(page), n);
 	for (unsigned i = 0; i < shape.n; i++) {
 		unsigned gap = shape.order[i];
@@ -354,26 +393,39 @@ static int change_leaf(struct builder *b, struct writer *w, const struct rc_stat
 
 static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi);
 
-/* Operations lo … hi − 1 go into item i of the page (none: it stays). */
+static const struct rc_state_node *branch_after(struct page *page, unsigned i)
+{
+	return i + 1 < page->n ? &page_branch(page)[i] : NULL;
+}
+
+/* Items from … to − 1 stay as they are. */
+static void keep_items(struct builder *b, struct writer *w, struct page *page, unsigned from,
+		       unsigned to)
+{
+	size_t first = b->n;
+
+	for (unsigned i = from; i < to; i++)
+		*push(b) =
+			(struct element){.key = page_key(page, i),
+					 .node = &page->node[i],
+					 .after = branch_after(page, i),
+					 .child = page_child(page)[i],
+					 .job = NO_JOB,
+					 .depth = page_depth(page)[i],
+					 .split = i + 1 < page->n ? page_split(page)[i] : UNKNOWN,
+					 .dirty = CLEAN};
+	note_pushed(b, w, first);
+}
+
+/* Operations lo … hi − 1 go into item i of the page. */
 static int update_item(struct builder *b, struct writer *w, struct page *page, unsigned i,
 		       size_t lo, size_t hi)
 {
-	const struct rc_state_node *after = i + 1 < page->n ? &page_branch(page)[i] : NULL;
+	const struct rc_state_node *after = branch_after(page, i);
 	uint32_t child = page_child(page)[i];
 	size_t first = b->n;
 	int err;
 
-	if (lo == hi) {
-		*push(b) = (struct element){.key = page_key(page, i),
-					    .node = &page->node[i],
-					    .after = after,
-					    .child = child,
-					    .job = NO_JOB,
-					    .depth = page_depth(page)[i],
-					    .dirty = CLEAN};
-		note_pushed(b, w, first);
-		return RC_OK;
-	}
 	if (!child)
 		return change_leaf(b, w, &page->node[i], after, &b->op[lo]);
 	err = update_page(b, child, lo, hi);
@@ -388,30 +440,118 @@ static int update_item(struct builder *b, struct writer *w, struct page *page, u
 	return RC_OK;
 }
 
+/* The first item from `from` on that isn't before the key; *ret_in: the key belongs to it. */
+static unsigned find_item(struct page *page, unsigned from, const uint8_t *key, bool *ret_in)
+{
+	unsigned lo = from, hi = page->n;
+
+	*ret_in = false;
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		int c = place(key, page_key(page, mid), page_depth(page)[mid]);
+
+		if (c == 0) {
+			*ret_in = true;
+			return mid;
+		}
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+/* ---- fetching ahead ---- */
+
+static void fetch(const void *from, size_t len)
+{
+	for (size_t at = 0; at < len; at += CACHE_LINE)
+		__builtin_prefetch((const char *)from + at);
+}
+
+/* The page in memory as the version sees it, or NULL: then it must be loaded. */
+static struct page *peek(struct builder *b, uint32_t id)
+{
+	struct page *page =
+		atomic_load_explicit(&tree_slot(b->tree, id)->head, memory_order_acquire);
+
+	while (page && page->seq > b->from_seq)
+		page = page->older;
+	return page && page->n ? page : NULL;
+}
+
+/*
+ * Walks down with operations lo … hi − 1 from a page on, all of them a level at a time, so that the
+ * memory of many pages is fetched at once: one after another they would cost a miss each, several
+ * times over. Changes nothing.
+ */
+static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
+{
+	struct page *page[WARM_OPS];
+	uint32_t at[WARM_OPS];
+	size_t n = hi - lo, left = n;
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = id;
+	while (left) {
+		left = 0;
+		for (size_t i = 0; i < n; i++)
+			if (at[i])
+				__builtin_prefetch(tree_slot(b->tree, at[i]));
+		for (size_t i = 0; i < n; i++) {
+			page[i] = at[i] ? peek(b, at[i]) : NULL;
+			if (page[i] && (!i || page[i] != page[i - 1]))
+				fetch(page[i], page_size(b->ns, PAGE_ITEMS));
+		}
+		for (size_t i = 0; i < n; i++) {
+			bool in = false;
+			unsigned item = page[i] ? find_item(page[i], 0, b->op[lo + i].key, &in) : 0;
+
+			at[i] = in ? page_child(page[i])[item] : 0;
+			left += at[i] != 0;
+		}
+	}
+	b->warmed = hi;
+}
+
 /* Writes the new content of a page to the end of the list. */
 static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
 	struct writer w = {b->n, NULL};
 	struct page *page;
-	int err = tree_page(b->tree, id, b->from_seq, &page, b->error);
+	unsigned next = 0; /* item not looked at yet */
+	int err = RC_OK;
+
+	if (hi > b->warmed && hi - lo > 1 && hi - lo <= WARM_OPS)
+		warm(b, id, lo, hi);
+	page = peek(b, id);
+	b->hits += page != NULL;
+	if (!page)
+		err = tree_page(b->tree, id, b->from_seq, &page, b->error);
 
 	if (!err && page->ns != b->ns)
 		err = rc_error_set(b->error, RC_EFORMAT, "state: tree page %u is misplaced", id);
-	for (unsigned i = 0; !err && i < page->n; i++) {
-		const uint8_t *key = page_key(page, i);
-		unsigned depth = page_depth(page)[i];
-		size_t end;
+	while (!err && lo < hi) {
+		bool in;
+		unsigned i = find_item(page, next, b->op[lo].key, &in);
+		size_t end = lo + 1;
 
-		while (!err && lo < hi && place(b->op[lo].key, key, depth) < 0)
-			err = insert_before(b, &w, &b->op[lo++]);
-		for (end = lo; end < hi && place(b->op[end].key, key, depth) == 0; end++)
-			;
-		if (!err)
+		keep_items(b, &w, page, next, i);
+		next = i;
+		if (in) {
+			while (end < hi &&
+			       place(b->op[end].key, page_key(page, i), page_depth(page)[i]) == 0)
+				end++;
 			err = update_item(b, &w, page, i, lo, end);
+			next = i + 1;
+		} else {
+			err = insert_before(b, &w, &b->op[lo]);
+		}
 		lo = end;
 	}
-	while (!err && lo < hi)
-		err = insert_before(b, &w, &b->op[lo++]);
+	if (!err)
+		keep_items(b, &w, page, next, page->n);
 	return err;
 }
 
@@ -430,6 +570,7 @@ static int update_leaf(struct builder *b, const struct tree_root *root, size_t n
 						    .node = &root->node,
 						    .job = NO_JOB,
 						    .depth = root->depth,
+						    .split = UNKNOWN,
 						    .dirty = CLEAN};
 			note_pushed(b, &w, b->n - 1);
 			done = true;
@@ -548,6 +689,7 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 
 	b->n = 0;
 	b->n_jobs = 0;
+	b->warmed = 0;
 	b->key_len = rc_state_key_len(b->ns);
 	if (from->page)
 		err = update_page(b, from->page, 0, n_ops);
@@ -609,6 +751,7 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 	struct tree_roots roots = *from;
 	int err = RC_OK;
 
+	b.slab.slab = &tree->slab;
 	set_updating(tree, true);
 	for (unsigned ns = 1; !err && ns <= TREE_NAMESPACES; ns++) {
 		b.ns = ns;
@@ -625,6 +768,8 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 		*ret_roots = roots;
 	}
 	set_updating(tree, false);
+	slab_local_done(&b.slab);
+	atomic_fetch_add(&tree->hits, b.hits);
 	free(b.list);
 	free(b.jobs);
 	free(b.pages);

@@ -1,7 +1,10 @@
 /* Calls: kept until answered, sent in order, asked for again, given up at their deadline. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
@@ -75,6 +78,22 @@ bool rc_call_tell(struct rc_client *client, struct rc_call *call, const struct r
 	return true;
 }
 
+/* libzmq tries again in silence whatever the reason is; a look at the socket tells it. */
+static void say_unavailable(const struct rc_client *client, char *text, size_t size)
+{
+	static const char scheme[] = "ipc://";
+	const char *path = client->endpoint + sizeof(scheme) - 1;
+	bool is_path = strncmp(client->endpoint, scheme, sizeof(scheme) - 1) == 0;
+	const char *us = rc_daemon_name(client->config.to);
+
+	if (is_path && access(path, W_OK) < 0 && errno == EACCES)
+		snprintf(text, size, "no permission to ask %s: be a member of the group of %s", us,
+			 path);
+	else
+		snprintf(text, size, "%s doesn't answer at %s: is it running?", us,
+			 client->endpoint);
+}
+
 static const char *why_failed(struct rc_client *client, const struct rc_call *call, char *text,
 			      size_t size)
 {
@@ -82,8 +101,7 @@ static const char *why_failed(struct rc_client *client, const struct rc_call *ca
 
 	switch (call->err) {
 	case RC_EUNAVAILABLE:
-		snprintf(text, size, "%s doesn't answer at %s: is it running?", us,
-			 client->endpoint);
+		say_unavailable(client, text, size);
 		break;
 	case RC_EDEADLINE:
 		snprintf(text, size, "%s took too long to answer %s", us, call->info->name);

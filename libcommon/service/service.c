@@ -19,7 +19,7 @@
 #include "service/state_dir.h"
 
 /* A stop that takes longer is cut: whatever is lost then, a power cut could have taken, too. */
-#define STOP_LIMIT_US INT64_C(30000000)
+#define STOP_LIMIT_US INT64_C(15000000) /* below the unit's TimeoutStopSec */
 #define STATE_ROOT    "/var/lib/rustycoin"
 
 static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -94,8 +94,8 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Groups rc-DAEMON-ROLE say who may connect to a role; where there are none (a node of one user)
- * the sockets keep the process's group. Who may listen to events may read. */
+/* Groups rc-DAEMON-ROLE say who may connect to a role; where there are none, or we aren't in them
+ * (a node of one user), the sockets keep the process's group. Who may listen to events may read. */
 static void find_groups(struct rc_service *service)
 {
 	char name[64];
@@ -106,7 +106,10 @@ static void find_groups(struct rc_service *service)
 
 		snprintf(name, sizeof(name), "rc-%s-%s", service->def->name, rc_role_name(role));
 		group = getgrnam(name);
-		service->groups[r] = group ? group->gr_gid : (gid_t)-1;
+		if (group && (geteuid() == 0 || group_member(group->gr_gid)))
+			service->groups[r] = group->gr_gid;
+		else
+			service->groups[r] = (gid_t)-1;
 	}
 }
 
@@ -325,6 +328,16 @@ static void watch(struct rc_service *service)
 		rc_loop_watchdog(service->loop);
 }
 
+/* Who looks at the log of a daemon that isn't ready wants to know what it waits for. */
+static void tell_waiting(struct rc_service *service)
+{
+	struct rc_status status;
+
+	rc_service_status(service, &status);
+	rc_notify_status(status.text);
+	rc_log(RC_LOG_NOTICE, "not ready yet: %s", status.text);
+}
+
 static int start_service(struct rc_service *service, struct rc_error *error)
 {
 	const struct rc_service_def *def = service->def;
@@ -349,6 +362,8 @@ static int start_service(struct rc_service *service, struct rc_error *error)
 		watch(service);
 	if (err == RC_OK && def->start)
 		err = def->start(service->ctx, error);
+	if (err == RC_OK && !service->ready)
+		tell_waiting(service);
 	return err;
 }
 

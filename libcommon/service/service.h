@@ -53,7 +53,7 @@ struct rc_service_def {
 	void (*reload)(void *ctx); /* SIGHUP or Reload: config is read again */
 	void (*status)(void *ctx, struct rc_status *ret_status);
 	void (*stop)(void *ctx);  /* SIGTERM: refuse new work; call rc_service_stopped when the rest
-				     is done, within 30 s. NULL: at once */
+				     is done, within 15 s. NULL: at once */
 	void (*close)(void *ctx); /* the reverse of start, enter and open, also half-way */
 	void (*free)(void *ctx);
 

@@ -55,10 +55,11 @@ static int read_format(const char *path, const struct format *want, struct rc_er
 	int err = rc_file_read(path, FORMAT_FILE_MAX, &buf, error);
 
 	text = (char *)rc_buf_take(&buf, NULL);
-	if (err < 0)
+	if (err < 0 && err != RC_ETOOBIG)
 		return err;
-	if (!text || sscanf(text, "daemon %31s\nformat %9u\nnetwork %64s", is.daemon, &is.version,
-			    is.network) != 3)
+	if (err < 0 || !text ||
+	    sscanf(text, "daemon %31s\nformat %9u\nnetwork %64s", is.daemon, &is.version,
+		   is.network) != 3)
 		return rc_error_set(error, RC_EFORMAT,
 				    "%s: not a format file; if the directory isn't ours, check "
 				    "the option statedir",

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/num.h"
 
@@ -91,14 +92,46 @@ static int write_error(struct rc_store *store, const char *what, char *text, str
 	return code;
 }
 
-static int refuse_broken(struct rc_store *store, struct rc_error *error)
-{
-	int code = atomic_load(&store->broken);
+/*
+ * RocksDB doesn't survive a full disk: after a failed write Debian's build may abort, also while it
+ * is opened. So we stop before that: what a flush of write buffers in the background needs stays
+ * free, and an open wants more, lest the next write be the last again.
+ */
+#define MIB	   (UINT64_C(1) << 20)
+#define FREE_WRITE (32 * MIB)
+#define FREE_OPEN  (48 * MIB)
 
-	if (!code)
+static int check_space(const struct rc_store *store, uint64_t least, const char *what,
+		       struct rc_error *error)
+{
+	struct statvfs fs;
+	uint64_t left;
+
+	if (statvfs(store->path, &fs) < 0)
+		return rc_error_errno(error, "database %s", store->path);
+	left = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (left >= least)
 		return RC_OK;
-	return rc_error_set(error, code, "database %s: an earlier write failed; end and recover",
-			    store->path);
+	return rc_error_set(error, RC_ENOSPC,
+			    "database %s: no space left to %s: %llu MiB are free on its disk, %llu "
+			    "are wanted; make room there",
+			    store->path, what, (unsigned long long)(left / MIB),
+			    (unsigned long long)(least / MIB));
+}
+
+/* As a failed write: final. */
+static int check_writable(struct rc_store *store, uint64_t bytes, struct rc_error *error)
+{
+	int err = atomic_load(&store->broken);
+
+	if (err)
+		return rc_error_set(error, err,
+				    "database %s: an earlier write failed; end and recover",
+				    store->path);
+	err = check_space(store, FREE_WRITE + bytes, "write", error);
+	if (err < 0)
+		atomic_store(&store->broken, err);
+	return err;
 }
 
 /* ---- open and close ---- */
@@ -271,7 +304,9 @@ int rc_store_open(const struct rc_store_config *config, struct rc_store **ret,
 		rc_store_close(store);
 		return err;
 	}
-	err = open_raw(store, error);
+	err = check_space(store, FREE_OPEN, "open it", error);
+	if (!err)
+		err = open_raw(store, error);
 	if (!err)
 		err = check_format(store, config, error);
 	if (err) {
@@ -365,7 +400,7 @@ int rc_store_write(struct rc_store *store, struct rc_store_batch *batch, bool sy
 		   struct rc_error *error)
 {
 	char *text = NULL;
-	int err = refuse_broken(store, error);
+	int err = check_writable(store, batch->bytes, error);
 
 	if (err)
 		return err;
@@ -379,7 +414,7 @@ int rc_store_write(struct rc_store *store, struct rc_store_batch *batch, bool sy
 int rc_store_sync(struct rc_store *store, struct rc_error *error)
 {
 	char *text = NULL;
-	int err = refuse_broken(store, error);
+	int err = check_writable(store, 0, error);
 
 	if (err)
 		return err;
@@ -390,8 +425,12 @@ int rc_store_sync(struct rc_store *store, struct rc_error *error)
 int rc_store_flush(struct rc_store *store, struct rc_error *error)
 {
 	char *text = NULL;
-	int err = refuse_broken(store, error);
+	uint64_t buffered = 0;
+	int err;
 
+	rocksdb_property_int_cf(store->db, store->family, "rocksdb.cur-size-all-mem-tables",
+				&buffered);
+	err = check_writable(store, buffered, error);
 	if (err)
 		return err;
 	rocksdb_flush_cf(store->db, store->flush, store->family, &text);

@@ -63,8 +63,9 @@ void rc_store_batch_delete_range(struct rc_store_batch *batch, struct rc_bytes f
 size_t rc_store_batch_count(const struct rc_store_batch *batch);
 size_t rc_store_batch_bytes(const struct rc_store_batch *batch);
 
-/* Writes and clears the batch. sync: it is on disk when this returns (not for RC_STORE_STATE, whose
- * WAL is off: rc_store_flush). */
+/* Writes and clears the batch. RC_ENOSPC when less than 32 MiB and the batch are free on the disk:
+ * as every failed write it is final, the process ends and recovers. sync: it is on disk when this
+ * returns (not for RC_STORE_STATE, whose WAL is off: rc_store_flush). */
 int rc_store_write(struct rc_store *store, struct rc_store_batch *batch, bool sync,
 		   struct rc_error *error);
 /* Everything written before is on disk when this returns (kinds with a WAL). */

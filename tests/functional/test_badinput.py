@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 """Bad input to programs: one clear line (who, what, what to do), the right exit code, no change."""
 import os
+import re
 import socket
 import subprocess
+
+import zmq
 
 import harness
 from harness import BIN, DAEMONS, wait_for
@@ -10,6 +13,23 @@ from purse import RUST, Purse
 
 QUICK = True
 CONFIG, NOPERM, TEMPFAIL, UNAVAILABLE, USAGE = 78, 77, 75, 69, 64
+TOOL = 4    # the number of tools among the bus's programs
+
+
+def varint(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+
+def field(number, value):
+    """One field of protobuf: a number or bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def envelope(kind, message=0, id=0, schema=1):
+    return (field(1, schema) + field(2, kind) + field(3, message) + field(4, id) +
+            field(5, 5000) + field(7, 77))
 
 
 class BadInput(harness.TestCase):
@@ -121,16 +141,22 @@ class BadInput(harness.TestCase):
             self.assertIn(node.home, lines[0])
 
     def test_missing_daemons(self):
-        """Each starts alone, waits, says what it waits for, and stops cleanly."""
+        """Each starts alone, says what it waits for, and goes on once that comes."""
+        waits = {"utxod": "ready after .*waits for chaind", "peerd": "ready after .*waits for chaind",
+                 "chaind": "not ready yet: waits for utxod",
+                 "rpcd": "ready after .*node is not ready"}
         for daemon in DAEMONS:
             node = self.node(f"alone-{daemon}", start=False)
             node.start(daemon)
-            wait_for("it is up", lambda n=node, d=daemon: "ready" in n.logs() or "waits" in n.logs()
-                     or d == "chaind" and "starts" in n.logs())
+            wait_for("it is up", lambda n=node, d=daemon: re.search(waits[d], n.logs()))
             node.check_alive()
+            node.start(*(d for d in DAEMONS if d != daemon)).wait_ready()
+            self.assertEqual(len(node.rpc("generatetoaddress", 1, Purse("late").address)), 1)
+            node.client.close()
             node.stop()
 
-    def test_garbage_on_the_bus(self):
+    def test_garbage_on_sockets(self):
+        """Bytes that nobody asked for, on every socket a node has."""
         node = self.node()
         for daemon in DAEMONS:
             folder = os.path.join(node.rundir, daemon)
@@ -142,17 +168,81 @@ class BadInput(harness.TestCase):
                              b"\xff\0\0\0\0\0\0\0\1\x7f\3\1NULL" + b"\0" * 48 + os.urandom(300)):
                     with socket.socket(socket.AF_UNIX) as s:
                         s.connect(path)
-                        s.settimeout(10)
-                        try:
-                            s.sendall(data)
-                        except OSError:
-                            pass
-        for _ in range(20):
-            with socket.create_connection(("127.0.0.1", node.port), timeout=10) as s:
-                s.sendall(os.urandom(2000))
+                        self.throw(s, data)
+        for port in (node.port, node.rpc_port, node.ops_port):
+            for data in (b"", b"\0" * 100, b"\r\n\r\n", b"POST / HTTP/1.1\r\n" * 200,
+                         b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n{",
+                         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+                         *(os.urandom(n) for n in (1, 50, 66, 2000, 100000))):
+                with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+                    self.throw(s, data)
+        self.still_works(node)
+
+    @staticmethod
+    def throw(s, data):
+        s.settimeout(10)
+        try:
+            s.sendall(data)
+        except OSError:
+            pass    # it has had enough of us
+
+    def still_works(self, node):
         node.check_alive()
         self.assertTrue(node.rpc("gethealth")["ready"])
         self.assertEqual(len(node.rpc("generatetoaddress", 1, Purse("bus").address)), 1)
+        for daemon in DAEMONS:
+            with open(node.log_path(daemon), encoding="utf-8") as f:
+                for line in f:
+                    self.assertNotRegex(line, " (err|crit): ")
+
+    def test_garbage_on_the_bus(self):
+        """What speaks ZeroMQ but not our bus, or our bus but nonsense: dropped and counted."""
+        node = self.node()
+        network = bytes.fromhex(node.rpc("getblockchaininfo")["network_id"])
+        hello = envelope(kind=3)
+        greeting = field(1, network) + field(2, TOOL) + field(3, 77)
+        thrown = [
+            [b""], [b"\xff" * 20], [os.urandom(300)], [b"x"] * 5000,
+            [envelope(kind=1, message=1, id=1)],                       # not greeted
+            [hello], [hello, b"\xff\xff"], [hello, os.urandom(100)],
+            [hello, field(1, bytes(32)) + field(2, TOOL)],             # of another network
+            [hello, field(1, network) + field(2, 99)],                 # nobody
+            [envelope(kind=3, schema=99), greeting],
+            [hello, greeting],                                         # good: what follows is heard
+            [envelope(kind=9)], [envelope(kind=1, message=9999, id=2), b""],
+            [envelope(kind=1, message=4, id=3), b"\xff" * 9],
+            *([envelope(kind=1, message=number, id=number), os.urandom(40), os.urandom(40)]
+              for number in (1, 2, 5, 101, 106, 120, 121, 124, 200, 203, 230, 231, 232, 241, 310, 312)),
+            [envelope(kind=5, id=12345)], [envelope(kind=7, id=12345)],
+            [envelope(kind=1, message=1, id=9), bytes(1 << 20)],
+        ]
+        context = zmq.Context()
+        before = node.metrics()
+        for daemon in DAEMONS:
+            folder = os.path.join(node.rundir, daemon)
+            for role in sorted(set(os.listdir(folder)) & {"read", "submit", "write", "admin"}):
+                with context.socket(zmq.DEALER) as s:
+                    s.setsockopt(zmq.LINGER, 10000)
+                    s.connect(f"ipc://{folder}/{role}")
+                    for frames in thrown:
+                        s.send_multipart(frames)
+                    s.send_multipart([envelope(kind=1, message=1, id=1000), b""])
+                    self.assertTrue(self.answered(s, 1000), f"{daemon} {role}")
+        context.destroy(linger=10000)
+        wait_for("they were counted", lambda: all(
+            node.metrics()[f"rustycoin_{d}_bus_bad_total"] >
+            before[f"rustycoin_{d}_bus_bad_total"] for d in ("utxod", "chaind", "peerd")))
+        self.still_works(node)
+
+    @staticmethod
+    def answered(s, number):
+        """Reads answers until the one to this request; every message got one or was dropped."""
+        poller = zmq.Poller()
+        poller.register(s, zmq.POLLIN)
+        while poller.poll(20000 * harness.SLOW):
+            if field(4, number) in s.recv_multipart()[0]:
+                return True
+        return False
 
     def tool(self, *command):
         p = subprocess.run([os.path.join(BIN, command[0]), *command[1:]], stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The chain of several nodes: agreement, competing branches with the pool refilled, a branch whose
-last block is invalid, initial sync of a newcomer, two networks that never mix."""
+last block is invalid, initial sync of a newcomer, a restart of everything."""
 import harness
 from harness import wait_for, wait_same_tip
 from purse import RUST, Purse, coinbase_of, block_on, shown
@@ -74,6 +74,10 @@ class Chain(harness.TestCase):
 
     def test_branch_of_100(self):
         self.compete(100)
+
+    def test_branch_of_300(self):
+        """More than utxod stages at once."""
+        self.compete(300)
 
     def test_last_block_invalid(self):
         """A branch with more work, all good but its last block: the old tip stays."""

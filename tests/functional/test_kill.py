@@ -1,192 +1,213 @@
 #!/usr/bin/python3
-"""kill -9 over the four daemons under load: nothing acknowledged is lost, nobody else falls, nodes
-agree, and the state is what a newcomer computes from genesis.
+"""kill -9 over the four daemons of three nodes under load: nothing acknowledged is lost, nobody
+else falls, nodes agree, and the state is what a replay from genesis computes.
 
-RC_KILLS sets how many kills (default 104; a multiple of four).
+RC_KILLS sets how many kills (default 100), RC_TEST_SEED repeats a run's choices.
 """
+import collections
 import os
+import random
 import statistics
 import sys
-import threading
 import time
 
 import harness
+import killing
 from harness import DAEMONS, SLOW, RpcError, wait_for, wait_same_tip
-from purse import RUST, Coin, Purse, shown
+from purse import RUST, Coin, Purse
 
 LIMIT = 1500
-KILLS = int(os.environ.get("RC_KILLS", "104"))
-COINS = 4500           # payments of the load, one a coin
-# What says that the node is in the middle of something, by the daemons' own counters.
-IN_FLIGHT = ("rustycoin_utxod_commit_in_flight", "rustycoin_utxod_flush_in_flight",
-             "rustycoin_chaind_commit_in_flight", "rustycoin_chaind_reorg_in_flight")
-# One question that each daemon has to answer itself.
-ASKS = {"utxod": ("gettxout", "00" * 32, 0, False), "chaind": ("getblockheader",),
-        "peerd": ("getnetworkinfo",), "rpcd": ("getrpcinfo",)}
-
-
-class Load(threading.Thread):
-    """Calls step until told to stop; failures of a node that is being killed are counted."""
-
-    def __init__(self, step, pause=0.0):
-        super().__init__(daemon=True)
-        self.step, self.ending, self.done, self.failed = step, threading.Event(), 0, 0
-        self.pause = pause         # between steps: the load's rate
-        self.error = None
-
-    def run(self):
-        while not self.ending.is_set():
-            try:
-                if self.step() is None:
-                    return
-                self.done += 1
-                if self.pause:
-                    self.ending.wait(self.pause)
-            except (RpcError, OSError, harness.http.client.HTTPException) as error:
-                self.failed += 1
-                self.error = error
-                self.ending.wait(0.02)
-
-    def stop(self):
-        self.ending.set()
-        self.join(120)
-        assert not self.is_alive(), "the load doesn't end"
+KILLS = int(os.environ.get("RC_KILLS", "100"))
+SEED = int(os.environ.get("RC_TEST_SEED", random.randrange(1 << 32)))
+COINS = 600                 # payments of each node, one a coin
+PAY_SECONDS, MINE_SECONDS = 0.1, 0.25
+# How often each way to choose the moment is taken.
+WAYS = ["held"] * 4 + ["reorganisation"] * 3 + ["seen"] * 3
+TRIES = 10                  # stops of utxod, until one finds it at work
+RECHECKED = 40              # of the newest acknowledged, looked for after each kill
+# A block found just as a better one arrives is stored and never judged.
+KEPT = ("active", "valid", "stored")
+OPTIONS = {"rpcd": {"watch_ms": 20, "hold_ms": 20000 * SLOW},
+           "utxod": {"flush_changes": 40},
+           "peerd": {"retry_max": 1, "relay_delay_ms": 20}}
 
 
 class Kills(harness.TestCase):
-    def fund(self, node, purse):
-        """COINS confirmed coins of the purse, and the node's chain past maturity."""
-        node.rpc("generatetoaddress", 30, purse.address)
+    def three(self):
+        nodes = [self.node(name, start=False) for name in "abc"]
+        for node in nodes:
+            node.options = {d: dict(o) for d, o in OPTIONS.items()}
+            node.options["peerd"]["addnode"] = [n.address for n in nodes if n is not node]
+            node.start()
+        for node in nodes:
+            node.wait_ready()
+            wait_for("links", lambda n=node: n.rpc("getconnectioncount") >= 2)
+        return nodes
+
+    def fund(self, node, purse, n):
+        """At least n confirmed coins of the purse."""
+        node.rpc("generatetoaddress", 11 + n // 300, purse.address)
         funded = []
-        for coin in purse.coins(node)[:COINS // 300]:
+        for coin in purse.coins(node):
             each = (coin.amount - RUST) // 300
             tx = purse.spend([coin], [(purse.address, each)] * 300)
             node.rpc("sendrawtransaction", tx.encode().hex())
             funded += [Coin((tx.txid, i), each, purse.lock) for i in range(300)]
-        node.rpc("generatetoaddress", 1, Purse("miner").address)
-        self.assertEqual(node.rpc("getrawmempool"), [])
+        while node.rpc("getrawmempool"):
+            node.rpc("generatetoaddress", 1, Purse("miner").address)
+        self.assertGreaterEqual(len(funded), n)
         return funded
 
-    def payer(self, node, purse, to, coins, acknowledged):
-        """Each call pays with one coin, until it is acknowledged."""
-        client = harness.Rpc(node.rpc_port, node.cookie)
-        waiting = []
+    # --- one kill ---
 
-        def step():
-            if not waiting:
-                if not coins:
-                    return None
-                coin = coins.pop()
-                tx = purse.sign(purse.build([coin], [(coin.amount - 1000, to.lock)]), [coin])
-                waiting.append((tx.encode().hex(), shown(tx.txid)))
-            raw, txid = waiting[0]
-            try:
-                self.assertEqual(client.call("sendrawtransaction", raw), txid)
-            except RpcError as error:
-                # it was acknowledged by a chaind whose answer was lost, and is mined: fine
-                if error.code != -27:
-                    raise
-            acknowledged.append(txid)
-            waiting.pop()
-            return True
-        return step
-
-    def miner(self, node, address, blocks):
-        client = harness.Rpc(node.rpc_port, node.cookie)
-
-        def step():
-            blocks.extend(client.call("generatetoaddress", 2, address))
-            return True
-        return step
-
-    def ask(self, node, daemon):
-        method, *args = ASKS[daemon]
-        if daemon == "chaind":
-            args = [node.rpc("getblockhash", 1)]
-        return node.rpc(method, *args)
-
-    def test_kills(self):
-        fast = {"rpcd": {"watch_ms": 20, "hold_ms": 20000 * SLOW},
-                "utxod": {"flush_changes": 100}}
-        a, b = self.node("a", options=fast), self.node("b", options=fast)
-        a.connect(b)
-        b.connect(a)
-        purse, to = Purse("load"), Purse("paid")
-        coins = self.fund(a, purse)
-        wait_same_tip([a, b])
-        sent, mined = [], {"a": [], "b": []}
-        loads = [Load(self.payer(a, purse, to, coins, sent)),
-                 Load(self.miner(a, Purse("mine a").address, mined["a"]), 0.03),
-                 Load(self.miner(b, Purse("mine b").address, mined["b"]), 0.1)]
-        for load in loads:
-            load.start()
-        back, busy, seen = [], 0, dict.fromkeys(IN_FLIGHT, 0)
-        for i in range(KILLS):
-            daemon = DAEMONS[i % len(DAEMONS)]
-            busy += self.kill_one(a, daemon, back, seen)
-            a.check_alive()
-            b.check_alive()
-        for load in loads:
-            load.stop()
-        a.wait_ready()
-        b.wait_ready()
-        print(f"\n{KILLS} kills, {busy} of them with work in flight {seen}; back after "
-              f"{statistics.median(back):.3f} s (median), {max(back):.3f} s (most); "
-              f"{len(sent)} payments, {len(mined['a'])} and {len(mined['b'])} blocks acknowledged; "
-              f"{[load.failed for load in loads]} calls failed meanwhile", file=sys.stderr)
-        self.assertGreaterEqual(busy, KILLS // 2)
-        self.assertLessEqual(statistics.median(back), 1.0 * SLOW)
-        self.assertGreater(min(len(sent), len(mined["a"]), len(mined["b"])), 0)
-        self.check(a, b, sent, mined)
-
-    def kill_one(self, node, daemon, back, seen):
-        """Kills, starts again, waits until it answers; True if work was in flight."""
-        def sample():
-            metrics = node.metrics()
-            return [name for name in IN_FLIGHT if metrics.get(name, 0) > 0]
-        found = sample()
-        end = time.monotonic() + 0.5
-        while not found and time.monotonic() < end:
-            found = sample()
+    def kill_one(self, way, node, daemon):
+        """Chooses a moment, kills, starts again; sees that nobody else fell and nothing is lost."""
+        reorganisation = held = None
+        found, load = [], self.loads[f"mine {node.name}"]
+        if way == "reorganisation":
+            other = self.nodes[self.nodes.index(node) - 1]
+            with load.lock:
+                reorganisation = killing.Reorganisation(
+                    node, other, self.blocks, self.purse.address, self.random.randrange(1, 12))
+                held, found = self.hold(node, 0.012)
+        for _ in range(0 if way == "seen" else TRIES):
+            if found:
+                break
+            if held:
+                held.release()
+            load.kick()
+            held, found = self.hold(node, 0.02)
+        if way == "seen":
+            found = killing.watch(node, 0.5)
+        pids = self.pids()
+        pids.pop((node.name, daemon))
         node.kill(daemon)
-        for name in found:
-            seen[name] += 1
+        if held:
+            held.release()
+        self.revive(node, daemon)
+        if reorganisation:
+            reorganisation.end()
+        now = self.pids()
+        self.assertEqual({key: now[key] for key in pids}, pids)
+        self.check_node(node)
+        self.flights.update(found)
+        self.kills[daemon] += 1
+        self.busy[daemon] += bool(found)
+        self.ways[way] += bool(found)
+
+    def hold(self, node, within):
+        """Stops utxod at a moment by chance."""
+        time.sleep(self.random.random() * within)  # not a wait for anything: the moment
+        held = killing.Held(node)
+        return held, held.found()
+
+    def revive(self, node, daemon):
         start = time.monotonic()
         node.start(daemon)
-        wait_for(f"{daemon} answers again", lambda: self.ask(node, daemon) or True, 30)
-        back.append(time.monotonic() - start)
-        wait_for("it is ready", lambda: self.ready(node), 60)
-        return bool(found)
+        wait_for(f"{daemon} of {node.name} answers", lambda: killing.ask(node, daemon), 30)
+        self.back[daemon].append(time.monotonic() - start)
 
-    def ready(self, node):
-        health = node.rpc("gethealth")
-        if not health["ready"]:
-            raise OSError(str(health["causes"]))
-        return True
+        def ready():
+            health = node.rpc("gethealth")
+            if not health["ready"]:
+                raise OSError(str(health["causes"]))
+            return True
+        wait_for(f"{node.name} is ready after a kill of {daemon}", ready, 30)
 
-    def check(self, a, b, sent, mined):
-        """All agree, nothing acknowledged is lost, and a newcomer computes the same state."""
+    def pids(self):
+        for node in self.nodes:
+            node.check_alive()
+        return {(n.name, d): n.pid(d) for n in self.nodes for d in DAEMONS}
+
+    def check_node(self, node):
+        """What the node has acknowledged last is there."""
+        for block in self.blocks[node.name][-RECHECKED:]:
+            self.assertIn(node.rpc("getblockheader", block)["status"], KEPT)
+        for txid in self.sent[node.name][-RECHECKED:]:
+            # a reorganisation moves it from the chain to the pool: for an instant in neither
+            wait_for(f"payment {txid} on {node.name}", lambda t=txid: node.rpc("gettxout", t, 0))
+
+    # --- all ---
+
+    def start_loads(self):
+        a = self.nodes[0]
+        coins = self.fund(a, self.purse, COINS * len(self.nodes))
+        wait_same_tip(self.nodes)
+        for i, node in enumerate(self.nodes):
+            name = node.name
+            mine = coins[i::len(self.nodes)]
+            self.sent[name], self.blocks[name] = [], []
+            self.loads[f"pay {name}"] = killing.Load(killing.payer(
+                node, self.purse, Purse("paid"), mine, self.sent[name]), PAY_SECONDS)
+            self.loads[f"mine {name}"] = killing.Load(killing.miner(
+                node, Purse(f"mine {name}").address, self.blocks[name]), MINE_SECONDS)
+
+    def test_kills(self):
+        print(f"\nRC_KILLS={KILLS} RC_TEST_SEED={SEED}", file=sys.stderr)
+        self.random = random.Random(SEED)
+        self.purse, self.loads, self.sent, self.blocks = Purse("load"), {}, {}, {}
+        self.back = {d: [] for d in DAEMONS}
+        self.kills, self.busy, self.ways, self.flights = (collections.Counter() for _ in range(4))
+        self.nodes = self.three()
+        self.start_loads()
+        start = time.monotonic()
         try:
-            wait_same_tip([a, b], 20)
-        except AssertionError:       # branches of equal work: one more block decides
-            a.rpc("generatetoaddress", 1, Purse("end").address)
-            wait_same_tip([a, b], 120)
-        for name, node in (("a", a), ("b", b)):
-            for block in mined[name]:
-                self.assertIn(node.rpc("getblockheader", block)["status"],
-                              ("active", "valid", "stored"))
-        pool = set(a.rpc("getrawmempool"))
-        for txid in sent:
-            self.assertTrue(txid in pool or a.rpc("gettxout", txid, 0), f"{txid} is lost")
-        c = self.node("c")
-        c.connect(a)
-        c.connect(b)
-        wait_same_tip([a, b, c], 300)
-        roots = [wait_for("a root", lambda n=n: n.rpc("getblockchaininfo")["stateroot"])
-                 for n in (a, b, c)]
-        self.assertEqual(len(set(roots)), 1)
-        works = {n.rpc("getblockchaininfo")["chainwork"] for n in (a, b, c)}
-        self.assertEqual(len(works), 1)
+            for i in range(KILLS):
+                step = (self.random.choice(WAYS), self.random.choice(self.nodes),
+                        DAEMONS[i % len(DAEMONS)])
+                try:
+                    self.kill_one(*step)
+                except Exception as error:
+                    raise AssertionError(f"kill {i} ({step[0]}, {step[2]} of {step[1].name}): "
+                                         f"{error}") from error
+        finally:
+            for load in self.loads.values():
+                load.end()
+        for load in self.loads.values():
+            load.stop()
+        self.report(time.monotonic() - start)
+        self.assertGreaterEqual(2 * sum(self.busy.values()), KILLS, "too few with work in flight")
+        self.check_all()
+
+    def report(self, seconds):
+        back = sorted(t for times in self.back.values() for t in times)
+        print(f"{KILLS} kills in {seconds:.0f} s, {sum(self.busy.values())} of them with work in "
+              f"flight (of {dict(self.kills)}: {dict(self.busy)}; by the way chosen: "
+              f"{dict(self.ways)}; counters: {dict(self.flights)})", file=sys.stderr)
+        print(f"answers again after {statistics.median(back):.3f} s (median), "
+              f"{back[len(back) * 9 // 10]:.3f} s (nine of ten), {back[-1]:.3f} s (most); "
+              f"{sum(t <= 1 for t in back)} of {len(back)} within a second; medians "
+              f"{ {d: round(statistics.median(t), 3) for d, t in self.back.items() if t} }",
+              file=sys.stderr)
+        print(f"acknowledged payments { {n: len(t) for n, t in self.sent.items()} }, blocks "
+              f"{ {n: len(b) for n, b in self.blocks.items()} }; calls failed meanwhile "
+              f"{ {n: load.failed for n, load in self.loads.items()} }", file=sys.stderr)
+
+    def check_all(self):
+        """All agree, nothing acknowledged is lost, the state is the replay's and a newcomer's."""
+        for node in self.nodes:
+            node.wait_ready()
+        a = self.nodes[0]
+        wait_for("one height", lambda: len({n.rpc("getblockcount") for n in self.nodes}) == 1, 120)
+        a.rpc("generatetoaddress", 1, self.purse.address)   # decides between equal branches
+        tip = wait_same_tip(self.nodes, 120)
+        work = a.rpc("getblockchaininfo")["chainwork"]
+        for node in self.nodes:
+            for block in self.blocks[node.name]:
+                header = node.rpc("getblockheader", block)
+                self.assertIn(header["status"], KEPT)
+                self.assertLessEqual(header["chainwork"], work)
+            for txid in self.sent[node.name]:
+                wait_for(f"payment {txid}", lambda n=node, t=txid: n.rpc("gettxout", t, 0))
+        height, *root = killing.replay(a)
+        newcomer = self.node("d", start=False)
+        newcomer.options = {"peerd": {"addnode": [n.address for n in self.nodes]}}
+        newcomer.start().wait_ready()
+        self.assertEqual(wait_same_tip([*self.nodes, newcomer], 300), tip)
+        for node in [*self.nodes, newcomer]:
+            self.assertIn(wait_for("a root", lambda n=node: n.rpc("getblockchaininfo")["stateroot"]),
+                          root)
+        print(f"{height} blocks replayed: one state root on all nodes", file=sys.stderr)
 
 
 if __name__ == "__main__":

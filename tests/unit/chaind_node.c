@@ -40,7 +40,7 @@ void node_start_chaind(struct test_node *n)
 	n->chaind = chaind;
 	chaind->loop = n->loop;
 	chaind->network = &n->network;
-	chaind->system_clock = &rc_clock_system;
+	chaind->system_clock = n->clock;
 	chaind->random = &rc_random_system;
 	chaind->metrics = n->metrics = rc_metrics_new("chaind", chaind_metrics, METRIC_COUNT);
 	chaind->config = (struct chaind_config){
@@ -70,10 +70,20 @@ void node_stop_chaind(struct test_node *n)
 
 void node_init(struct test_node *n, struct rc_loop *loop, const char *name)
 {
+	struct rc_network network;
+
+	assert_true(rc_network_builtin("reg", &network));
+	node_init_on(n, loop, name, &network, &rc_clock_system);
+}
+
+void node_init_on(struct test_node *n, struct rc_loop *loop, const char *name,
+		  const struct rc_network *network, const struct rc_clock *clock)
+{
 	memset(n, 0, sizeof(*n));
 	rc_schnorr_init();
 	n->loop = loop;
-	assert_true(rc_network_builtin("reg", &n->network));
+	n->network = *network;
+	n->clock = clock;
 	snprintf(n->dir, sizeof(n->dir), "/tmp/rc-chaind-XXXXXX");
 	assert_non_null(mkdtemp(n->dir));
 	snprintf(n->name, sizeof(n->name), "%s-%d", name, (int)getpid());

@@ -13,12 +13,16 @@ struct test_node {
 	struct fake_utxod *utxod;
 	struct chaind *chaind;
 	struct rc_metrics *metrics;
+	const struct rc_clock *clock;
 	uint8_t secret[32];
 	uint8_t lock[RC_LOCK_KEY_SIZE];
 };
 
 /* Nodes of one loop; the directory is made and, by node_free, removed. */
 void node_init(struct test_node *n, struct rc_loop *loop, const char *name);
+/* On another network than reg, with a clock of the test's. */
+void node_init_on(struct test_node *n, struct rc_loop *loop, const char *name,
+		  const struct rc_network *network, const struct rc_clock *clock);
 void node_free(struct test_node *n);
 /* chaind ends in order, or as if killed; starts again on the same directory. */
 void node_stop_chaind(struct test_node *n);

@@ -1,6 +1,7 @@
 /* chaind as a whole over a utxod in the same process: mining, paying, reorganising, dying. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chaind_node.h"
 #include "rc_test.h"
@@ -104,6 +105,13 @@ static void test_pay(void **state)
 	rc_loop_free(loop);
 }
 
+static void forget_journal(struct test_node *n)
+{
+	RC_AUTOFREE char *path = rc_asprintf("%s/mempool.journal", n->dir);
+
+	assert_int_equal(unlink(path), 0);
+}
+
 /* Two branches of depth and depth + 1 above block 15; the longer one wins, and what only the
  * shorter one had is back in the pool. */
 static void reorganise(uint32_t depth, size_t stack)
@@ -146,6 +154,14 @@ static void reorganise(uint32_t depth, size_t stack)
 	if (stack > depth)
 		assert_int_equal(largest, depth + 1); /* undo and branch in one record */
 	assert_int_equal(rc_metric_get(a.metrics, METRIC_REORGS), 1);
+
+	/* Without its journal it finds them in the branch that was left. */
+	node_stop_chaind(&a);
+	forget_journal(&a);
+	node_start_chaind(&a);
+	node_wait_height(&a, 16 + depth);
+	node_wait_idle(&a);
+	assert_int_equal(a.chaind->pool.count, 1);
 
 	/* The other way round, with a transaction mined on both. */
 	node_generate(&a, 1);
@@ -372,6 +388,97 @@ static void test_utxod_dies(void **state)
 	rc_loop_free(loop);
 }
 
+/* ---- initial download, on a network that adjusts its difficulty ---- */
+
+static int64_t fixed_wall_ms(void *arg)
+{
+	return *(int64_t *)arg;
+}
+
+static int64_t system_mono_us(void *arg)
+{
+	(void)arg;
+	return rc_mono_us(&rc_clock_system);
+}
+
+static bool utxod_is_at_60(void *arg)
+{
+	struct test_node *n = arg;
+
+	return fake_utxod_height(n->utxod) == 60;
+}
+
+static void strcpy_name(char *dst, const char *name)
+{
+	memcpy(dst, name, strlen(name) + 1);
+}
+
+static void test_initial_download(void **state)
+{
+	int64_t then, now;
+	struct rc_clock old_clock = {fixed_wall_ms, system_mono_us, &then};
+	struct rc_clock new_clock = {fixed_wall_ms, system_mono_us, &now};
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node source, n;
+	struct rc_network_params params;
+	struct rc_network network;
+	struct rc_error error;
+	uint32_t lost;
+
+	(void)state;
+	params = *rc_network_builtin_params("reg");
+	strcpy_name(params.name, "old");
+	strcpy_name(params.hrp, "old");
+	params.retarget = RC_RETARGET_ASERT;
+	params.spacing = 60;
+	if (rc_network_custom(&params, &network, &error) < 0)
+		fail_msg("%s", error.text);
+	then = (int64_t)(params.genesis_time + 10000) * 1000;
+	now = (int64_t)(params.genesis_time + 20 * 86400) * 1000;
+	node_init_on(&source, loop, "s", &network, &old_clock);
+	node_generate(&source, 60);
+	node_init_on(&n, loop, "n", &network, &new_clock);
+	assert_true(connect_initial_download(&n.chaind->connect));
+
+	/* Bodies in any order; the last one is the one that everything waits for. */
+	for (uint32_t h = 1; h <= 60; h++) {
+		struct block_node *node = chain_at(&source.chaind->chain, h);
+		struct headers_result result;
+		uint8_t raw[RC_HEADER_SIZE];
+
+		rc_header_encode(&node->header, raw);
+		chaind_submit_headers(n.chaind, 0, raw, 1, &result);
+		assert_int_equal(result.verdict, RC_VERDICT_OK);
+	}
+	assert_int_equal(node_height(n.chaind->chain.best_header), 60);
+	for (uint32_t h = 60; h >= 1; h--) {
+		struct rc_buf body = RC_BUF_INIT;
+
+		assert_int_equal(node_tip_height(&n), 0);
+		node_body(&source, chain_at(&source.chaind->chain, h), &body);
+		assert_int_equal(node_submit_block(&n, &body, false), RC_VERDICT_OK);
+		rc_buf_done(&body);
+	}
+	node_wait_height(&n, 60);
+	node_wait_idle(&n);
+	assert_same_state(&n, &source);
+
+	/* utxod loses what wasn't synced: the same blocks again, from the store. */
+	for (lost = 60; lost > 0; lost /= 2) {
+		fake_utxod_restart(n.utxod, 60 - lost);
+		node_wait(loop, utxod_is_at_60, &n, "utxod is given the lost blocks again");
+		node_wait_idle(&n);
+		assert_same_state(&n, &source);
+	}
+	node_stop_chaind(&n);
+	node_start_chaind(&n);
+	node_wait_height(&n, 60);
+
+	node_free(&source);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_reorganise_100),	 cmocka_unit_test(test_reorganise_in_parts),
 		cmocka_unit_test(test_invalid_branch),	 cmocka_unit_test(test_invalidate),
 		cmocka_unit_test(test_unknown_tip),	 cmocka_unit_test(test_utxod_dies),
+		cmocka_unit_test(test_initial_download),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

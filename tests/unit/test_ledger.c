@@ -611,6 +611,24 @@ static void test_bounds(void **state)
 	assert_int_equal(stage_block(f, tip), RC_OK);
 }
 
+/* The undo of a long reorganisation leaves room for what replaces it. */
+static void test_long_switch(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t a = 0, b = 0;
+
+	for (unsigned i = 0; i < LEDGER_STAGE_BLOCKS + 10; i++) {
+		a = world_grow(&f->world, a, 1, 2);
+		commit_block(f, a);
+	}
+	assert_int_equal(ledger_switch(f->ledger, &f->world.block[0].id, NULL), RC_OK);
+	for (unsigned i = 0; i < LEDGER_STAGE_BLOCKS; i++) {
+		b = world_grow(&f->world, b, 1, 2);
+		assert_int_equal(stage_block(f, b), RC_OK);
+	}
+	assert_int_equal(ledger_commit(f->ledger, &f->world.block[b].id, NULL), RC_OK);
+}
+
 /* Deltas older than undo_blocks go; a fork below them is unknown, everything above works. */
 static void test_pruning(void **state)
 {
@@ -680,6 +698,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_histories, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_switch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_disk, setup, teardown),
 	};
