@@ -279,7 +279,7 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 	if (!reply) {
 		/* Not judged: it is wanted again by and by. */
 		if (why->err != RC_ECANCELLED) {
-			rc_log(RC_LOG_INFO, "block %s was not taken: %s",
+			rc_log(RC_LOG_DEBUG, "block %s was not taken: %s",
 			       rc_block_id_hex(hex, &call->id), rc_err_text(why->err));
 			release(core, &call->id, 1);
 			fetch_changed(core);

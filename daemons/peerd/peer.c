@@ -17,7 +17,7 @@
 #define OUT_CONTROL_MAX (4u << 20)
 /* Ids of blocks and transactions remembered as known to a peer, a generation. */
 #define KNOWN_BLOCKS 512
-#define KNOWN_TXS    20000
+#define KNOWN_TXS    8000
 #define KNOWN_ADDRS  2000
 
 const char *peer_role_name(enum peer_role role)

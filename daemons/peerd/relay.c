@@ -325,7 +325,7 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 		peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
 	}
 	if (!reply && why->err != RC_ECANCELLED) {
-		rc_log(RC_LOG_INFO, "%llu transactions were not taken: %s",
+		rc_log(RC_LOG_DEBUG, "%llu transactions were not taken: %s",
 		       (unsigned long long)call->n, rc_err_text(why->err));
 		seen_clear(&core->recent_txs); /* they may be asked for again */
 	}
