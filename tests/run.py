@@ -10,7 +10,7 @@ all     everything
 
 A cmocka program counts by its own lines; a Python module by unittest's. Each program has a time
 limit (LIMIT seconds in the module, else 600) so that nothing hangs; its output is shown only when
-it fails.
+it fails. NAME is a whole name or, if there is none like it, a part of names.
 """
 import glob
 import os
@@ -88,8 +88,9 @@ def main():
         jobs.append((f"{folder}/{os.path.basename(path)}", [sys.executable, path],
                      module_setting(path, "LIMIT", DEFAULT_LIMIT)))
     passed = failed = 0
+    names = {name for name, _, _ in jobs}
     for name, command, limit in jobs:
-        if only and not any(o in name for o in only):
+        if only and not any(o == name or (o not in names and o in name) for o in only):
             continue
         p, f = run(name, command, limit)
         passed += p

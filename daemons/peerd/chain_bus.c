@@ -57,16 +57,11 @@ static void bus_submit_block(void *ctx, uint64_t peer, bool wait_connect, struct
 			       SUBMIT_MS, fn, arg);
 }
 
-static uint64_t bus_wanted(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
-			   uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg)
+static void bus_wanted(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
+		       uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg)
 {
-	return rc_chaind_wanted(((struct chain_bus *)ctx)->chaind, peers, n_peers, max_per_peer,
-				wait_ms, wait_ms + WAIT_MS, fn, arg);
-}
-
-static void bus_cancel(void *ctx, uint64_t call)
-{
-	rc_client_cancel(rc_chaind_bus(((struct chain_bus *)ctx)->chaind), call);
+	rc_chaind_wanted(((struct chain_bus *)ctx)->chaind, peers, n_peers, max_per_peer, wait_ms,
+			 wait_ms + WAIT_MS, fn, arg);
 }
 
 static void bus_release(void *ctx, const struct rc_block_id *ids, size_t n, rc_done_fn fn,
@@ -118,7 +113,6 @@ const struct chain_ops chain_bus_ops = {
 	.submit_headers = bus_submit_headers,
 	.submit_block = bus_submit_block,
 	.wanted = bus_wanted,
-	.cancel = bus_cancel,
 	.release = bus_release,
 	.have_txs = bus_have_txs,
 	.submit_txs = bus_submit_txs,

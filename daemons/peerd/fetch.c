@@ -5,17 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utlist.h>
-
 #include "base/log.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 
-/* Wanted is opened again when what it was told changes, so that a lease that is on its way isn't
- * lost; the older ones end by themselves, or when there are so many. */
-#define WANTED_OPEN_MAX	 4
-#define WANTED_WAIT_MS	 10000
+/*
+ * Wanted is opened again when what it was told changes. The older ones end by themselves: a call
+ * given up might be one whose leases are on their way, and those blocks would be asked of nobody
+ * until the leases end. The more are open, the longer changes are gathered, so that there are never
+ * more than some thirty.
+ */
+#define WANTED_WAIT_MS	 2000
 #define WANTED_GAP	 (2 * PEERD_MS)
+#define WANTED_FEW	 8
+#define WANTED_GAP_MANY	 (100 * PEERD_MS)
 #define WANTED_ERROR_GAP (1 * PEERD_SECOND)
 #define WANTED_EMPTY_GAP (200 * PEERD_MS) /* an answer of nothing should have taken its time */
 /* A peer's downloads are filled up again when half are done: one question for many blocks. */
@@ -35,6 +38,7 @@
 #define STALLS_MAX	   4 /* one of ours is given up after so many in a row */
 #define FAILED_MAX	   64
 #define FAILED_FOR	   (10 * PEERD_SECOND)
+#define NOTFOUND_FOR	   (2 * PEERD_SECOND)
 #define ASKED_BLOCKS_KNOWN 4096
 
 static void release(struct peerd *core, const struct rc_block_id *ids, size_t n);
@@ -43,9 +47,8 @@ static void release(struct peerd *core, const struct rc_block_id *ids, size_t n)
 
 struct wanted_call {
 	struct peerd *core;
-	uint64_t call;
+	uint64_t number;
 	int64_t opened_at;
-	struct wanted_call *prev, *next;
 };
 
 static void fail_block(struct peer *peer, const struct rc_block_id *id, int64_t wait)
@@ -115,10 +118,10 @@ static void on_wanted(void *arg, const struct rc_reply *why, const struct rc_wan
 {
 	struct wanted_call *call = arg;
 	struct peerd *core = call->core;
-	bool newest = call->next == NULL;
+	bool newest = call->number == core->wanted_number;
 
 	core_enter(core);
-	DL_DELETE(core->wanted, call);
+	core->wanted_open--;
 	for (size_t i = 0; reply && i < reply->n; i++) {
 		bool first = true;
 
@@ -170,8 +173,8 @@ static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
 static void open_wanted(void *arg)
 {
 	struct peerd *core = arg;
-	struct wanted_call *call, *oldest = core->wanted;
-	size_t open, n;
+	struct wanted_call *call;
+	size_t n;
 	bool room;
 
 	core->wanted_stale = true;
@@ -185,26 +188,20 @@ static void open_wanted(void *arg)
 	n = tell_peers(core, peers, failed, &room);
 	if (!room)
 		return; /* asked again when a peer has given half of what it was asked for */
-	DL_COUNT(core->wanted, call, open);
-	if (open >= WANTED_OPEN_MAX) {
-		/* Long held, so it is no answer on its way that is given up here. */
-		DL_DELETE(core->wanted, oldest);
-		core->out.chain->cancel(core->out.chain_ctx, oldest->call);
-		free(oldest);
-	}
 	call = rc_alloc(sizeof(*call));
-	call->core = core;
-	call->opened_at = core_now(core);
-	DL_APPEND(core->wanted, call);
+	*call = (struct wanted_call){core, ++core->wanted_number, core_now(core)};
+	core->wanted_open++;
 	core->wanted_stale = false;
-	call->call = core->out.chain->wanted(core->out.chain_ctx, peers, n, INFLIGHT_PER_PEER,
-					     WANTED_WAIT_MS, on_wanted, call);
+	core->out.chain->wanted(core->out.chain_ctx, peers, n, INFLIGHT_PER_PEER, WANTED_WAIT_MS,
+				on_wanted, call);
 }
 
 void fetch_changed(struct peerd *core)
 {
+	int64_t gap = core->wanted_open < WANTED_FEW ? WANTED_GAP : WANTED_GAP_MANY;
+
 	if (!core->stopping)
-		timer_arm_by(&core->timers, &core->wanted_timer, core_now(core) + WANTED_GAP);
+		timer_arm_by(&core->timers, &core->wanted_timer, core_now(core) + gap);
 }
 
 void fetch_chain_up(struct peerd *core)
@@ -371,7 +368,7 @@ void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id)
 		return;
 	inflight_take(&core->inflight, id);
 	core_count(core, PEERD_BLOCK_NOTFOUND, 1);
-	fail_block(peer, id, FAILED_FOR);
+	fail_block(peer, id, NOTFOUND_FOR);
 	release(core, id, 1);
 	fetch_changed(core);
 }

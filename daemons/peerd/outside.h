@@ -36,10 +36,8 @@ struct chain_ops {
 			       rc_submit_headers_fn fn, void *arg);
 	void (*submit_block)(void *ctx, uint64_t peer, bool wait_connect, struct rc_bytes block,
 			     rc_submit_block_fn fn, void *arg);
-	/* Returns the call's number, for cancel: then fn isn't called any more. */
-	uint64_t (*wanted)(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
-			   uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg);
-	void (*cancel)(void *ctx, uint64_t call);
+	void (*wanted)(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
+		       uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg);
 	void (*release)(void *ctx, const struct rc_block_id *ids, size_t n, rc_done_fn fn,
 			void *arg);
 	void (*have_txs)(void *ctx, uint64_t peer, const struct rc_wtxid *wtxids, size_t n,

@@ -78,7 +78,7 @@ enum peerd_counter {
 struct serve_item {
 	uint8_t kind;
 	uint8_t id[32];
-	int64_t until; /* a block we announced and don't have yet is waited for */
+	int64_t until, again_at; /* of one that was parked */
 };
 
 #define PEER_PARKED_MAX 16
@@ -148,7 +148,7 @@ struct peer {
 	/* serve.c */
 	struct serve_item *items; /* first in, first out */
 	size_t n_items, items_cap;
-	struct serve_item parked[PEER_PARKED_MAX]; /* announced by us and not here yet */
+	struct serve_item parked[PEER_PARKED_MAX]; /* blocks that aren't here, perhaps not yet */
 	size_t n_parked;
 	unsigned serving; /* questions to chaind on their way */
 	bool serving_headers;
@@ -252,8 +252,9 @@ struct peerd {
 
 	/* fetch.c */
 	struct inflight inflight;
-	struct wanted_call *wanted; /* on their way, the oldest first; the newest counts */
-	bool wanted_stale;	    /* what it was told has changed since */
+	unsigned wanted_open;	/* calls on their way; the newest counts */
+	uint64_t wanted_number; /* of the newest */
+	bool wanted_stale;	/* what it was told has changed since */
 	struct seen asked_blocks;
 	struct timer wanted_timer;
 	size_t submit_bytes; /* of blocks on their way to chaind */

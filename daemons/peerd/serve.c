@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 
@@ -15,8 +16,9 @@
 #define BULK_AHEAD  (4u << 20)
 /* Transactions asked of chaind in one call. */
 #define TXS_A_CALL 200
-/* A block whose header we told before it came is waited for. */
-#define PARKED_FOR (10 * PEERD_SECOND)
+/* A block that isn't here is waited for: it may be on its way, its header already told. */
+#define PARKED_FOR   (5 * PEERD_SECOND)
+#define PARKED_AGAIN (250 * PEERD_MS)
 
 struct serve_call {
 	struct peerd *core;
@@ -44,6 +46,8 @@ static void send_notfound(struct peer *peer, const struct serve_item *items, siz
 
 	if (n == 0)
 		return;
+	rc_log(RC_LOG_DEBUG, "peer %llu: %zu of what it asks for aren't here",
+	       (unsigned long long)peer->id, n);
 	for (size_t i = 0; i < n; i++) {
 		raw[i * PEER_ITEM_SIZE] = items[i].kind;
 		memcpy(raw + i * PEER_ITEM_SIZE + 1, items[i].id, 32);
@@ -127,15 +131,18 @@ void serve_on_getheaders(struct peer *peer, const void *body)
 
 static void park(struct peer *peer, const struct serve_item *item)
 {
+	int64_t now = core_now(peer->core);
 	struct serve_item *slot;
 
-	if (!seen_has(&peer->core->announced, item->id) || peer->n_parked == PEER_PARKED_MAX) {
+	if (peer->n_parked == PEER_PARKED_MAX || (item->until && item->until <= now)) {
 		send_notfound(peer, item, 1);
 		return;
 	}
 	slot = &peer->parked[peer->n_parked++];
 	*slot = *item;
-	slot->until = core_now(peer->core) + PARKED_FOR;
+	if (!slot->until)
+		slot->until = now + PARKED_FOR;
+	slot->again_at = now + PARKED_AGAIN;
 }
 
 static void on_block(void *arg, const struct rc_reply *why, const struct rc_header_info *reply)
@@ -246,15 +253,27 @@ static size_t ask_first(struct peer *peer)
 	return n;
 }
 
-static void expire_parked(struct peer *peer)
+static void add_item(struct peer *peer, const struct serve_item *item)
+{
+	if (peer->n_items == peer->items_cap) {
+		peer->items_cap = peer->items_cap ? 2 * peer->items_cap : 32;
+		peer->items = rc_realloc_array(peer->items, peer->items_cap, sizeof(*item));
+	}
+	peer->items[peer->n_items++] = *item;
+}
+
+/* Parked blocks that are asked for again: those of this id, or whose time has come. */
+static void unpark(struct peer *peer, const struct rc_block_id *id)
 {
 	int64_t now = core_now(peer->core);
 
 	for (size_t i = peer->n_parked; i > 0; i--) {
-		if (peer->parked[i - 1].until > now)
+		struct serve_item item = peer->parked[i - 1];
+
+		if (id ? memcmp(item.id, id->b, 32) != 0 : item.again_at > now)
 			continue;
-		send_notfound(peer, &peer->parked[i - 1], 1);
 		peer->parked[i - 1] = peer->parked[--peer->n_parked];
+		add_item(peer, &item);
 	}
 }
 
@@ -262,26 +281,13 @@ void serve_go(struct peer *peer)
 {
 	size_t done = 0;
 
-	expire_parked(peer);
+	unpark(peer, NULL);
 	while (!peer->dead && peer->n_items > 0 && peer->serving < SERVING_MAX &&
 	       rc_link_queued(peer->link, RC_LINK_BULK) < BULK_AHEAD) {
 		done = ask_first(peer);
 		peer->n_items -= done;
 		memmove(peer->items, peer->items + done, peer->n_items * sizeof(*peer->items));
 	}
-}
-
-static void add_item(struct peer *peer, uint8_t kind, const uint8_t id[32])
-{
-	struct serve_item *item;
-
-	if (peer->n_items == peer->items_cap) {
-		peer->items_cap = peer->items_cap ? 2 * peer->items_cap : 32;
-		peer->items = rc_realloc_array(peer->items, peer->items_cap, sizeof(*item));
-	}
-	item = &peer->items[peer->n_items++];
-	*item = (struct serve_item){.kind = kind};
-	memcpy(item->id, id, 32);
 }
 
 void serve_on_getdata(struct peer *peer, const void *body)
@@ -298,13 +304,15 @@ void serve_on_getdata(struct peer *peer, const void *body)
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t *item = m->items.data + i * PEER_ITEM_SIZE;
+		const uint8_t *raw = m->items.data + i * PEER_ITEM_SIZE;
+		struct serve_item item = {.kind = *raw};
 
-		if (*item < PEER_ITEM_BLOCK || *item > PEER_ITEM_TXID) {
+		if (*raw < PEER_ITEM_BLOCK || *raw > PEER_ITEM_TXID) {
 			peer_penalise(peer, "inv-form", NULL);
 			return;
 		}
-		add_item(peer, *item, item + 1);
+		memcpy(item.id, raw + 1, 32);
+		add_item(peer, &item);
 	}
 	serve_go(peer);
 }
@@ -312,13 +320,10 @@ void serve_on_getdata(struct peer *peer, const void *body)
 void serve_block_stored(struct peerd *core, const struct rc_block_id *id)
 {
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		for (size_t i = p->n_parked; i > 0; i--) {
-			if (memcmp(p->parked[i - 1].id, id->b, 32) != 0)
-				continue;
-			p->parked[i - 1] = p->parked[--p->n_parked];
-			add_item(p, PEER_ITEM_BLOCK, id->b);
-			serve_go(p);
-		}
+		if (p->n_parked == 0)
+			continue;
+		unpark(p, id);
+		serve_go(p);
 	}
 }
 

@@ -26,6 +26,7 @@ struct rpcd_ctx {
 	struct rpcd rpcd;
 	struct listen_socket sockets[SOCKETS_MAX];
 	size_t n_sockets;
+	size_t n_passed; /* the first ones, by the service manager */
 	struct listen_socket ops_socket;
 	struct rc_source *stop_timer;
 	int64_t stop_until_us;
@@ -96,6 +97,25 @@ static void *rpcd_new(struct rc_service *service)
 
 /* ---- before confinement ---- */
 
+/* A passed socket stands in for what would be bound here. */
+static bool was_passed(const struct rpcd_ctx *ctx, bool is_unix)
+{
+	for (size_t i = 0; i < ctx->n_passed; i++)
+		if (ctx->sockets[i].is_unix == is_unix)
+			return true;
+	return false;
+}
+
+static int check_passed(const struct rpcd_ctx *ctx, struct rc_error *error)
+{
+	bool allowed = rc_config_bool(rc_service_config(ctx->rpcd.service), "rpc_allow_plain");
+
+	for (size_t i = 0; i < ctx->n_passed; i++)
+		if (!ctx->sockets[i].is_local && !allowed)
+			return listen_refuse_plain(ctx->sockets[i].where, error);
+	return RC_OK;
+}
+
 static int open_unix(struct rpcd_ctx *ctx, struct rc_error *error)
 {
 	const struct rc_config *config = rc_service_config(ctx->rpcd.service);
@@ -104,9 +124,8 @@ static int open_unix(struct rpcd_ctx *ctx, struct rc_error *error)
 	RC_AUTOFREE char *own = rc_asprintf("%s/rpcd.sock", ctx->rundir);
 	int err;
 
-	for (size_t i = 0; i < ctx->n_sockets; i++)
-		if (ctx->sockets[i].is_unix)
-			return RC_OK; /* it was passed */
+	if (was_passed(ctx, true))
+		return RC_OK;
 	err = listen_unix(path ? path : own, (unsigned)strtoul(mode, NULL, 8),
 			  &ctx->sockets[ctx->n_sockets], error);
 	if (err < 0)
@@ -124,6 +143,8 @@ static int open_tcp(struct rpcd_ctx *ctx, struct rc_error *error)
 	size_t n = rc_config_list(config, "rpc_bind", &hosts);
 	int err = RC_OK;
 
+	if (was_passed(ctx, false))
+		return RC_OK;
 	if (!port)
 		port = rc_service_network(ctx->rpcd.service)->ports.rpcd;
 	for (size_t i = 0; i < n && err == RC_OK && ctx->n_sockets < SOCKETS_MAX; i++) {
@@ -165,7 +186,9 @@ static int rpcd_open(void *arg, struct rc_error *error)
 
 	ctx->rundir = rc_asprintf("%s/rpcd", rc_service_rundir(ctx->rpcd.service));
 	err = rc_dir_make(ctx->rundir, 0711, error);
-	ctx->n_sockets = listen_passed(ctx->sockets, SOCKETS_MAX - 2);
+	ctx->n_passed = ctx->n_sockets = listen_passed(ctx->sockets, SOCKETS_MAX - 2);
+	if (err == RC_OK)
+		err = check_passed(ctx, error);
 	if (err == RC_OK)
 		err = open_unix(ctx, error);
 	if (err == RC_OK)

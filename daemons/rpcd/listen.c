@@ -17,6 +17,13 @@
 #define BACKLOG	    1024
 #define PASSED_FROM 3 /* SD_LISTEN_FDS_START: the first passed descriptor */
 
+static bool is_loopback(const struct sockaddr *addr)
+{
+	if (addr->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
 size_t listen_passed(struct listen_socket *ret, size_t max)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
@@ -33,7 +40,9 @@ size_t listen_passed(struct listen_socket *ret, size_t max)
 				continue;
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
 			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-			ret[n] = (struct listen_socket){fd, addr.ss_family == AF_UNIX, ""};
+			ret[n] = (struct listen_socket){.fd = fd,
+							.is_unix = addr.ss_family == AF_UNIX};
+			ret[n].is_local = ret[n].is_unix || is_loopback((struct sockaddr *)&addr);
 			snprintf(ret[n].where, sizeof(ret[n].where), "%s socket passed as %d",
 				 ret[n].is_unix ? "Unix" : "TCP", fd);
 			n++;
@@ -86,16 +95,9 @@ int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, stru
 		close(fd);
 		return err;
 	}
-	*ret = (struct listen_socket){fd, true, ""};
+	*ret = (struct listen_socket){.fd = fd, .is_unix = true, .is_local = true};
 	snprintf(ret->where, sizeof(ret->where), "%s", path);
 	return RC_OK;
-}
-
-static bool is_loopback(const struct sockaddr *addr)
-{
-	if (addr->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
 }
 
 static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_socket *ret,
@@ -119,9 +121,17 @@ static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_s
 		close(fd);
 		return err;
 	}
-	*ret = (struct listen_socket){fd, false, ""};
+	*ret = (struct listen_socket){.fd = fd, .is_local = is_loopback(a->ai_addr)};
 	snprintf(ret->where, sizeof(ret->where), "%s", where);
 	return RC_OK;
+}
+
+int listen_refuse_plain(const char *where, struct rc_error *error)
+{
+	return rc_error_set(error, RC_ECONFIG,
+			    "%s: plain HTTP beyond loopback shows passwords to the network: put a "
+			    "proxy with TLS before rpcd, or set rpc_allow_plain = yes",
+			    where);
 }
 
 int listen_tcp(const char *host, uint16_t port, bool allow_plain, struct listen_socket *ret,
@@ -138,10 +148,7 @@ int listen_tcp(const char *host, uint16_t port, bool allow_plain, struct listen_
 	if (getaddrinfo(host, text, &hints, &found))
 		return rc_error_set(error, RC_ECONFIG, "%s: not a numeric address", host);
 	if (!is_loopback(found->ai_addr) && !allow_plain)
-		err = rc_error_set(error, RC_ECONFIG,
-				   "%s: plain HTTP beyond loopback shows passwords to the network: "
-				   "put a proxy with TLS before rpcd, or set rpc_allow_plain = yes",
-				   where);
+		err = listen_refuse_plain(where, error);
 	else
 		err = bind_tcp(found, where, ret, error);
 	freeaddrinfo(found);

@@ -10,7 +10,8 @@
 
 struct listen_socket {
 	int fd;
-	bool is_unix; /* file permissions decide who may connect: no password */
+	bool is_unix;  /* file permissions decide who may connect: no password */
+	bool is_local; /* Unix or loopback: plain HTTP stays on this host */
 	char where[128];
 };
 
@@ -25,5 +26,8 @@ int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, stru
  * in use. */
 int listen_tcp(const char *host, uint16_t port, bool allow_plain, struct listen_socket *ret,
 	       struct rc_error *error);
+
+/* RC_ECONFIG: this socket would carry plain HTTP beyond loopback. */
+int listen_refuse_plain(const char *where, struct rc_error *error);
 
 #endif

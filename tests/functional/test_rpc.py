@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 
 import harness
 from harness import wait_for
@@ -437,6 +438,37 @@ class Protocol(harness.TestCase):
             body = b'{"jsonrpc": "2.0", "id": 1, "method": "getblockcount"}'
             s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             self.assertIn(b'"result":0', s.recv(4096))
+
+    def test_passed_sockets(self):
+        """As systemd passes them: LISTEN_FDS from descriptor 3 on; they replace rpcd's own."""
+        self.n.stop("rpcd")
+        path = os.path.join(self.home, "passed.sock")
+        with socket.socket(socket.AF_UNIX) as unix, socket.socket() as tcp:
+            unix.bind(path)
+            tcp.bind(("127.0.0.1", 0))
+            for s in (unix, tcp):
+                s.listen()
+            passed = [os.dup2(s.fileno(), at, inheritable=True)
+                      for s, at in ((unix, 203), (tcp, 204))]
+            script = "exec 3<&203 4<&204; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$@\""
+            with open(self.n.log_path("rpcd"), "ab") as log:
+                self.n.processes["rpcd"] = subprocess.Popen(
+                    ["/bin/bash", "-c", script, "bash", *self.n.command("rpcd")], pass_fds=passed,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            for fd in passed:
+                os.close(fd)
+            client = harness.Rpc(tcp.getsockname()[1], self.n.cookie)
+            wait_for("an answer on the passed TCP socket",
+                     lambda: client.call("getblockcount") == 0)
+            client.close()
+        body = b'{"jsonrpc": "2.0", "id": 1, "method": "getblockcount"}'
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertIn(b'"result":0', s.recv(4096))
+        self.assertFalse(os.path.exists(os.path.join(self.n.rundir, "rpcd", "rpcd.sock")))
+        with socket.socket() as s:
+            self.assertNotEqual(s.connect_ex(("127.0.0.1", self.n.rpc_port)), 0)
 
     def test_garbage(self):
         """Whatever comes in is answered or cut; the next caller is served."""

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The tests again with the sanitizers built in: memory and undefined behaviour (asan), races (tsan).
 
-asan: all units and the quick functional runs. tsan: the units with threads and the quick
-functional runs; tests/tsan.supp names only frames of libzmq and RocksDB, which aren't instrumented.
+asan: all units and the quick functional runs. tsan: the units with threads and one functional run;
+tests/tsan.supp names only frames of libzmq and RocksDB, which aren't instrumented.
 """
 import os
 import subprocess
@@ -12,9 +12,12 @@ import unittest
 LIMIT = 2400
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-# Units that start threads or talk to code that does: the others would only cost time.
-THREADED = ["test_base", "test_bus", "test_service", "test_store", "test_utxod", "test_chaind",
-            "test_peerd", "test_verify", "test_sigcache", "functional/"]
+# What starts threads: worker pools and their queues (base, service), libzmq's own (bus), stores and
+# flushes (store, ledger_threads, utxod), verification with its cache, journal and block store
+# (chaind, journal), and one functional run, where rpcd's operations thread is, too.
+THREADED = ["test_base", "test_bus", "test_service", "test_store", "test_ledger_threads",
+            "test_utxod", "test_chaind", "test_journal", "test_jsonrpc_client",
+            "functional/test_badinput.py"]
 
 
 class Sanitizers(unittest.TestCase):

@@ -235,7 +235,6 @@ struct rig_wanted {
 	int64_t until;
 	rc_wanted_fn fn;
 	void *arg;
-	uint64_t call;
 };
 
 static bool failed_here(const struct rc_wanted_peer *p, const struct rig_block *b)
@@ -311,8 +310,8 @@ static void check_wanted(void *arg)
 	}
 }
 
-static uint64_t chain_wanted(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
-			     uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg)
+static void chain_wanted(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
+			 uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg)
 {
 	struct rig_node *node = ctx;
 	struct rig_wanted *w = rc_alloc(sizeof(*w));
@@ -330,19 +329,6 @@ static uint64_t chain_wanted(void *ctx, const struct rc_wanted_peer *peers, size
 	DL_APPEND(node->wanted, w);
 	rig_later(node->rig, CHAIN_US, check_wanted, node);
 	rig_later(node->rig, wait_ms * PEERD_MS, check_wanted, node);
-	w->call = ++node->calls;
-	return w->call;
-}
-
-static void chain_cancel(void *ctx, uint64_t call)
-{
-	struct rig_node *node = ctx;
-	struct rig_wanted *w, *next;
-
-	DL_FOREACH_SAFE (node->wanted, w, next) {
-		if (w->call == call)
-			wanted_free(w);
-	}
 }
 
 static void do_release(void *arg)
@@ -672,10 +658,10 @@ static void chain_pool_info(void *ctx, rc_mempool_info_fn fn, void *arg)
 }
 
 const struct chain_ops rig_chain_ops = {
-	chain_up,	chain_info,	      chain_locator,	  chain_headers,
-	chain_block,	chain_submit_headers, chain_submit_block, chain_wanted,
-	chain_cancel,	chain_release,	      chain_have,	  chain_submit_txs,
-	chain_pool_txs, chain_pool_tx,	      chain_pool_list,	  chain_pool_info,
+	chain_up,      chain_info,	     chain_locator,	 chain_headers,
+	chain_block,   chain_submit_headers, chain_submit_block, chain_wanted,
+	chain_release, chain_have,	     chain_submit_txs,	 chain_pool_txs,
+	chain_pool_tx, chain_pool_list,	     chain_pool_info,
 };
 
 void rig_wanted_cancel(struct rig_node *node)
