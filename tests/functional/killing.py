@@ -65,6 +65,7 @@ class Load(threading.Thread):
         self.end()
         self.join(120 * SLOW)
         assert not self.is_alive(), "the load doesn't end"
+        self.step.client.close()
         if self.broken:
             raise self.broken
 
@@ -91,6 +92,7 @@ def payer(node, purse, to, coins, acknowledged):
         acknowledged.append(txid)
         waiting.pop()
         return True
+    step.client = client
     return step
 
 
@@ -100,6 +102,7 @@ def miner(node, address, acknowledged):
     def step():
         acknowledged.extend(client.call("generatetoaddress", 1, address))
         return True
+    step.client = client
     return step
 
 

@@ -41,6 +41,31 @@ static void test_mine_and_restart(void **state)
 	rc_loop_free(loop);
 }
 
+/* A body is there from the moment it is handed over, not only once it is on the disk. */
+static void test_body_being_written(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_buf raw = RC_BUF_INIT, again = RC_BUF_INIT;
+	struct block_node *genesis;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 1);
+	node_body(&n, node_tip(&n), &raw);
+	genesis = n.chaind->chain.genesis; /* whose body is never stored */
+	blockstore_sync(n.chaind->store, NULL, NULL);
+	blockstore_put(n.chaind->store, &n.chaind->chain, genesis, raw.data, raw.len, true, NULL,
+		       NULL);
+	node_body(&n, genesis, &again);
+	assert_int_equal(again.len, raw.len);
+	assert_memory_equal(again.data, raw.data, raw.len);
+	rc_buf_done(&raw);
+	rc_buf_done(&again);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
 static void test_pay(void **state)
 {
 	struct rc_loop *loop = rc_loop_new();
@@ -482,11 +507,17 @@ static void test_initial_download(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mine_and_restart), cmocka_unit_test(test_pay),
-		cmocka_unit_test(test_reorganise_1),	 cmocka_unit_test(test_reorganise_6),
-		cmocka_unit_test(test_reorganise_100),	 cmocka_unit_test(test_reorganise_in_parts),
-		cmocka_unit_test(test_invalid_branch),	 cmocka_unit_test(test_invalidate),
-		cmocka_unit_test(test_unknown_tip),	 cmocka_unit_test(test_utxod_dies),
+		cmocka_unit_test(test_mine_and_restart),
+		cmocka_unit_test(test_body_being_written),
+		cmocka_unit_test(test_pay),
+		cmocka_unit_test(test_reorganise_1),
+		cmocka_unit_test(test_reorganise_6),
+		cmocka_unit_test(test_reorganise_100),
+		cmocka_unit_test(test_reorganise_in_parts),
+		cmocka_unit_test(test_invalid_branch),
+		cmocka_unit_test(test_invalidate),
+		cmocka_unit_test(test_unknown_tip),
+		cmocka_unit_test(test_utxod_dies),
 		cmocka_unit_test(test_initial_download),
 	};
 
