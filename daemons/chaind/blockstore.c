@@ -2,6 +2,7 @@
 #include "daemons/chaind/blockstore.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ struct blockstore {
 	uint64_t batches_done;
 	bool closing;
 	uint64_t unsynced;
-	uint64_t disk_bytes;
+	_Atomic uint64_t disk_bytes; /* written by the writer, read by the loop */
 	unsigned until_measure;
 };
 
@@ -204,7 +205,7 @@ struct rc_workers *blockstore_readers(struct blockstore *store)
 
 uint64_t blockstore_disk_bytes(const struct blockstore *store)
 {
-	return store->disk_bytes;
+	return atomic_load_explicit(&store->disk_bytes, memory_order_relaxed);
 }
 
 /* ---- writing ---- */
@@ -226,7 +227,7 @@ static void run_batch(struct rc_work *work)
 		struct rc_store_figures figures;
 
 		rc_store_figures(store->store, &figures);
-		store->disk_bytes = figures.disk_bytes;
+		atomic_store_explicit(&store->disk_bytes, figures.disk_bytes, memory_order_relaxed);
 		store->until_measure = MEASURE_EVERY;
 	}
 }

@@ -30,6 +30,7 @@ static enum rc_exit exit_code(int err)
 	case RC_ECONFIG:
 	case RC_ENETWORK:
 	case RC_EVERSION:
+	case RC_EFORMAT: /* a damaged file: starting again mends nothing */
 	case RC_ETOOBIG: /* a run directory with too long a path */
 		return RC_EXIT_CONFIG;
 	case RC_ELOCKED:

@@ -41,7 +41,7 @@ class Sanitizers(unittest.TestCase):
     def test_threads(self):
         self.run_with("tsan", {
             "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp:halt_on_error=0:exitcode=99:"
-                            "ignore_noninstrumented_modules=1:history_size=4",
+                            "ignore_noninstrumented_modules=1:history_size=4:die_after_fork=0",
         }, THREADED)
 
 
