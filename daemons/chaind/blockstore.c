@@ -333,6 +333,7 @@ struct read_job {
 	/* What is being written when this is asked for is there once so many batches are done. */
 	uint64_t batch;
 	bool early; /* it was asked for before that */
+	bool found;
 	struct rc_buf buf;
 	void (*extra)(void *arg, struct rc_buf *buf);
 	blockstore_read_fn fn;
@@ -353,6 +354,7 @@ static void run_read(struct rc_work *work)
 		if (job->early)
 			return;
 	}
+	job->found = rc == RC_OK;
 	if (job->extra)
 		job->extra(job->arg, &job->buf);
 }
@@ -370,7 +372,8 @@ static void read_done(struct rc_work *work)
 	struct read_job *job = (struct read_job *)work;
 	struct blockstore *store = job->store;
 
-	if (job->early && !job->buf.data && !store->closing) {
+	/* The extra work may have taken the bytes, so they don't tell. */
+	if (job->early && !job->found && !store->closing) {
 		if (store->batches_done >= job->batch)
 			read_again(job);
 		else

@@ -31,7 +31,7 @@ static const struct rc_option options[] = {
 	 "Larger transactions aren't taken into the pool."},
 	{"dust", RC_OPT_U64, 0, 100000000, "oxides", NULL, "546", true,
 	 "Transactions that pay a key less aren't taken into the pool."},
-	{NULL},
+	{NULL, RC_OPT_BOOL, 0, 0, NULL, NULL, NULL, false, NULL},
 };
 
 static struct pool_limits limits_of(const struct rc_config *config)

@@ -139,7 +139,9 @@ static int replay(struct ledger *ledger, struct rc_error *error)
 			break;
 		take_over(ledger);
 		ledger->recovered_steps++;
-		if (ledger_flush_due(ledger))
+		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
+		 */
+		if (ledger->dirty_bytes >= 2 * ledger->options.flush_bytes)
 			err = ledger_flush(ledger, error);
 	}
 	return err;

@@ -54,6 +54,7 @@ static int utxod_start(void *ctx, struct rc_error *error)
 	u->metrics_timer = rc_loop_add_timer(rc_service_loop(u->service), on_metrics_timer, u);
 	on_metrics_timer(u);
 	rc_service_ready(u->service);
+	engine_committed(u, false); /* what was applied again may be due for the disk */
 	return RC_OK;
 }
 

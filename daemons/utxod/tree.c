@@ -19,6 +19,7 @@ struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const u
 	tree->limit = limit;
 	tree->next_id = next_id ? next_id : 1; /* 0 says "a leaf" */
 	tree->epoch = 1;
+	tree->cold = true;
 	slab_init(&tree->slab);
 	pthread_mutex_init(&tree->lock, NULL);
 	for (size_t i = 0; i < n_free; i++)
@@ -177,6 +178,72 @@ static int load(struct tree *tree, uint32_t id, struct page **ret, struct rc_err
 	return err;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Pages being loaded together. */
+struct loading {
+	struct tree *tree;
+	const uint32_t *ids;
+	size_t found;
+	bool damaged;
+};
+
+/* Into memory, unless somebody was faster: then that chain is the truth. */
+static void install(struct tree *tree, struct page *page)
+{
+	struct tree_slot *slot = tree_slot(tree, page->id);
+
+	pthread_mutex_lock(&tree->lock);
+	if (atomic_load(&slot->head)) {
+		page_free(&tree->slab, page);
+	} else {
+		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
+		atomic_store_explicit(&slot->head, page, memory_order_release);
+	}
+	pthread_mutex_unlock(&tree->lock);
+	atomic_fetch_add_explicit(&tree->loads, 1, memory_order_relaxed);
+}
+
+static void on_page(void *arg, size_t i, struct rc_bytes value)
+{
+	struct loading *l = arg;
+	struct page *page = page_decode(&l->tree->slab, value, l->ids[i]);
+
+	l->found++;
+	if (page)
+		install(l->tree, page);
+	else
+		l->damaged = true;
+}
+
+int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error)
+{
+	RC_AUTOFREE uint8_t(*key)[PAGE_KEY_SIZE] = rc_alloc_array(n, PAGE_KEY_SIZE);
+	RC_AUTOFREE struct rc_bytes *keys = rc_alloc_array(n, sizeof(*keys));
+	struct loading l = {.tree = tree, .ids = ids};
+	size_t unique = 0;
+	int err;
+
+	qsort(ids, n, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < n; i++)
+		if (!i || ids[i] != ids[unique - 1])
+			ids[unique++] = ids[i];
+	for (size_t i = 0; i < unique; i++) {
+		page_disk_key(ids[i], key[i]);
+		keys[i] = (struct rc_bytes){key[i], PAGE_KEY_SIZE};
+	}
+	err = tree->disk->ops->multi_get(tree->disk, keys, unique, on_page, &l, error);
+	if (!err && (l.damaged || l.found != unique))
+		err = rc_error_set(error, RC_EFORMAT, "state: a tree page is %s",
+				   l.damaged ? "damaged" : "missing");
+	return err;
+}
+
 int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
 	      struct rc_error *error)
 {
@@ -203,14 +270,7 @@ int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
 		err = load(tree, id, &page, error);
 		if (err)
 			return err;
-		pthread_mutex_lock(&tree->lock);
-		/* Changed or loaded by another meanwhile: then that chain is the truth. */
-		if (atomic_load(&slot->head))
-			page_free(&tree->slab, page);
-		else
-			atomic_store_explicit(&slot->head, page, memory_order_release);
-		pthread_mutex_unlock(&tree->lock);
-		atomic_fetch_add_explicit(&tree->loads, 1, memory_order_relaxed);
+		install(tree, page);
 	}
 }
 
@@ -339,13 +399,6 @@ void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *cha
 }
 
 /* ---- disk and memory ---- */
-
-static int compare_ids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
 
 void tree_put(struct tree *tree, uint64_t seq, const uint32_t *ids, size_t n)
 {

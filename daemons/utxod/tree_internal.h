@@ -35,6 +35,7 @@ struct tree {
 	uint32_t next_id;
 	uint32_t *free_ids;
 	size_t n_free, cap_free;
+	bool cold;     /* the builder's own: the last version met pages that weren't in memory */
 	bool updating; /* pages the builder looks at must stay */
 	uint64_t flushed;
 	uint64_t epoch;
@@ -48,6 +49,8 @@ struct tree {
 /* The page as version seq sees it. */
 int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
 	      struct rc_error *error);
+/* Loads pages that aren't in memory, together. Ids may repeat; the array is sorted. */
+int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error);
 /* With the lock held. */
 uint32_t tree_take_id(struct tree *tree);
 void tree_give_back_id(struct tree *tree, uint32_t id);

@@ -63,6 +63,7 @@ struct builder {
 	size_t key_len;
 	struct slab_local slab;
 	uint64_t hits;
+	bool missed;	      /* a page wasn't in memory */
 	size_t warmed;	      /* operations whose pages were fetched ahead */
 	struct element *list; /* a stack of lists: each call works at its end */
 	size_t n, cap;
@@ -515,6 +516,39 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 	b->warmed = hi;
 }
 
+/*
+ * Where pages are missing, as after a start: walks down with all operations, a level at a time, and
+ * loads what is missing of a level with one request. One by one it would be ten times as slow.
+ */
+static int preload(struct builder *b, uint32_t id, size_t n)
+{
+	RC_AUTOFREE uint32_t *at = rc_alloc_array(n, sizeof(*at));
+	RC_AUTOFREE uint32_t *absent = rc_alloc_array(n, sizeof(*absent));
+	size_t left = n, n_absent;
+	int err = RC_OK;
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = id;
+	while (!err && left) {
+		left = n_absent = 0;
+		for (size_t i = 0; i < n; i++)
+			if (at[i] && !peek(b, at[i]))
+				absent[n_absent++] = at[i];
+		if (n_absent)
+			err = tree_load(b->tree, absent, n_absent, b->error);
+		b->missed |= n_absent != 0;
+		for (size_t i = 0; !err && i < n; i++) {
+			struct page *page = at[i] ? peek(b, at[i]) : NULL;
+			bool in = false;
+			unsigned item = page ? find_item(page, 0, b->op[i].key, &in) : 0;
+
+			at[i] = in ? page_child(page)[item] : 0;
+			left += at[i] != 0;
+		}
+	}
+	return err;
+}
+
 /* Writes the new content of a page to the end of the list. */
 static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
@@ -527,6 +561,7 @@ static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 		warm(b, id, lo, hi);
 	page = peek(b, id);
 	b->hits += page != NULL;
+	b->missed |= !page;
 	if (!page)
 		err = tree_page(b->tree, id, b->from_seq, &page, b->error);
 
@@ -685,12 +720,16 @@ static void make_top(struct builder *b, uint32_t id)
 static int update_namespace(struct builder *b, const struct tree_root *from, size_t n_ops,
 			    struct tree_root *to)
 {
-	int err;
+	int err = RC_OK;
 
 	b->n = 0;
 	b->n_jobs = 0;
 	b->warmed = 0;
 	b->key_len = rc_state_key_len(b->ns);
+	if (from->page && b->tree->cold)
+		err = preload(b, from->page, n_ops);
+	if (err)
+		return err;
 	if (from->page)
 		err = update_page(b, from->page, 0, n_ops);
 	else
@@ -768,6 +807,7 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 		*ret_roots = roots;
 	}
 	set_updating(tree, false);
+	tree->cold = b.missed;
 	slab_local_done(&b.slab);
 	atomic_fetch_add(&tree->hits, b.hits);
 	free(b.list);

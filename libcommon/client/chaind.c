@@ -4,12 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uthash.h>
+
 #include "base/arena.h"
 #include "client/chaind_call.h"
 #include "proto/chaind.pb-c.h"
 
+struct chaind_call {
+	UT_hash_handle hh; /* of those that can be cancelled */
+	uint64_t id;
+	struct rc_chaind *chaind;
+	union chaind_fn fn;
+	void *arg;
+};
+
 struct rc_chaind {
 	struct rc_client *bus;
+	struct chaind_call *calls;
 };
 
 int rc_chaind_open(struct rc_loop *loop, const struct rc_client_config *config,
@@ -44,28 +55,44 @@ struct rc_client *rc_chaind_bus(struct rc_chaind *chaind)
 
 /* ---- what all calls share ---- */
 
-struct chaind_call {
-	union chaind_fn fn;
-	void *arg;
-};
-
 static uint64_t call(struct rc_chaind *chaind, enum rc_message message, const void *body,
 		     const struct rc_bytes *bulk, size_t n_bulk, uint32_t deadline_ms,
 		     rc_reply_fn answered, union chaind_fn fn, void *arg)
 {
 	struct chaind_call *c = rc_alloc(sizeof(*c));
 
+	c->chaind = chaind;
 	c->fn = fn;
 	c->arg = arg;
-	return rc_client_call(chaind->bus, message, body, bulk, n_bulk, deadline_ms, answered, c);
+	c->id = rc_client_call(chaind->bus, message, body, bulk, n_bulk, deadline_ms, answered, c);
+	if (c->id == 0) { /* the client is closing: it is never answered */
+		free(c);
+		return 0;
+	}
+	HASH_ADD(hh, chaind->calls, id, sizeof(c->id), c);
+	return c->id;
+}
+
+void rc_chaind_cancel(struct rc_chaind *chaind, uint64_t id)
+{
+	struct chaind_call *c;
+
+	HASH_FIND(hh, chaind->calls, &id, sizeof(id), c);
+	if (!c)
+		return;
+	rc_client_cancel(chaind->bus, id);
+	HASH_DEL(chaind->calls, c);
+	free(c);
 }
 
 /* The end of a call: what to call, freed. */
 static struct chaind_call take(void *arg)
 {
-	struct chaind_call c = *(struct chaind_call *)arg;
+	struct chaind_call *done = arg;
+	struct chaind_call c = *done;
 
-	free(arg);
+	HASH_DEL(c.chaind->calls, done);
+	free(done);
 	return c;
 }
 

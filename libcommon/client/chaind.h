@@ -2,7 +2,7 @@
  * chaind's requests as typed calls, for peerd, rpcd and the tools. A call is answered exactly once,
  * later, by its function: why->err tells (RC_OK, or why there is no answer, see bus/client.h);
  * reply is NULL unless it is RC_OK, and is valid during the callback only. Each call returns its
- * id, for rc_client_cancel on rc_chaind_bus().
+ * id, for rc_chaind_cancel.
  */
 #ifndef RC_CLIENT_CHAIND_H
 #define RC_CLIENT_CHAIND_H
@@ -18,6 +18,8 @@ int rc_chaind_open(struct rc_loop *loop, const struct rc_client_config *config,
 		   struct rc_chaind **ret, struct rc_error *error);
 void rc_chaind_close(struct rc_chaind *chaind);
 struct rc_client *rc_chaind_bus(struct rc_chaind *chaind);
+/* The call's function won't be called any more. A call that was answered is fine. */
+void rc_chaind_cancel(struct rc_chaind *chaind, uint64_t call);
 
 /* A block by height and id; id all zero: none. */
 struct rc_block_ref {

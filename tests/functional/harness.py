@@ -89,6 +89,12 @@ def free_port():
         return port
 
 
+def parse_metrics(text):
+    """{name with labels: value} of Prometheus text."""
+    rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
+    return {name: float(value) for name, value in rows}
+
+
 class Rpc:
     """JSON-RPC over TCP with the cookie, on a connection that is kept."""
 
@@ -252,8 +258,14 @@ class Node:
             text = connection.getresponse().read().decode()
         finally:
             connection.close()
-        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
-        return {name: float(value) for name, value in rows}
+        return parse_metrics(text)
+
+    def metrics_of(self, daemon):
+        """The same of one daemon, asked now: rpcd shows what it was told within the last second."""
+        return parse_metrics(subprocess.run(
+            [os.path.join(BIN, "rustyctl"), "--network", self.network, "--rundir", self.rundir,
+             *(["--network_file", self.network_file] if self.network_file else []),
+             "metrics", daemon], check=True, stdout=subprocess.PIPE, text=True).stdout)
 
     def connect(self, other):
         self.rpc("addnode", other.address, "add")
