@@ -265,6 +265,7 @@ static void ask_chain(void *arg)
 void relay_on_inv(struct peer *peer, const uint8_t *items, size_t n)
 {
 	struct peerd *core = peer->core;
+	int64_t soon = core_now(core) + TX_RETRY_SOON;
 
 	/* What it announces during a download is judged too early; it announces its pool again when
 	 * our fee filter opens. */
@@ -284,9 +285,14 @@ void relay_on_inv(struct peer *peer, const uint8_t *items, size_t n)
 			want_new(peer, PEER_ITEM_WTXID, item + 1, WANT_FRESH);
 			continue;
 		}
+		if (w->state == WANT_ASKED && w->asked == peer->id)
+			continue;
 		forget_announcer(w, peer->id);
 		if (w->n_peers < ANNOUNCERS)
 			w->peers[w->n_peers++] = peer->id;
+		/* Now there is another to ask. */
+		if (w->state == WANT_ASKED)
+			w->deadline = w->deadline < soon ? w->deadline : soon;
 	}
 	if (core->wants_fresh)
 		timer_arm_by(&core->timers, &core->have_timer, core_now(core) + HAVE_GAP);

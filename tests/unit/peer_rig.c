@@ -68,6 +68,7 @@ struct rig_end {
 	struct chunk *first; /* arrived, not taken yet */
 	size_t on_way;	     /* bytes sent by this end and not taken by the other */
 	bool reading, closed, starved;
+	struct rig_stranger *stranger; /* in place of a node */
 };
 
 struct delivery {
@@ -75,8 +76,31 @@ struct delivery {
 	struct chunk *chunk;
 };
 
+static void stranger_takes(struct rig_stranger *s, const uint8_t *data, size_t len)
+{
+	struct rc_buf out = RC_BUF_INIT;
+
+	rc_link_feed(s->link, data, len);
+	rc_link_pull(s->link, &out, SIZE_MAX / 2);
+	rig_stranger_write(s, out.data, out.len);
+	rc_buf_done(&out);
+}
+
 static void hand_over(struct rig_end *end)
 {
+	if (end->stranger) {
+		while (end->first) {
+			struct chunk *c = end->first;
+
+			end->first = c->next;
+			end->other->on_way -= c->len;
+			if (!end->stranger->closed)
+				stranger_takes(end->stranger, c->data, c->len);
+			free(c->data);
+			free(c);
+		}
+		return;
+	}
 	while (!end->closed && end->reading && end->first && !end->node->silent) {
 		struct chunk *c = end->first;
 		struct rig_end *from = end->other;
@@ -109,7 +133,9 @@ static void deliver_end(void *arg)
 {
 	struct rig_end *end = arg;
 
-	if (!end->closed && end->peer)
+	if (end->stranger)
+		end->stranger->closed = true;
+	else if (!end->closed && end->peer)
 		peerd_lost(end->node->core, end->peer, "the other side closed it");
 }
 
@@ -205,6 +231,100 @@ static void net_close(void *ctx, void *conn)
 	end->closed = true;
 	if (end->other)
 		rig_later(node->rig, node->rig->latency, deliver_end, end->other);
+}
+
+static int64_t stranger_max(void *arg, enum rc_link_stream stream, uint16_t type)
+{
+	(void)arg;
+	(void)stream;
+	(void)type;
+	return 33000000; /* it keeps no limits */
+}
+
+static bool stranger_hears(void *arg, struct rc_link *link, enum rc_link_stream stream,
+			   uint16_t type, struct rc_buf *data)
+{
+	struct rig_stranger *s = arg;
+
+	(void)stream;
+	s->heard[type % PEER_MSG_LIMIT]++;
+	if (type == PEER_MSG_PING) /* the answer has the question's form */
+		rc_link_send(link, RC_LINK_CONTROL, PEER_MSG_PONG, data->data, data->len);
+	return true;
+}
+
+void rig_stranger_write(struct rig_stranger *s, const uint8_t *data, size_t len)
+{
+	struct rig_end *end = s->end;
+
+	while (len > 0 && !s->closed) {
+		struct delivery *d = rc_alloc(sizeof(*d));
+		size_t n = len < 60000 ? len : 60000;
+
+		d->to = end->other;
+		d->chunk = rc_alloc(sizeof(*d->chunk));
+		d->chunk->data = rc_memdup(data, n);
+		d->chunk->len = n;
+		end->on_way += n;
+		rig_later(s->rig, s->rig->latency, deliver, d);
+		data += n;
+		len -= n;
+	}
+}
+
+void rig_stranger_send(struct rig_stranger *s, enum rc_link_stream stream, uint16_t type,
+		       const void *data, size_t len)
+{
+	struct rc_buf out = RC_BUF_INIT;
+
+	rc_link_send(s->link, stream, type, data, len);
+	rc_link_pull(s->link, &out, SIZE_MAX / 2);
+	rig_stranger_write(s, out.data, out.len);
+	rc_buf_done(&out);
+}
+
+void rig_stranger_dial(struct rig_stranger *s, struct rig_node *node, uint16_t port)
+{
+	struct rc_handshake_params p = {
+		.initiator = true,
+		.pattern = RC_LINK_XX,
+		.prologue_len = RC_LINK_PROLOGUE_SIZE,
+		.random = &node->rig->random.random,
+	};
+	struct rc_link_events events = {stranger_max, NULL, stranger_hears, s};
+	struct net_addr addr;
+	struct rig_end *theirs;
+	struct rc_buf out = RC_BUF_INIT;
+
+	memset(s, 0, sizeof(*s));
+	s->rig = node->rig;
+	assert_true(net_addr_from_wire((const uint8_t[]){127, 0, 0, 1}, 4, port, &addr));
+	rc_link_secret_make(p.random, p.secret);
+	rc_link_prologue(node->rig->network.id.b, p.prologue);
+	s->link = rc_link_new(&p, &events);
+	s->end = end_new(node);
+	s->end->stranger = s;
+	theirs = end_new(node);
+	theirs->other = s->end;
+	s->end->other = theirs;
+	theirs->peer = peerd_accepted(node->core, theirs, &addr);
+	s->peer = theirs->peer;
+	if (s->peer == 0) {
+		s->closed = theirs->closed = true;
+		return;
+	}
+	rc_link_pull(s->link, &out, 1);
+	rig_stranger_write(s, out.data, out.len);
+	rc_buf_done(&out);
+}
+
+void rig_stranger_done(struct rig_stranger *s)
+{
+	rc_link_free(s->link);
+	s->link = NULL;
+	s->closed = true;
+	if (!s->end->other->closed && s->peer)
+		peerd_lost(s->end->other->node->core, s->peer, "the stranger went");
 }
 
 static const struct net_ops net = {net_dial, net_send, net_set_reading, net_close};

@@ -79,6 +79,25 @@ void rig_mine(struct rig_node *node, unsigned n, size_t len, uint8_t fork);
 struct rc_wtxid rig_pay(struct rig_node *node, uint32_t number);
 bool rig_has_tx(const struct rig_node *node, const struct rc_wtxid *wtxid);
 void rig_make_tx(uint32_t number, struct rc_buf *buf);
+/*
+ * A peer that is no node: a link of its own, opened to a node, which says what the test tells it.
+ * It must outlive the rig's last run.
+ */
+struct rig_stranger {
+	struct rig *rig;
+	struct rig_end *end;
+	struct rc_link *link;
+	uint64_t peer; /* what the node calls it; 0: refused */
+	bool closed;   /* the node ended it */
+	unsigned heard[PEER_MSG_LIMIT];
+};
+void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);
+void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream, uint16_t type,
+		       const void *data, size_t len);
+/* Bytes as they are, outside of the link. */
+void rig_stranger_write(struct rig_stranger *stranger, const uint8_t *data, size_t len);
+void rig_stranger_done(struct rig_stranger *stranger);
+
 /* Whether all nodes have the tip of the first one. */
 bool rig_agree(void *rig);
 

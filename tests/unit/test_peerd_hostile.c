@@ -1,0 +1,369 @@
+/* An authenticated but hostile peer against peerd's core: what each misdeed leads to, and that none
+ * costs memory or keeps honest peers from their work. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "peer_rig.h"
+#include "proto/peer.pb-c.h"
+
+static struct rig rig;
+static struct rig_node *node;
+
+static int begin(void **state)
+{
+	struct peerd_options o = rig_options(0);
+
+	(void)state;
+	rig_init(&rig, 77);
+	node = rig_add(&rig, &o);
+	rig_mine(node, 20, 300, 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	rig_done(&rig);
+	return 0;
+}
+
+static void pack(const ProtobufCMessage *m, struct rc_buf *buf)
+{
+	rc_buf_clear(buf);
+	protobuf_c_message_pack(m, rc_buf_add(buf, protobuf_c_message_get_packed_size(m)));
+}
+
+static void greet(struct rig_stranger *s)
+{
+	Rc__P2p__Hello m = RC__P2P__HELLO__INIT;
+	struct rc_buf buf = RC_BUF_INIT;
+
+	m.version = 1;
+	m.services = 1;
+	m.relay = m.headers = true;
+	pack(&m.base, &buf);
+	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_HELLO, buf.data, buf.len);
+	rc_buf_done(&buf);
+}
+
+static void turn(int64_t ms)
+{
+	rig_run(&rig, ms * PEERD_MS, NULL, NULL);
+}
+
+/* A link that is ready. */
+static void open_link(struct rig_stranger *s)
+{
+	static uint16_t port = 30000;
+
+	rig_stranger_dial(s, node, ++port);
+	turn(50);
+	assert_false(s->closed);
+	greet(s);
+	turn(50);
+	assert_false(s->closed);
+	assert_int_equal(s->heard[PEER_MSG_HELLO], 1);
+}
+
+static void send_items(struct rig_stranger *s, enum peer_message type, uint8_t kind, size_t n,
+		       uint32_t first)
+{
+	Rc__P2p__Inv m = RC__P2P__INV__INIT; /* of one form with getdata and notfound */
+	struct rc_buf items = RC_BUF_INIT, buf = RC_BUF_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *item = rc_buf_add(&items, PEER_ITEM_SIZE);
+
+		memset(item, 0, PEER_ITEM_SIZE);
+		item[0] = kind;
+		rc_put_le32(item + 1, first + (uint32_t)i);
+	}
+	m.items.data = items.data;
+	m.items.len = items.len;
+	pack(&m.base, &buf);
+	rig_stranger_send(s, RC_LINK_CONTROL, (uint16_t)type, buf.data, buf.len);
+	rc_buf_done(&items);
+	rc_buf_done(&buf);
+}
+
+static void send_raw(struct rig_stranger *s, enum rc_link_stream stream, enum peer_message type,
+		     const void *data, size_t len)
+{
+	struct rc_buf buf = RC_BUF_INIT;
+
+	peer_message_put_raw((struct rc_bytes){data, len}, &buf);
+	rig_stranger_send(s, stream, (uint16_t)type, buf.data, buf.len);
+	rc_buf_done(&buf);
+}
+
+static unsigned score_of(const struct rig_stranger *s)
+{
+	const struct peer *p = core_peer(node->core, s->peer);
+
+	return p ? score_points(&p->score, core_now(node->core) / PEERD_SECOND) : SCORE_LIMIT;
+}
+
+static void out_of_place(void **state)
+{
+	struct rig_stranger s;
+	size_t n;
+	const struct peer_message_info *rows = peer_messages(&n);
+
+	(void)state;
+	/* Anything before the greeting; a greeting twice. */
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].number == PEER_MSG_HELLO)
+			open_link(&s);
+		else
+			rig_stranger_dial(&s, node, (uint16_t)(31000 + i));
+		turn(50);
+		if (rows[i].number == PEER_MSG_HELLO)
+			greet(&s);
+		else
+			rig_stranger_send(&s, rows[i].stream, rows[i].number, "", 0);
+		turn(50);
+		assert_true(s.closed);
+		rig_stranger_done(&s);
+	}
+	assert_int_equal(node->core->counters[PEERD_MALFORMED], n);
+	assert_int_equal(HASH_COUNT(node->core->peers), 0);
+}
+
+static void malformed(void **state)
+{
+	static const struct {
+		enum rc_link_stream stream;
+		enum peer_message type;
+		const char *data;
+		size_t len;
+	} rows[] = {
+		{RC_LINK_CONTROL, PEER_MSG_PING, "\x08", 1},
+		{RC_LINK_CONTROL, PEER_MSG_INV, "\x0a\xff\xff\xff\xff\x0f", 6},
+		{RC_LINK_CONTROL, PEER_MSG_ADDR, "\x0a\x02\x0a\x05", 4},
+		{RC_LINK_CONTROL, PEER_MSG_HEADERS, "\x0a\x80\x80\x80", 4},
+		{RC_LINK_BULK, PEER_MSG_BLOCK, "\x0b\x01", 2},
+		{RC_LINK_BULK, PEER_MSG_TX, "\xff\xff", 2},
+		{RC_LINK_CONTROL, PEER_MSG_GETDATA, "garbage", 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RC_ARRAY_LEN(rows); i++) {
+		struct rig_stranger s;
+
+		open_link(&s);
+		rig_stranger_send(&s, rows[i].stream, (uint16_t)rows[i].type, rows[i].data,
+				  rows[i].len);
+		turn(50);
+		assert_true(s.closed);
+		rig_stranger_done(&s);
+	}
+}
+
+static void too_long(void **state)
+{
+	size_t n;
+	const struct peer_message_info *rows = peer_messages(&n);
+	RC_AUTOFREE uint8_t *data = rc_alloc(33000000);
+
+	(void)state;
+	for (size_t i = 1; i < n; i++) {
+		struct rig_stranger s;
+
+		open_link(&s);
+		rig_stranger_send(&s, rows[i].stream, rows[i].number, data, rows[i].max + 1u);
+		turn(3000);
+		assert_true(s.closed);
+		rig_stranger_done(&s);
+	}
+}
+
+static void an_unknown_type_is_skipped(void **state)
+{
+	struct rig_stranger s;
+
+	(void)state;
+	open_link(&s);
+	for (uint16_t type = 14; type < 200; type++)
+		rig_stranger_send(&s, type % 2 ? RC_LINK_BULK : RC_LINK_CONTROL, type, "abc", 3);
+	turn(500);
+	assert_false(s.closed);
+	assert_int_equal(score_of(&s), 0);
+	rig_stranger_done(&s);
+}
+
+/* Each of these costs the link at once, and the address its welcome. */
+static void misdeeds(void **state)
+{
+	struct rig_stranger s;
+	uint8_t two[2 * RC_HEADER_SIZE] = {0};
+
+	(void)state;
+	open_link(&s);
+	send_items(&s, PEER_MSG_INV, 9, 1, 0); /* an unknown kind */
+	turn(50);
+	assert_true(s.closed);
+	rig_stranger_done(&s);
+	open_link(&s);
+	send_items(&s, PEER_MSG_GETDATA, PEER_ITEM_WTXID, 6000, 0);
+	turn(200);
+	assert_true(s.closed);
+	rig_stranger_done(&s);
+	open_link(&s);
+	send_raw(&s, RC_LINK_CONTROL, PEER_MSG_HEADERS, two, sizeof(two)); /* don't follow */
+	turn(50);
+	assert_true(s.closed);
+	rig_stranger_done(&s);
+	open_link(&s);
+	send_raw(&s, RC_LINK_CONTROL, PEER_MSG_HEADERS, two, sizeof(two) - 1);
+	turn(50);
+	assert_true(s.closed);
+	rig_stranger_done(&s);
+	open_link(&s);
+	send_raw(&s, RC_LINK_BULK, PEER_MSG_TX, "no transaction", 14);
+	turn(50);
+	assert_true(s.closed);
+	rig_stranger_done(&s);
+	open_link(&s);
+	send_raw(&s, RC_LINK_CONTROL, PEER_MSG_GETHEADERS, two, 31); /* half an id */
+	turn(50);
+	assert_true(s.closed);
+	rig_stranger_done(&s);
+	assert_int_equal(discouraged_count(node->core->discouraged), 6);
+}
+
+/* Honest data that comes early, late or twice costs nothing, and is bounded. */
+static void unasked_data(void **state)
+{
+	struct rig_stranger s;
+	struct rc_buf tx = RC_BUF_INIT;
+
+	(void)state;
+	open_link(&s);
+	for (uint32_t i = 0; i < 200; i++) {
+		rc_buf_clear(&tx);
+		rig_make_tx(i, &tx);
+		send_raw(&s, RC_LINK_BULK, PEER_MSG_TX, tx.data, tx.len);
+		send_raw(&s, RC_LINK_BULK, PEER_MSG_BLOCK, node->tip->body, node->tip->len);
+		send_items(&s, PEER_MSG_NOTFOUND, PEER_ITEM_BLOCK, 10, i);
+	}
+	turn(2000);
+	assert_false(s.closed);
+	assert_int_equal(score_of(&s), 0);
+	assert_int_equal(HASH_COUNT(node->pool), 0); /* nobody asked for them */
+	rc_buf_done(&tx);
+	rig_stranger_done(&s);
+}
+
+static void floods_are_bounded(void **state)
+{
+	struct rig_stranger s[4];
+	struct peerd *core = node->core;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		open_link(&s[i]);
+	for (uint32_t round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 4; i++) {
+			send_items(&s[i], PEER_MSG_INV, PEER_ITEM_WTXID, 5000,
+				   round * 100000 + i * 10000);
+			send_items(&s[i], PEER_MSG_INV, PEER_ITEM_BLOCK, 500, round * 1000);
+			for (unsigned j = 0; j < 50; j++)
+				rig_stranger_send(&s[i], RC_LINK_CONTROL, PEER_MSG_GETADDR, "", 0);
+		}
+		turn(100);
+		assert_true(relay_wants(core) <= 4 * 5000);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(s[i].heard[PEER_MSG_ADDR] <= 1);
+		assert_true(s[i].heard[PEER_MSG_GETHEADERS] <= 3);
+	}
+	/* Over budget they are read slower; an honest peer is served meanwhile. */
+	struct rig_stranger good;
+	Rc__P2p__GetHeaders ask = RC__P2P__GET_HEADERS__INIT;
+	struct rc_buf buf = RC_BUF_INIT;
+
+	open_link(&good);
+	ask.locator.data = rig.network.genesis_id.b;
+	ask.locator.len = 32;
+	pack(&ask.base, &buf);
+	rig_stranger_send(&good, RC_LINK_CONTROL, PEER_MSG_GETHEADERS, buf.data, buf.len);
+	turn(100);
+	assert_int_equal(good.heard[PEER_MSG_HEADERS], 1);
+	rc_buf_done(&buf);
+	for (unsigned i = 0; i < 4; i++)
+		rig_stranger_done(&s[i]);
+	rig_stranger_done(&good);
+	turn(100);
+	assert_int_equal(relay_wants(core), 0);
+}
+
+/* What was announced and never given is asked of another, and given up at the end. */
+static void promises_not_kept(void **state)
+{
+	struct rig_stranger a, b;
+
+	(void)state;
+	open_link(&a);
+	open_link(&b);
+	send_items(&a, PEER_MSG_INV, PEER_ITEM_WTXID, 50, 0);
+	turn(50);
+	send_items(&b, PEER_MSG_INV, PEER_ITEM_WTXID, 50, 0);
+	turn(200);
+	assert_int_equal(a.heard[PEER_MSG_GETDATA], 1);
+	assert_int_equal(b.heard[PEER_MSG_GETDATA], 0);
+	turn(6000);
+	assert_int_equal(b.heard[PEER_MSG_GETDATA], 1);
+	turn(60000);
+	assert_int_equal(relay_wants(node->core), 0);
+	rig_stranger_done(&a);
+	rig_stranger_done(&b);
+}
+
+static void inbound_slots(void **state)
+{
+	struct peerd *core = node->core;
+	struct rig_stranger s[20];
+	unsigned taken = 0;
+
+	(void)state;
+	core->opt.max_inbound = 10;
+	core->opt.handshakes_per_group_max = 4;
+	/* Connections without a handshake. */
+	for (unsigned i = 0; i < 20; i++) {
+		rig_stranger_dial(&s[i], node, (uint16_t)(32000 + i));
+		taken += s[i].peer != 0;
+	}
+	assert_int_equal(taken, 4);
+	turn(6000); /* their time is over */
+	assert_int_equal(HASH_COUNT(core->peers), 0);
+	for (unsigned i = 0; i < 20; i++)
+		rig_stranger_done(&s[i]);
+	/* All slots in use: a discouraged one goes first. */
+	for (unsigned i = 0; i < 10; i++)
+		open_link(&s[i]);
+	rig_stranger_dial(&s[10], node, 33000);
+	assert_int_equal(s[10].peer, 0);
+	discouraged_add(core->discouraged, &core_peer(core, s[3].peer)->addr,
+			core_now(core) / PEERD_SECOND);
+	rig_stranger_dial(&s[11], node, 33001);
+	assert_int_not_equal(s[11].peer, 0);
+	turn(50);
+	assert_true(s[3].closed);
+	for (unsigned i = 0; i < 12; i++)
+		rig_stranger_done(&s[i]);
+}
+
+int main(void)
+{
+#define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
+	const struct CMUnitTest tests[] = {
+		ROW(out_of_place),	 ROW(malformed),
+		ROW(too_long),		 ROW(an_unknown_type_is_skipped),
+		ROW(misdeeds),		 ROW(unasked_data),
+		ROW(floods_are_bounded), ROW(promises_not_kept),
+		ROW(inbound_slots),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
