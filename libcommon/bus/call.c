@@ -138,13 +138,19 @@ void rc_calls_on_tell(void *arg)
 {
 	struct rc_client *client = arg;
 	struct rc_call *call;
+	unsigned left;
 
 	rc_defer_enable(client->tell, false);
-	while ((call = client->failed)) {
+	DL_COUNT(client->failed, call, left);
+	/* Only those of now: who asks again from its callback and fails at once, again and again, is
+	 * told in later turns, after the sockets have had theirs. */
+	for (; left && (call = client->failed); left--) {
 		DL_DELETE(client->failed, call);
 		if (!tell_failure(client, call))
 			return;
 	}
+	if (client->failed)
+		rc_defer_enable(client->tell, true);
 }
 
 static void send_small(struct rc_client *client, int kind, uint64_t id)

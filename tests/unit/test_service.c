@@ -436,7 +436,7 @@ static void test_state_directory(void **state)
 	write_file(&rig, "state/format", "daemon chaind\nformat 1\nnetwork x\n");
 	expect_end(&rig, NULL, RC_EXIT_CONFIG, "this is the state of chaind");
 	write_file(&rig, "state/format", "hello");
-	expect_end(&rig, NULL, RC_EXIT_FAILURE, "not a format file");
+	expect_end(&rig, NULL, RC_EXIT_CONFIG, "not a format file");
 	write_file(&rig, "state/format", "daemon utxod\nformat 1\nnetwork x\n");
 	expect_end(&rig, other_network, RC_EXIT_CONFIG, "belongs to the network x");
 	rundir = rc_asprintf("--rundir=%s/a-directory-whose-name-is-so-long-that-no-socket-in-it-"
@@ -461,7 +461,7 @@ static void test_confinement(void **state)
 	(void)state;
 	rig_init(&rig);
 	write_file(&rig, "conf", "");
-	expect_end(&rig, off, RC_EXIT_FAILURE, "the forbidden file opened");
+	expect_end(&rig, off, RC_EXIT_CONFIG, "the forbidden file opened");
 	if (strcmp(rc_daemon_options[2].def, "yes") != 0) {
 		rig_done(&rig);
 		skip(); /* sanitizers read /proc on their own */
