@@ -142,8 +142,8 @@ void rc_calls_on_tell(void *arg)
 
 	rc_defer_enable(client->tell, false);
 	DL_COUNT(client->failed, call, left);
-	/* Only those of now: who asks again from its callback and fails at once, again and again, is
-	 * told in later turns, after the sockets have had theirs. */
+	/* Only those of now: who asks again from its callback and fails at once, again and again,
+	 * is told in later turns, after the sockets have had theirs. */
 	for (; left && (call = client->failed); left--) {
 		DL_DELETE(client->failed, call);
 		if (!tell_failure(client, call))
