@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import subprocess
+import unittest
 import time
 
 import harness
@@ -42,6 +43,17 @@ class P2p(harness.TestCase):
         wait_for("400 blocks served", counted)
         self.assertGreaterEqual(sum(1 for s in served if s > 0), 2, served)
         self.assertEqual(four.metrics_of("peerd")["rustycoin_peerd_penalties_total"], 0)
+
+    @unittest.skipUnless(os.path.exists("/proc/net/if_inet6"), "this host has no IPv6")
+    def test_ipv6(self):
+        a, b = self.node(start=False), self.node()
+        a.options["peerd"] = {"listen": "::1"}
+        a.start().wait_ready()
+        b.rpc("addnode", f"[::1]:{a.port}", "add")
+        wait_for("the link", lambda: links(b))
+        a.rpc("generatetoaddress", 30, Purse("ipv6").address)
+        wait_same_tip([a, b])
+        self.assertEqual([(p["addr"], p["network"]) for p in links(b)], [(f"[::1]:{a.port}", "ipv6")])
 
     def test_two_networks_never_mix(self):
         genesis = os.path.join(harness.BIN, "rusty-genesis")
