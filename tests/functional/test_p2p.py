@@ -6,8 +6,8 @@ import random
 import signal
 import socket
 import subprocess
-import unittest
 import time
+import unittest
 
 import harness
 from harness import wait_for, wait_same_tip
