@@ -30,6 +30,7 @@ class FakeNode:
         self.coins = []  # (address, oxides, txid, vout, height, coinbase)
         self.sent = []
         self.refuse = None
+        self.hang_up = None  # a method that gets no answer
         node = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,6 +38,9 @@ class FakeNode:
 
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if request["method"] == node.hang_up:
+                    self.close_connection = True
+                    return
                 answer = {"jsonrpc": "2.0", "id": request["id"]}
                 answer.update(node.answer(request["method"], request.get("params", [])))
                 body = json.dumps(answer).encode()
@@ -221,6 +225,19 @@ class WalletTest(unittest.TestCase):
         self.node.refuse = "tx-input-missing"
         self.assertIn("tx-input-missing",
                       self.run_wallet("send", OTHER, "1", *self.remote, code=1))
+
+    def test_send_without_answer(self):
+        """Who doesn't know whether he paid is told the id, and not to pay again unseen."""
+        self.restore()
+        self.run_wallet("address", "new")
+        self.node.coins = [(FIRST, 150000000, "11" * 32, 0, 5, False)]
+        dry = json.loads(self.run_wallet("send", OTHER, "all", "--dry-run", "--json", *self.remote))
+        self.node.hang_up = "sendrawtransaction"
+        error = self.run_wallet("send", OTHER, "all", *self.remote, code=74)
+        self.assertIn(dry["txid"] + " may have been sent", error)
+        self.node.hang_up = "getaddressutxos"
+        error = self.run_wallet("send", OTHER, "all", *self.remote, code=74)
+        self.assertNotIn("may have been sent", error)
 
     def test_wrong_node(self):
         self.restore()
