@@ -4,12 +4,18 @@
 The node's answers have the shape that rpcd's have; what is tested here is the program: words,
 passphrases, refusals, exit codes, and that nothing changes when something is refused.
 """
+import fcntl
 import http.server
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import tempfile
+import termios
 import threading
+import time
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -250,6 +256,28 @@ class WalletTest(unittest.TestCase):
         self.node.server.server_close()
         self.run_wallet("balance", *self.remote, code=69)
         self.node = FakeNode()
+
+    def test_terminal(self):
+        """A passphrase is typed unseen; Ctrl-C at the question leaves a terminal that echoes."""
+        self.restore()
+        for typed, code in ((b"p w\n", 0), (b"\x03", -signal.SIGINT)):
+            fd, slave = pty.openpty()
+            p = subprocess.Popen([WALLET, "info", "--wallet", self.path], stdin=slave, stdout=slave,
+                                 stderr=slave, start_new_session=True,
+                                 preexec_fn=lambda tty=slave: fcntl.ioctl(tty, termios.TIOCSCTTY, 0))
+            seen = b""
+            while b"Passphrase: " not in seen:
+                self.assertTrue(select.select([fd], [], [], 30)[0], seen)
+                seen += os.read(fd, 1000)
+            end = time.monotonic() + 30
+            while termios.tcgetattr(fd)[3] & termios.ECHO:
+                self.assertLess(time.monotonic(), end)
+                os.sched_yield()
+            os.write(fd, typed)
+            self.assertEqual(p.wait(60), code)
+            self.assertTrue(termios.tcgetattr(fd)[3] & termios.ECHO)
+            os.close(slave)
+            os.close(fd)
 
     def test_damaged_file(self):
         self.restore()
