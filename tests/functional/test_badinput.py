@@ -257,6 +257,8 @@ class BadInput(harness.TestCase):
                 (["rusty-cli", "--rpc-url", "http://127.0.0.1:1", "uptime"], UNAVAILABLE, "rpcd"),
                 (["rusty-cli", "--rpc-url", "ftp://x", "uptime"], 1, "http://"),
                 (["rusty-cli", "--no-such-option"], USAGE, "no-such-option"),
+                (["rusty-cli", "--wait", "5x", "uptime"], USAGE, "--wait"),
+                (["rusty-cli", "--wait", "4294968", "uptime"], USAGE, "--wait"),
                 (["rusty-cli", *at], USAGE, "method"),
                 (["rusty-cli", *at, "nosuchmethod"], 1, "-32601"),
                 (["rusty-cli", *at, "getblockhash", "x"], 1, "integer"),

@@ -4,12 +4,18 @@
 The node's answers have the shape that rpcd's have; what is tested here is the program: words,
 passphrases, refusals, exit codes, and that nothing changes when something is refused.
 """
+import fcntl
 import http.server
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import tempfile
+import termios
 import threading
+import time
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -30,6 +36,7 @@ class FakeNode:
         self.coins = []  # (address, oxides, txid, vout, height, coinbase)
         self.sent = []
         self.refuse = None
+        self.hang_up = None  # a method that gets no answer
         node = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,6 +44,9 @@ class FakeNode:
 
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if request["method"] == node.hang_up:
+                    self.close_connection = True
+                    return
                 answer = {"jsonrpc": "2.0", "id": request["id"]}
                 answer.update(node.answer(request["method"], request.get("params", [])))
                 body = json.dumps(answer).encode()
@@ -222,6 +232,19 @@ class WalletTest(unittest.TestCase):
         self.assertIn("tx-input-missing",
                       self.run_wallet("send", OTHER, "1", *self.remote, code=1))
 
+    def test_send_without_answer(self):
+        """Who doesn't know whether he paid is told the id, and not to pay again unseen."""
+        self.restore()
+        self.run_wallet("address", "new")
+        self.node.coins = [(FIRST, 150000000, "11" * 32, 0, 5, False)]
+        dry = json.loads(self.run_wallet("send", OTHER, "all", "--dry-run", "--json", *self.remote))
+        self.node.hang_up = "sendrawtransaction"
+        error = self.run_wallet("send", OTHER, "all", *self.remote, code=74)
+        self.assertIn(dry["txid"] + " may have been sent", error)
+        self.node.hang_up = "getaddressutxos"
+        error = self.run_wallet("send", OTHER, "all", *self.remote, code=74)
+        self.assertNotIn("may have been sent", error)
+
     def test_wrong_node(self):
         self.restore()
         self.node.network_id = "00" * 32
@@ -233,6 +256,28 @@ class WalletTest(unittest.TestCase):
         self.node.server.server_close()
         self.run_wallet("balance", *self.remote, code=69)
         self.node = FakeNode()
+
+    def test_terminal(self):
+        """A passphrase is typed unseen; Ctrl-C at the question leaves a terminal that echoes."""
+        self.restore()
+        for typed, code in ((b"p w\n", 0), (b"\x03", -signal.SIGINT)):
+            fd, slave = pty.openpty()
+            p = subprocess.Popen([WALLET, "info", "--wallet", self.path], stdin=slave, stdout=slave,
+                                 stderr=slave, start_new_session=True,
+                                 preexec_fn=lambda tty=slave: fcntl.ioctl(tty, termios.TIOCSCTTY, 0))
+            seen = b""
+            while b"Passphrase: " not in seen:
+                self.assertTrue(select.select([fd], [], [], 30)[0], seen)
+                seen += os.read(fd, 1000)
+            end = time.monotonic() + 30
+            while termios.tcgetattr(fd)[3] & termios.ECHO:
+                self.assertLess(time.monotonic(), end)
+                os.sched_yield()
+            os.write(fd, typed)
+            self.assertEqual(p.wait(60), code)
+            self.assertTrue(termios.tcgetattr(fd)[3] & termios.ECHO)
+            os.close(slave)
+            os.close(fd)
 
     def test_damaged_file(self):
         self.restore()

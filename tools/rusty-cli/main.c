@@ -79,6 +79,17 @@ static int usage_error(const char *text)
 	return RC_EXIT_USAGE;
 }
 
+static bool take_seconds(const char *text, uint32_t *ret_ms)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || seconds < 1 || seconds > 86400)
+		return false;
+	*ret_ms = (uint32_t)seconds * 1000;
+	return true;
+}
+
 /* 0: go on; else end with this code (−1: with success). */
 static int read_options(struct cli *cli, int argc, char **argv)
 {
@@ -102,9 +113,8 @@ static int read_options(struct cli *cli, int argc, char **argv)
 		} else if (!strcmp(word, "getinfo")) {
 			cli->getinfo = true;
 		} else if (rc_option_value("wait", argc, argv, &i, &value, &error)) {
-			cli->where.retry_ms = value ? (uint32_t)strtoul(value, NULL, 10) * 1000 : 0;
-			if (!cli->where.retry_ms)
-				return usage_error("--wait needs a number of seconds");
+			if (!value || !take_seconds(value, &cli->where.retry_ms))
+				return usage_error("--wait needs a number of seconds, 1 to 86400");
 		} else {
 			taken = rc_rpc_option(argc, argv, &i, &cli->where, &error);
 			if (taken < 0)

@@ -24,6 +24,7 @@
 #define PAUSE_MS	 500u	/* after an error */
 #define RATE_EVERY_US	 INT64_C(30000000)
 #define FRESH_EVERY_US	 INT64_C(10000000) /* the header's time follows the clock that closely */
+#define SUBMIT_TRIES	 120u		   /* PAUSE_MS apart: a minute */
 #define KEPT_JOBS	 4u
 #define THREADS_MAX	 1024u /* of 65,536 ranges */
 #define ANSWER_MARGIN_MS 30000u
@@ -214,9 +215,9 @@ static void *poll_templates(void *arg)
 	struct rc_error error;
 	char longpollid[129] = "";
 
-	if (rc_jsonrpc_open(&m->where, &client, &error) < 0) {
+	while (rc_jsonrpc_open(&m->where, &client, &error) < 0) {
 		hand_over(m, NULL, error.text);
-		return NULL;
+		usleep(PAUSE_MS * 1000);
 	}
 	rc_jsonrpc_set_timeout(client, POLL_MS + ANSWER_MARGIN_MS);
 	while (!atomic_load(&stop_asked))
@@ -262,6 +263,12 @@ static void take_incoming(struct miner *m, char *last_error, size_t size)
 	snprintf(last_error, size, "%s", error);
 }
 
+/* The node, or a daemon behind it, may be back soon. */
+static bool is_away(int err)
+{
+	return err == RC_EUNAVAILABLE || err == RC_EBUSY || err == RC_EIO || err == RC_EDEADLINE;
+}
+
 /* Submits; an accepted or refused block is told, and counted if it was accepted. */
 static void submit(struct miner *m, uint64_t number, uint64_t nonce)
 {
@@ -272,6 +279,7 @@ static void submit(struct miner *m, uint64_t number, uint64_t nonce)
 	char hex[RC_ID_HEX], *block = job_block_hex(job, nonce);
 	json_t *params = json_array(), *result;
 	struct rc_error error;
+	unsigned tries = 0;
 	int err;
 
 	header.nonce = nonce;
@@ -279,7 +287,12 @@ static void submit(struct miner *m, uint64_t number, uint64_t nonce)
 	rc_header_id(raw, &id);
 	json_array_append_new(params, json_string(block));
 	free(block);
-	err = rc_jsonrpc_call(m->submit, "submitblock", params, &result, &error);
+	/* A found block is worth waiting for: submitting twice is harmless. */
+	while ((err = rc_jsonrpc_call(m->submit, "submitblock", json_incref(params), &result,
+				      &error)) < 0 &&
+	       is_away(err) && ++tries < SUBMIT_TRIES && !atomic_load(&stop_asked))
+		usleep(PAUSE_MS * 1000);
+	json_decref(params);
 	if (err < 0) {
 		fprintf(stderr, "rusty-miner: block %u %s refused: %s\n", header.height,
 			rc_block_id_hex(hex, &id), error.text);

@@ -187,6 +187,15 @@ void node_coins_done(struct node_coins *coins)
 	*coins = (struct node_coins){0};
 }
 
+/* Whether the node may have the transaction although the call failed: then nobody should pay again
+ * without a look. */
+static bool may_be_sent(const struct node *node, int err)
+{
+	if (rc_jsonrpc_error(node->rpc))
+		return err == RC_EUNAVAILABLE; /* a daemon behind it went away meanwhile */
+	return err == RC_EIO || err == RC_EDEADLINE || err == RC_EFORMAT;
+}
+
 int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid,
 	      struct rc_error *error)
 {
@@ -199,6 +208,10 @@ int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid
 	rc_hex_encode(hex, raw.data, raw.len);
 	/* The wallet has its own limit on fees (--max-fee), so the node's is lifted. */
 	err = call(node, "sendrawtransaction", json_pack("[ss]", hex, "0"), &answer, error);
+	if (err < 0 && may_be_sent(node, err))
+		rc_error_prefix(
+			error, "transaction %s may have been sent, look for it before paying again",
+			rc_txid_hex(want, txid));
 	if (err == RC_OK && (!json_is_string(answer) ||
 			     strcmp(json_string_value(answer), rc_txid_hex(want, txid)) != 0))
 		err = rc_error_set(error, RC_EFORMAT,

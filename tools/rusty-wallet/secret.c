@@ -3,17 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 void secret_protect_process(void)
 {
@@ -78,27 +82,52 @@ static int read_line(int fd, char *buf, size_t size, struct rc_error *error)
 	return RC_OK;
 }
 
+/* A line typed unseen. Signals that end the program wait until the terminal shows what is typed
+ * again, or the shell would be left blind. */
+static int read_hidden(int tty, const struct termios *old, char *buf, size_t size,
+		       struct rc_error *error)
+{
+	struct pollfd fds[2] = {{.fd = tty, .events = POLLIN}, {.events = POLLIN}};
+	struct termios quiet = *old;
+	sigset_t ending, before;
+	int err;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGHUP);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGQUIT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ending, &before);
+	fds[1].fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(tty, TCSAFLUSH, &quiet);
+	while (poll(fds, RC_ARRAY_LEN(fds), -1) < 0 && errno == EINTR)
+		;
+	err = fds[1].revents ? rc_error_set(error, RC_ECANCELLED, "interrupted")
+			     : read_line(tty, buf, size, error);
+	tcsetattr(tty, TCSAFLUSH, old);
+	dprintf(tty, "\n");
+	if (fds[1].fd >= 0)
+		close(fds[1].fd);
+	sigprocmask(SIG_SETMASK, &before, NULL); /* the signal comes now */
+	return err;
+}
+
 static int ask_terminal(const char *prompt, bool hidden, char *buf, size_t size,
 			struct rc_error *error)
 {
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC), err;
-	struct termios old, quiet;
+	struct termios old;
 
 	if (tty < 0)
 		return rc_error_set(error, RC_EINVAL,
 				    "no terminal to ask at: give the text by a descriptor "
 				    "(--passphrase-fd, --words-fd)");
 	dprintf(tty, "%s: ", prompt);
-	if (hidden && tcgetattr(tty, &old) == 0) {
-		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(tty, TCSAFLUSH, &quiet);
+	if (hidden && tcgetattr(tty, &old) == 0)
+		err = read_hidden(tty, &old, buf, size, error);
+	else
 		err = read_line(tty, buf, size, error);
-		tcsetattr(tty, TCSAFLUSH, &old);
-		dprintf(tty, "\n");
-	} else {
-		err = read_line(tty, buf, size, error);
-	}
 	close(tty);
 	return err;
 }

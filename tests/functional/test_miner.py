@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+"""rusty-miner against a stand-in for the node: a block it found isn't lost while the node is away."""
+import http.server
+import json
+import os
+import subprocess
+import threading
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
+TEMPLATE = {"height": 1, "previousblockhash": "11" * 32, "stateroot": "22" * 32, "longpollid": "a",
+            "curtime": 1, "maxtime": 2**32 - 1, "bits": "207fffff", "coinbaseoutputs": [],
+            "coinbasevalue": 1, "transactions": []}
+AWAY = {"error": {"code": -32050, "message": "chaind is away"}}
+
+
+class MinerTest(unittest.TestCase):
+    def test_node_away_when_found(self):
+        submitted = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                method = request["method"]
+                answer = {"jsonrpc": "2.0", "id": request["id"]}
+                if method == "validateaddress":
+                    answer["result"] = {"lock": "01" + "33" * 32}
+                elif method == "getblocktemplate":
+                    if "longpollid" in request["params"][0]:
+                        done.wait(60)
+                    answer["result"] = TEMPLATE
+                else:
+                    submitted.append(request["params"][0])
+                    if len(submitted) == 1:     # no answer at all
+                        self.close_connection = True
+                        return
+                    answer.update(AWAY if len(submitted) == 2 else {"result": None})
+                body = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        done = threading.Event()
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            p = subprocess.run([os.path.join(BUILD, "bin", "rusty-miner"), "--address", "x",
+                                "--threads", "1", "--blocks", "1", "--rpc-url",
+                                f"http://127.0.0.1:{server.server_address[1]}"],
+                               capture_output=True, text=True, timeout=60)
+        finally:
+            done.set()
+            server.shutdown()
+            server.server_close()
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertEqual(len(submitted), 3)
+        self.assertEqual(len(set(submitted)), 1, "another block than the one found")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
