@@ -32,7 +32,6 @@ struct rc_jsonrpc {
 	struct rc_http *http;
 	char *authorization; /* NULL: none is needed */
 	char *cookie_path;   /* read again after a 401: rpcd renews the cookie when it starts */
-	bool from_url;	     /* the credential is the URL's: the cookie doesn't replace it */
 	uint32_t timeout_ms;
 	uint32_t retry_ms;
 	size_t answer_max;
@@ -126,12 +125,12 @@ static bool split_host(char *text, char **ret_host, uint16_t *port)
 	return *host && *port;
 }
 
-/* http://[user:password@]HOST[:PORT][/] */
+/* http://HOST[:PORT][/] */
 static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 		    struct rc_error *error)
 {
 	RC_AUTOFREE char *copy = NULL;
-	char *rest, *at, *slash, *host;
+	char *rest, *slash, *host;
 
 	if (!strncmp(url, "unix:", 5) || *url == '/') {
 		client->http = rc_http_new(url + (*url == '/' ? 0 : 5), NULL, 0);
@@ -154,14 +153,10 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 		return rc_error_set(error, RC_EINVAL, "rpcd answers at / only, not at %s", slash);
 	if (slash)
 		*slash = '\0';
-	at = strrchr(rest, '@');
-	if (at) {
-		*at = '\0';
-		set_credential(client, rest, strlen(rest));
-		client->from_url = true;
-		rc_wipe(rest, (size_t)(at - rest));
-		rest = at + 1;
-	}
+	if (strchr(rest, '@'))
+		return rc_error_set(error, RC_EINVAL,
+				    "a password doesn't belong on a command line, where everybody "
+				    "can read it: put user:password into a file, for --cookie");
 	if (!split_host(rest, &host, &port))
 		return rc_error_set(error, RC_EINVAL,
 				    "the address of rpcd has no good host and port; it looks like "
@@ -366,8 +361,8 @@ static int call_once(struct rc_jsonrpc *client, const char *body, json_t **ret_r
 				   &answer, error);
 		if (err < 0)
 			return err;
-		if (answer.status != 401 || attempt || client->from_url ||
-		    access(client->cookie_path, R_OK) || read_cookie(client, NULL) < 0)
+		if (answer.status != 401 || attempt || access(client->cookie_path, R_OK) ||
+		    read_cookie(client, NULL) < 0)
 			break;
 		rc_buf_done(&answer.body);
 	}

@@ -45,6 +45,23 @@ static int find_programs(struct devnet *net, struct rc_error *error)
 			    net->libexecdir);
 }
 
+/* Anybody may make names in /tmp: a directory there is ours only if we own it and nobody else can
+ * write to it; else its devnet.json could name any node and any pid. */
+static int check_owner(const struct devnet *net, struct rc_error *error)
+{
+	struct stat st;
+
+	if (lstat(net->dir, &st) < 0)
+		return errno == ENOENT ? RC_OK : rc_error_errno(error, "%s", net->dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return rc_error_set(
+			error, RC_EACCES,
+			"%s isn't a directory that only you can write to: remove it, or "
+			"choose another --dir",
+			net->dir);
+	return RC_OK;
+}
+
 int devnet_locate(struct devnet *net, const char *dir, struct rc_error *error)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -66,7 +83,8 @@ int devnet_locate(struct devnet *net, const char *dir, struct rc_error *error)
 				    "%s is too long: a socket's path may have %d bytes, of which "
 				    "%zu come below it; choose a shorter --dir",
 				    net->dir, SUN_PATH_BYTES, strlen(SOCKET_TAIL));
-	return find_programs(net, error);
+	n = check_owner(net, error);
+	return n < 0 ? n : find_programs(net, error);
 }
 
 void devnet_plan(struct devnet *net, unsigned n_nodes, uint16_t base_port)
