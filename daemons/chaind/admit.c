@@ -626,6 +626,9 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	if (verdict == RC_VERDICT_OK)
 		HASH_FIND(by_wtxid, admit->by_wtxid, a->tx.wtxid.b, 32, same);
 	if (same && !same->options.test_only && !options->test_only) {
+		/* Its record in the journal is a peer's, which nobody synced. */
+		if (options->local && !same->options.local)
+			same->options.journaled = false;
 		same->options.local |= options->local;
 		add_asker(same, fn, arg);
 		admission_free(a);

@@ -130,6 +130,42 @@ static void test_pay(void **state)
 	rc_loop_free(loop);
 }
 
+static bool is_on_its_way_back(void *arg)
+{
+	struct test_node *n = arg;
+
+	return n->chaind->refill.out > 0;
+}
+
+/* What a peer brought and a person submits while it is on its way back from the journal is on the
+ * disk as the person's before that is answered. */
+static void test_pay_again(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf raw = RC_BUF_INIT;
+	uint64_t before;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
+	assert_int_equal(node_submit_tx(&n, &raw, 7, NULL), RC_VERDICT_OK);
+	node_wait_idle(&n);
+	node_stop_chaind(&n);
+	node_start_chaind(&n);
+	before = journal_size(n.chaind->journal);
+	node_wait(loop, is_on_its_way_back, &n, "a transaction on its way back");
+	assert_int_equal(node_submit_tx(&n, &raw, 0, NULL), RC_VERDICT_OK);
+	assert_true(journal_size(n.chaind->journal) > before);
+	rc_buf_done(&raw);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
 static void forget_journal(struct test_node *n)
 {
 	RC_AUTOFREE char *path = rc_asprintf("%s/mempool.journal", n->dir);
@@ -510,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_mine_and_restart),
 		cmocka_unit_test(test_body_being_written),
 		cmocka_unit_test(test_pay),
+		cmocka_unit_test(test_pay_again),
 		cmocka_unit_test(test_reorganise_1),
 		cmocka_unit_test(test_reorganise_6),
 		cmocka_unit_test(test_reorganise_100),
