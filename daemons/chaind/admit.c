@@ -100,7 +100,12 @@ void admit_done(struct admit *admit)
 
 	admit->closing = true;
 	HASH_ITER (by_wtxid, admit->by_wtxid, a, a_next) {
+		struct asker *asker;
+
 		HASH_DELETE(by_wtxid, admit->by_wtxid, a);
+		a->result.err = RC_EUNAVAILABLE;
+		LL_FOREACH (a->askers, asker)
+			asker->fn(asker->arg, &a->result);
 		admission_free(a);
 	}
 	HASH_ITER (hh, admit->rejected, r, r_next) {
@@ -157,7 +162,8 @@ static void finish(struct admission *a)
 	a->children = NULL;
 	admission_free(a);
 	for (size_t i = 0; i < n_children; i++) {
-		if (--children[i]->waiting == 0)
+		/* At the end their threads are gone: admit_done tells them. */
+		if (--children[i]->waiting == 0 && !admit->closing)
 			gather(children[i]);
 	}
 	free(children);

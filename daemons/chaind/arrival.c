@@ -216,7 +216,10 @@ void chaind_drop_waits(struct chaind *chaind)
 	struct block_wait *wait, *next;
 
 	DL_FOREACH_SAFE (chaind->block_waits, wait, next) {
+		struct block_result result = {.err = RC_EUNAVAILABLE};
+
 		DL_DELETE(chaind->block_waits, wait);
+		wait->fn(wait->arg, &result);
 		free(wait);
 	}
 }

@@ -166,6 +166,81 @@ static void test_pay_again(void **state)
 	rc_loop_free(loop);
 }
 
+struct told {
+	unsigned n;
+	int err;
+};
+
+static void tell_tx(void *arg, const struct admit_result *result)
+{
+	struct told *told = arg;
+
+	told->n++;
+	told->err = result->err;
+}
+
+static void tell_block(void *arg, const struct block_result *result)
+{
+	struct told *told = arg;
+
+	told->n++;
+	told->err = result->err;
+}
+
+static bool has_parent(void *arg)
+{
+	struct test_node *n = arg;
+
+	return n->chaind->pool.count > 0;
+}
+
+/* Whoever waits when chaind ends is told so, once; nothing goes on that has no threads any more. */
+static void test_told_at_the_end(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_outpoint outpoint, second;
+	struct rc_coin coin, made;
+	struct rc_buf raw = RC_BUF_INIT, child = RC_BUF_INIT, block = RC_BUF_INIT;
+	struct admit_options options = {.local = true};
+	struct told parent_told = {0}, child_told = {0}, block_told = {0};
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	node_generate(&a, 12);
+	node_feed(&b, &a, 0);
+	node_wait_height(&b, 12);
+	node_coinbase(&a, 1, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 1, &raw);
+	node_output(&raw, 0, 13, &second, &made);
+	node_pay(&a, &second, &made, 10000, 1, &child);
+	node_generate(&b, 1);
+	node_body(&b, node_tip(&b), &block);
+
+	/* The parent is being written, the child waits for it. */
+	admit_submit(&a.chaind->admit, raw.data, raw.len, &options, tell_tx, &parent_told);
+	admit_submit(&a.chaind->admit, child.data, child.len, &options, tell_tx, &child_told);
+	node_wait(loop, has_parent, &a, "the parent in the pool");
+	fake_utxod_stop(a.utxod);
+	chaind_submit_block(a.chaind, 0, block.data, block.len, true, tell_block, &block_told);
+	node_stop_chaind(&a);
+	assert_int_equal(parent_told.n, 1);
+	assert_int_equal(parent_told.err, RC_OK);
+	assert_int_equal(child_told.n, 1);
+	assert_int_equal(child_told.err, RC_EUNAVAILABLE);
+	assert_int_equal(block_told.n, 1);
+	assert_int_equal(block_told.err, RC_EUNAVAILABLE);
+
+	node_start_chaind(&a);
+	rc_buf_done(&raw);
+	rc_buf_done(&child);
+	rc_buf_done(&block);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
 static void forget_journal(struct test_node *n)
 {
 	RC_AUTOFREE char *path = rc_asprintf("%s/mempool.journal", n->dir);
@@ -547,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_body_being_written),
 		cmocka_unit_test(test_pay),
 		cmocka_unit_test(test_pay_again),
+		cmocka_unit_test(test_told_at_the_end),
 		cmocka_unit_test(test_reorganise_1),
 		cmocka_unit_test(test_reorganise_6),
 		cmocka_unit_test(test_reorganise_100),
