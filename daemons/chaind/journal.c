@@ -373,9 +373,9 @@ void journal_compact(struct journal *journal, struct rc_buf *records)
 	start_batch(journal);
 }
 
-bool journal_idle(const struct journal *journal)
+bool journal_compacting(const struct journal *journal)
 {
-	return !journal->busy && !journal->has_compacted && journal->next.bytes.len == 0;
+	return journal->has_compacted || journal->running.compact;
 }
 
 uint64_t journal_size(const struct journal *journal)
