@@ -276,7 +276,9 @@ static void checked_good(struct arrival *a)
 	struct chaind *chaind = a->chaind;
 	struct block_node *node = a->node;
 
-	a->synced = !connect_initial_download(&chaind->connect);
+	/* Who waits is told that it is accepted; it may be the only copy: the first block of a
+	 * network, or after a day without one, is mined far behind the present. */
+	a->synced = a->wait || !connect_initial_download(&chaind->connect);
 	chain_set_body(&chaind->chain, node, (uint32_t)a->body->raw.len, a->body->block.n_txs);
 	blockstore_put(chaind->store, &chaind->chain, node, a->body->raw.data, a->body->raw.len,
 		       a->synced, stored, a);

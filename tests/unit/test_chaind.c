@@ -558,6 +558,7 @@ static void test_initial_download(void **state)
 	struct test_node source, n;
 	struct rc_network_params params;
 	struct rc_network network;
+	struct rc_buf last = RC_BUF_INIT;
 	struct rc_error error;
 	uint32_t lost;
 
@@ -609,6 +610,16 @@ static void test_initial_download(void **state)
 	node_stop_chaind(&n);
 	node_start_chaind(&n);
 	node_wait_height(&n, 60);
+
+	/* A block that somebody waits for is on the disk also here. */
+	node_generate(&source, 1);
+	node_body(&source, node_tip(&source), &last);
+	assert_true(connect_initial_download(&n.chaind->connect));
+	assert_int_equal(node_submit_block(&n, &last, true), RC_VERDICT_OK);
+	assert_int_equal(node_tip_height(&n), 61);
+	assert_int_equal(n.chaind->connect.durable_height, 61);
+	assert_true(node_tip(&n)->flags & NODE_SYNCED);
+	rc_buf_done(&last);
 
 	node_free(&source);
 	node_free(&n);
