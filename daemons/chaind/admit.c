@@ -100,7 +100,12 @@ void admit_done(struct admit *admit)
 
 	admit->closing = true;
 	HASH_ITER (by_wtxid, admit->by_wtxid, a, a_next) {
+		struct asker *asker;
+
 		HASH_DELETE(by_wtxid, admit->by_wtxid, a);
+		a->result.err = RC_EUNAVAILABLE;
+		LL_FOREACH (a->askers, asker)
+			asker->fn(asker->arg, &a->result);
 		admission_free(a);
 	}
 	HASH_ITER (hh, admit->rejected, r, r_next) {
@@ -157,7 +162,8 @@ static void finish(struct admission *a)
 	a->children = NULL;
 	admission_free(a);
 	for (size_t i = 0; i < n_children; i++) {
-		if (--children[i]->waiting == 0)
+		/* At the end their threads are gone: admit_done tells them. */
+		if (--children[i]->waiting == 0 && !admit->closing)
 			gather(children[i]);
 	}
 	free(children);
@@ -626,6 +632,9 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	if (verdict == RC_VERDICT_OK)
 		HASH_FIND(by_wtxid, admit->by_wtxid, a->tx.wtxid.b, 32, same);
 	if (same && !same->options.test_only && !options->test_only) {
+		/* Its record in the journal is a peer's, which nobody synced. */
+		if (options->local && !same->options.local)
+			same->options.journaled = false;
 		same->options.local |= options->local;
 		add_asker(same, fn, arg);
 		admission_free(a);

@@ -14,18 +14,6 @@
 
 /* ---- headers ---- */
 
-/* Work at the end of a run of headers, as far as their bits are targets. */
-static struct rc_u256 work_of_run(const struct rc_header *headers, size_t n, struct rc_u256 work)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct rc_u256 target;
-
-		if (rc_bits_target(headers[i].bits, &target))
-			work = rc_work_add(work, rc_work_of_bits(headers[i].bits));
-	}
-	return work;
-}
-
 /* Headers that aren't worth memory: only what they show by themselves is judged. */
 static enum rc_verdict check_in_passing(struct chaind *chaind, const struct rc_header *headers,
 					const struct rc_block_id *ids, size_t n)
@@ -34,6 +22,8 @@ static enum rc_verdict check_in_passing(struct chaind *chaind, const struct rc_h
 		enum rc_verdict verdict =
 			rc_header_check_alone(chaind->network, &headers[i], &ids[i]);
 
+		if (i > 0 && !rc_block_id_eq(&headers[i].prev, &ids[i - 1]))
+			return RC_V_HEADER_PARENT_UNKNOWN;
 		if (verdict != RC_VERDICT_OK)
 			return verdict;
 	}
@@ -43,13 +33,7 @@ static enum rc_verdict check_in_passing(struct chaind *chaind, const struct rc_h
 static bool worth_keeping(struct chaind *chaind, uint64_t peer, const struct rc_header *headers,
 			  const struct rc_block_id *ids, size_t n)
 {
-	struct block_node *parent = chain_find(&chaind->chain, &headers[0].prev);
-	struct rc_u256 work;
-
-	if (peer == 0 || !parent || chain_find(&chaind->chain, &ids[n - 1]))
-		return true;
-	work = work_of_run(headers, n, parent->work);
-	return chain_work_enough(&chaind->chain, &work);
+	return peer == 0 || chain_run_enough(&chaind->chain, headers, ids, n);
 }
 
 static enum rc_verdict accept_header(struct chaind *chaind, uint64_t peer,
@@ -232,7 +216,10 @@ void chaind_drop_waits(struct chaind *chaind)
 	struct block_wait *wait, *next;
 
 	DL_FOREACH_SAFE (chaind->block_waits, wait, next) {
+		struct block_result result = {.err = RC_EUNAVAILABLE};
+
 		DL_DELETE(chaind->block_waits, wait);
+		wait->fn(wait->arg, &result);
 		free(wait);
 	}
 }
@@ -289,7 +276,9 @@ static void checked_good(struct arrival *a)
 	struct chaind *chaind = a->chaind;
 	struct block_node *node = a->node;
 
-	a->synced = !connect_initial_download(&chaind->connect);
+	/* Who waits is told that it is accepted; it may be the only copy: the first block of a
+	 * network, or after a day without one, is mined far behind the present. */
+	a->synced = a->wait || !connect_initial_download(&chaind->connect);
 	chain_set_body(&chaind->chain, node, (uint32_t)a->body->raw.len, a->body->block.n_txs);
 	blockstore_put(chaind->store, &chaind->chain, node, a->body->raw.data, a->body->raw.len,
 		       a->synced, stored, a);

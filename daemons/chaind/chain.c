@@ -464,6 +464,27 @@ bool chain_work_enough(const struct chain *chain, const struct rc_u256 *work)
 	return rc_u256_cmp(&with, &tip->work) > 0;
 }
 
+bool chain_run_enough(const struct chain *chain, const struct rc_header *headers,
+		      const struct rc_block_id *ids, size_t n)
+{
+	const struct block_node *base = chain_find(chain, &headers[0].prev), *known;
+	struct rc_u256 work;
+	size_t i = 0;
+
+	for (; i < n && (known = chain_find(chain, &ids[i])); i++)
+		base = known;
+	if (!base || i == n)
+		return true;
+	work = base->work;
+	for (; i < n; i++) {
+		if ((i > 0 && !rc_block_id_eq(&headers[i].prev, &ids[i - 1])) ||
+		    rc_header_check_alone(chain->network, &headers[i], &ids[i]) != RC_VERDICT_OK)
+			break;
+		work = rc_work_add(work, rc_work_of_bits(headers[i].bits));
+	}
+	return chain_work_enough(chain, &work);
+}
+
 void chain_mark_dirty(struct chain *chain, struct block_node *node)
 {
 	if (node->flags & NODE_DIRTY)

@@ -142,6 +142,11 @@ size_t chain_locator(struct block_node *from, struct rc_block_id ret_ids[CHAIN_L
 
 /* Whether a branch that ends with this much work may take memory (40-network, "Conduct"). */
 bool chain_work_enough(const struct chain *chain, const struct rc_u256 *work);
+/* The same of a run of headers, n ≥ 1, on top of what is known. Only work that was done counts:
+ * neither what a target claims, nor a header that doesn't follow the one before it. True also where
+ * none of them would take memory. */
+bool chain_run_enough(const struct chain *chain, const struct rc_header *headers,
+		      const struct rc_block_id *ids, size_t n);
 
 /* Takes the next node whose record must be written; NULL: none. */
 struct block_node *chain_next_dirty(struct chain *chain);

@@ -255,6 +255,9 @@ static int open_file(struct journal *journal, struct rc_error *error)
 	journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (journal->fd < 0)
 		return rc_error_errno(error, "cannot open %s", journal->path);
+	/* What a kill left in the page cache was read, so from here on it counts as accepted. */
+	if (fdatasync(journal->fd) < 0)
+		return rc_error_errno(error, "cannot sync %s", journal->path);
 	return RC_OK;
 }
 
@@ -370,9 +373,9 @@ void journal_compact(struct journal *journal, struct rc_buf *records)
 	start_batch(journal);
 }
 
-bool journal_idle(const struct journal *journal)
+bool journal_compacting(const struct journal *journal)
 {
-	return !journal->busy && !journal->has_compacted && journal->next.bytes.len == 0;
+	return journal->has_compacted || journal->running.compact;
 }
 
 uint64_t journal_size(const struct journal *journal)

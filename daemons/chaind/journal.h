@@ -55,7 +55,7 @@ struct journal;
 int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_workers *workers,
 		 void (*fn)(void *arg, const struct journal_record *record), void *arg,
 		 struct journal **ret_journal, struct rc_error *error);
-/* Everything appended must have been written: workers ended, or journal_idle. */
+/* Everything appended must have been written: its worker has ended. */
 void journal_close(struct journal *journal);
 
 /* Appends. fn (may be NULL) is called when it is written; sync: and on the disk. A write that fails
@@ -65,7 +65,7 @@ void journal_append(struct journal *journal, const struct journal_record *record
 /* Writes these records (whole, encoded) as a new file and puts it in the place of the old one.
  * records is taken over. What is appended from now on follows them. */
 void journal_compact(struct journal *journal, struct rc_buf *records);
-bool journal_idle(const struct journal *journal);
+bool journal_compacting(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 
 #endif

@@ -222,7 +222,8 @@ int chaind_journal_open(struct chaind *chaind, struct rc_error *error)
 }
 
 /* What is in the journal and not in the pool any more is most of it: write the pool anew. Not
- * while transactions are on their way back, which are in the journal alone. */
+ * while transactions are on their way back, which are in the journal alone. Also while more is
+ * being written: under a steady load it always is, and a journal too large is never read again. */
 static void compact(struct chaind *chaind)
 {
 	uint64_t size = journal_size(chaind->journal);
@@ -230,7 +231,7 @@ static void compact(struct chaind *chaind)
 
 	rc_metric_set(chaind->metrics, METRIC_JOURNAL_BYTES, (int64_t)size);
 	if (size < 2 * chaind->pool.bytes + JOURNAL_SLACK || refill_active(&chaind->refill) ||
-	    !connect_running(&chaind->connect) || !journal_idle(chaind->journal))
+	    !connect_running(&chaind->connect) || journal_compacting(chaind->journal))
 		return;
 	for (struct pool_tx *tx = chaind->pool.oldest; tx; tx = tx->newer) {
 		struct journal_record record = {tx->facts.time, tx->facts.local, tx->tx.raw.data,

@@ -338,6 +338,59 @@ static void test_accept(void **state)
 	chain_done(&w.chain);
 }
 
+/* A branch of little work doesn't take memory, whatever stands behind or before its headers. */
+static void test_low_work(void **state)
+{
+	struct world w;
+	struct block_node *tip, *above;
+	struct rc_header run[4];
+	struct rc_block_id ids[4];
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	rc_test_random_init(&w.t);
+	assert_true(rc_network_builtin("reg", &w.network));
+	w.network.params.retarget = RC_RETARGET_ASERT;
+	chain_init(&w.chain, &w.network);
+	tip = w.chain.genesis;
+	for (uint32_t i = 0; i < 300; i++)
+		tip = add(&w, tip, w.network.params.genesis_time + i);
+	chain_set_tip(&w.chain, tip);
+	above = add(&w, tip, w.network.params.genesis_time + 1000);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct block_node parent = *w.chain.genesis;
+
+		if (i) {
+			parent.id = ids[0];
+			parent.header.height = 1;
+		}
+		mine(&w, &parent, &run[i], &ids[i]);
+	}
+	assert_false(chain_run_enough(&w.chain, run, ids, 2));
+	/* Behind them: a target that nobody met, a header that is known. */
+	run[2] = run[1];
+	run[2].prev = ids[1];
+	run[2].height = 3;
+	run[2].bits = 0x03000001;
+	memset(&ids[2], 0xff, sizeof(ids[2]));
+	assert_false(chain_run_enough(&w.chain, run, ids, 3));
+	run[2] = above->header;
+	ids[2] = above->id;
+	assert_false(chain_run_enough(&w.chain, run, ids, 3));
+	/* Before them: what everybody knows. */
+	memmove(run + 1, run, 2 * sizeof(*run));
+	memmove(ids + 1, ids, 2 * sizeof(*ids));
+	run[0] = w.chain.genesis->header;
+	ids[0] = w.chain.genesis->id;
+	assert_false(chain_run_enough(&w.chain, run, ids, 3));
+	/* What is known takes none; near the tip there is enough. */
+	assert_true(chain_run_enough(&w.chain, run, ids, 1));
+	mine(&w, above, &run[0], &ids[0]);
+	assert_true(chain_run_enough(&w.chain, run, ids, 1));
+	chain_done(&w.chain);
+}
+
 static void test_future(void **state)
 {
 	struct future future = {0};
@@ -378,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_ties),
 		cmocka_unit_test(test_locator),
 		cmocka_unit_test(test_accept),
+		cmocka_unit_test(test_low_work),
 		cmocka_unit_test(test_future),
 	};
 

@@ -130,6 +130,117 @@ static void test_pay(void **state)
 	rc_loop_free(loop);
 }
 
+static bool is_on_its_way_back(void *arg)
+{
+	struct test_node *n = arg;
+
+	return n->chaind->refill.out > 0;
+}
+
+/* What a peer brought and a person submits while it is on its way back from the journal is on the
+ * disk as the person's before that is answered. */
+static void test_pay_again(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf raw = RC_BUF_INIT;
+	uint64_t before;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
+	assert_int_equal(node_submit_tx(&n, &raw, 7, NULL), RC_VERDICT_OK);
+	node_wait_idle(&n);
+	node_stop_chaind(&n);
+	node_start_chaind(&n);
+	before = journal_size(n.chaind->journal);
+	node_wait(loop, is_on_its_way_back, &n, "a transaction on its way back");
+	assert_int_equal(node_submit_tx(&n, &raw, 0, NULL), RC_VERDICT_OK);
+	assert_true(journal_size(n.chaind->journal) > before);
+	rc_buf_done(&raw);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+struct told {
+	unsigned n;
+	int err;
+};
+
+static void tell_tx(void *arg, const struct admit_result *result)
+{
+	struct told *told = arg;
+
+	told->n++;
+	told->err = result->err;
+}
+
+static void tell_block(void *arg, const struct block_result *result)
+{
+	struct told *told = arg;
+
+	told->n++;
+	told->err = result->err;
+}
+
+static bool has_parent(void *arg)
+{
+	struct test_node *n = arg;
+
+	return n->chaind->pool.count > 0;
+}
+
+/* Whoever waits when chaind ends is told so, once; nothing goes on that has no threads any more. */
+static void test_told_at_the_end(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_outpoint outpoint, second;
+	struct rc_coin coin, made;
+	struct rc_buf raw = RC_BUF_INIT, child = RC_BUF_INIT, block = RC_BUF_INIT;
+	struct admit_options options = {.local = true};
+	struct told parent_told = {0}, child_told = {0}, block_told = {0};
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	node_generate(&a, 12);
+	node_feed(&b, &a, 0);
+	node_wait_height(&b, 12);
+	node_coinbase(&a, 1, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 1, &raw);
+	node_output(&raw, 0, 13, &second, &made);
+	node_pay(&a, &second, &made, 10000, 1, &child);
+	node_generate(&b, 1);
+	node_body(&b, node_tip(&b), &block);
+
+	/* The parent is being written, the child waits for it. */
+	admit_submit(&a.chaind->admit, raw.data, raw.len, &options, tell_tx, &parent_told);
+	admit_submit(&a.chaind->admit, child.data, child.len, &options, tell_tx, &child_told);
+	node_wait(loop, has_parent, &a, "the parent in the pool");
+	fake_utxod_stop(a.utxod);
+	chaind_submit_block(a.chaind, 0, block.data, block.len, true, tell_block, &block_told);
+	node_stop_chaind(&a);
+	assert_int_equal(parent_told.n, 1);
+	assert_int_equal(parent_told.err, RC_OK);
+	assert_int_equal(child_told.n, 1);
+	assert_int_equal(child_told.err, RC_EUNAVAILABLE);
+	assert_int_equal(block_told.n, 1);
+	assert_int_equal(block_told.err, RC_EUNAVAILABLE);
+
+	node_start_chaind(&a);
+	rc_buf_done(&raw);
+	rc_buf_done(&child);
+	rc_buf_done(&block);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
 static void forget_journal(struct test_node *n)
 {
 	RC_AUTOFREE char *path = rc_asprintf("%s/mempool.journal", n->dir);
@@ -447,6 +558,7 @@ static void test_initial_download(void **state)
 	struct test_node source, n;
 	struct rc_network_params params;
 	struct rc_network network;
+	struct rc_buf last = RC_BUF_INIT;
 	struct rc_error error;
 	uint32_t lost;
 
@@ -499,6 +611,16 @@ static void test_initial_download(void **state)
 	node_start_chaind(&n);
 	node_wait_height(&n, 60);
 
+	/* A block that somebody waits for is on the disk also here. */
+	node_generate(&source, 1);
+	node_body(&source, node_tip(&source), &last);
+	assert_true(connect_initial_download(&n.chaind->connect));
+	assert_int_equal(node_submit_block(&n, &last, true), RC_VERDICT_OK);
+	assert_int_equal(node_tip_height(&n), 61);
+	assert_int_equal(n.chaind->connect.durable_height, 61);
+	assert_true(node_tip(&n)->flags & NODE_SYNCED);
+	rc_buf_done(&last);
+
 	node_free(&source);
 	node_free(&n);
 	rc_loop_free(loop);
@@ -510,6 +632,8 @@ int main(void)
 		cmocka_unit_test(test_mine_and_restart),
 		cmocka_unit_test(test_body_being_written),
 		cmocka_unit_test(test_pay),
+		cmocka_unit_test(test_pay_again),
+		cmocka_unit_test(test_told_at_the_end),
 		cmocka_unit_test(test_reorganise_1),
 		cmocka_unit_test(test_reorganise_6),
 		cmocka_unit_test(test_reorganise_100),

@@ -206,9 +206,11 @@ static void test_file(void **state)
 
 	/* Written anew, while more is appended. */
 	append(&rig, 901, false);
+	assert_false(journal_compacting(rig.journal));
 	put(&records, 7, 50);
 	put(&records, 8, 50);
 	journal_compact(rig.journal, &records);
+	assert_true(journal_compacting(rig.journal));
 	append(&rig, 902, true);
 	rig_close(&rig);
 	got.n = 0;
@@ -216,7 +218,7 @@ static void test_file(void **state)
 	assert_true(got.n == 3 || got.n == 4);
 	assert_int_equal(got.times[0], 7);
 	assert_int_equal(got.times[got.n - 1], 902);
-	assert_true(journal_idle(rig.journal));
+	assert_false(journal_compacting(rig.journal));
 	rig_close(&rig);
 	unlink(path);
 	rmdir(rig.dir);
