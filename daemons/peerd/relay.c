@@ -18,7 +18,7 @@
 /* Limits of the family (operators' notes, 5.6). */
 #define TXS_IN_FLIGHT_MAX 100	/* asked of one peer */
 #define ANNOUNCED_MAX	  5000	/* wants that one peer brought up */
-#define WANTS_MAX	  50000 /* in all: about 10 MB */
+#define WANTS_MAX	  50000 /* in all: about 10 MB, and what peers of our choice add */
 #define ANNOUNCERS	  6	/* peers remembered for a want */
 /* Asked of another peer after this; given up if there is none. */
 #define TX_RETRY_SOON (5 * PEERD_SECOND)
@@ -128,7 +128,10 @@ static struct tx_want *want_new(struct peer *peer, uint8_t kind, const uint8_t i
 	struct peerd *core = peer->core;
 	struct tx_want *w;
 
-	if (peer->txs_announced >= ANNOUNCED_MAX || HASH_COUNT(core->wants) >= WANTS_MAX)
+	/* Some who came to us could fill the whole with what they never give: that must not keep us
+	 * from hearing those we chose. */
+	if (peer->txs_announced >= ANNOUNCED_MAX ||
+	    (peer->role == PEER_INBOUND && HASH_COUNT(core->wants) >= WANTS_MAX))
 		return NULL;
 	w = rc_alloc(sizeof(*w));
 	w->name[0] = kind;

@@ -320,6 +320,29 @@ static void promises_not_kept(void **state)
 	rig_stranger_done(&b);
 }
 
+/* Who came to us can't, with promises, keep us from hearing those we chose. */
+static void promises_fill_no_room_of_others(void **state)
+{
+	struct rig_stranger s[11], chosen;
+
+	(void)state;
+	for (uint32_t i = 0; i < RC_ARRAY_LEN(s); i++) {
+		open_link(&s[i]);
+		send_items(&s[i], PEER_MSG_INV, PEER_ITEM_WTXID, 5000, i * 5000);
+	}
+	turn(200);
+	assert_int_equal(relay_wants(node->core), 50000);
+	assert_int_equal(s[10].heard[PEER_MSG_GETDATA], 0);
+	open_link(&chosen);
+	core_peer(node->core, chosen.peer)->role = PEER_OUTBOUND;
+	send_items(&chosen, PEER_MSG_INV, PEER_ITEM_WTXID, 10, 1000000);
+	turn(200);
+	assert_int_equal(chosen.heard[PEER_MSG_GETDATA], 1);
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		rig_stranger_done(&s[i]);
+	rig_stranger_done(&chosen);
+}
+
 static void inbound_slots(void **state)
 {
 	struct peerd *core = node->core;
@@ -362,7 +385,8 @@ int main(void)
 		ROW(too_long),		 ROW(an_unknown_type_is_skipped),
 		ROW(misdeeds),		 ROW(unasked_data),
 		ROW(floods_are_bounded), ROW(promises_not_kept),
-		ROW(inbound_slots),
+		ROW(inbound_slots),	 ROW(promises_fill_no_room_of_others),
+
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
