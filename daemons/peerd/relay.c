@@ -39,7 +39,9 @@
 #define OWN_AGAIN	(300 * PEERD_SECOND)
 #define FEE_TICK	(60 * PEERD_SECOND)
 #define FEE_NOTHING	UINT64_MAX /* a fee filter that asks for no transactions at all */
-#define ORPHAN_PARENTS	25
+/* A peer whose fee filter opens again is told the pool again no sooner: the list costs chaind. */
+#define POOL_TOLD_GAP  (600 * PEERD_SECOND)
+#define ORPHAN_PARENTS 25
 
 enum want_state {
 	WANT_FRESH,  /* chaind wasn't asked yet */
@@ -564,10 +566,14 @@ void relay_on_feefilter(struct peer *peer, const void *body)
 {
 	const Rc__P2p__FeeFilter *m = body;
 	bool opened = peer->fee_filter == FEE_NOTHING && m->fee_per_kb != FEE_NOTHING;
+	int64_t now = core_now(peer->core);
 
 	peer->fee_filter = m->fee_per_kb;
-	if (opened) /* it has its blocks now: what it wasn't told before */
-		tell_pool(peer);
+	if (!opened || (peer->opened_at && now - peer->opened_at < POOL_TOLD_GAP))
+		return;
+	/* It has its blocks now: what it wasn't told before. */
+	peer->opened_at = now;
+	tell_pool(peer);
 }
 
 static void send_filter(struct peer *peer)
