@@ -216,12 +216,14 @@ static void forget_delayed(struct request *r)
 
 /* ---- requests ---- */
 
-static bool may_call(void *arg, const struct rpc_method *method)
+static int may_call(void *arg, const struct rpc_method *method)
 {
 	const struct request *r = arg;
 
 	rc_metric_add(r->front->rpcd->metrics, M_CALLS, 1);
-	return method->class <= r->class;
+	if (r->front->rpcd->closing) /* what a batch has left: there is nobody to ask */
+		return RPC_DAEMON_AWAY;
+	return method->class <= r->class ? 0 : RPC_NOT_PERMITTED;
 }
 
 static void on_answer(void *arg, struct rpc_answer *answer)

@@ -257,7 +257,14 @@ static void begin(struct rpc_call *call)
 		rpc_call_fail(call, RPC_METHOD_NOT_FOUND, "Method not found");
 		return;
 	}
-	if (batch->permit && !batch->permit(batch->arg, call->method)) {
+	code = batch->permit ? batch->permit(batch->arg, call->method) : 0;
+	if (code == RPC_DAEMON_AWAY) {
+		rpc_call_fail_retry(call, RPC_DAEMON_AWAY, 1000,
+				    json_pack("{s:s, s:i}", "daemon", "rpcd", "retry_ms", 1000),
+				    "rpcd is stopping: try again");
+		return;
+	}
+	if (code) {
 		rpc_call_fail(call, RPC_NOT_PERMITTED,
 			      "%s needs the class \"%s\", which this user or listener doesn't have",
 			      call->method->name, rpc_class_name(call->method->class));

@@ -152,8 +152,9 @@ struct rpc_answer {
 	struct rc_buf body; /* taken over by the receiver */
 };
 typedef void (*rpc_answer_fn)(void *arg, struct rpc_answer *answer);
-/* Before a call is carried out: whether this caller may (an allow-list, a class). */
-typedef bool (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
+/* Before a call is carried out: 0; or RPC_NOT_PERMITTED, this caller may not (an allow-list, a
+ * class); or RPC_DAEMON_AWAY, nothing is begun any more. */
+typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
 
 /*
  * Takes a body; fn is called exactly once, perhaps before this returns. permit NULL: everything.

@@ -403,10 +403,18 @@ static void test_order(void **state)
 	result_done(&r);
 }
 
-static bool reads_only(void *arg, const struct rpc_method *method)
+static int reads_only(void *arg, const struct rpc_method *method)
 {
 	(void)arg;
-	return method->class == RPC_READ;
+	return method->class == RPC_READ ? 0 : RPC_NOT_PERMITTED;
+}
+
+static bool closing;
+
+static int until_closing(void *arg, const struct rpc_method *method)
+{
+	(void)arg, (void)method;
+	return closing ? RPC_DAEMON_AWAY : 0;
 }
 
 static void test_classes(void **state)
@@ -418,6 +426,26 @@ static void test_classes(void **state)
 	rpc_start(&table, NULL, reads_only, body, strlen(body), on_answer, &r);
 	assert_int_equal(r.status, 403);
 	assert_int_equal(error_code(&r), RPC_NOT_PERMITTED);
+	result_done(&r);
+}
+
+/* What a batch has left at the end is answered, and not begun. */
+static void test_closing(void **state)
+{
+	static const char body[] = "[{\"jsonrpc\": \"2.0\", \"method\": \"change\", \"id\": 1},"
+				   "{\"jsonrpc\": \"2.0\", \"method\": \"later\", \"id\": 2}]";
+	struct result r = {0};
+
+	(void)state;
+	n_pending = 0;
+	rpc_start(&table, NULL, until_closing, body, strlen(body), on_answer, &r);
+	assert_int_equal(n_pending, 1);
+	closing = true;
+	rpc_call_fail(pending[0], RPC_DAEMON_AWAY, "away");
+	closing = false;
+	assert_int_equal(n_pending, 1);
+	assert_true(r.answered);
+	assert_int_equal(json_array_size(r.json), 2);
 	result_done(&r);
 }
 
@@ -549,8 +577,9 @@ int main(void)
 		cmocka_unit_test(test_specification), cmocka_unit_test(test_older_requests),
 		cmocka_unit_test(test_params),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_table),	      cmocka_unit_test(test_json_out),
-		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_closing),	      cmocka_unit_test(test_table),
+		cmocka_unit_test(test_json_out),      cmocka_unit_test(test_auth),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
