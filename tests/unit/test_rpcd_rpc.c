@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/num.h"
 #include "daemons/rpcd/auth.h"
+#include "daemons/rpcd/listen.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/rpc.h"
 
@@ -571,15 +573,36 @@ static void test_auth(void **state)
 	auth_close(auth);
 }
 
+/* A path set by mistake costs nobody a file. */
+static void test_no_socket(void **state)
+{
+	char dir[] = "/tmp/rc-listen-XXXXXX";
+	struct listen_socket socket;
+	struct rc_error error;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	RC_AUTOFREE char *path = rc_asprintf("%s/precious", dir);
+	assert_int_equal(rc_file_replace(path, "x", 1, 0600, &error), RC_OK);
+	assert_int_equal(listen_unix(path, 0660, &socket, &error), RC_EEXIST);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(listen_unix(path, 0660, &socket, &error), RC_OK);
+	close(socket.fd); /* dead now: replaced */
+	assert_int_equal(listen_unix(path, 0660, &socket, &error), RC_OK);
+	close(socket.fd);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_specification), cmocka_unit_test(test_older_requests),
 		cmocka_unit_test(test_params),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_closing),	      cmocka_unit_test(test_table),
-		cmocka_unit_test(test_json_out),      cmocka_unit_test(test_auth),
-		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_closing),	      cmocka_unit_test(test_no_socket),
+		cmocka_unit_test(test_table),	      cmocka_unit_test(test_json_out),
+		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
