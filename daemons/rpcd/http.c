@@ -18,7 +18,7 @@
 #define IDLE_TIMEOUT_S	 120
 #define MHD_MEMORY	 (32u << 10) /* a connection's: headers, and 16 KiB of body a read */
 #define RETRY_AFTER_MS	 1000
-#define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more are cut */
+#define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more get 429 at once */
 #define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
 
 struct listener {
