@@ -15,6 +15,7 @@ struct rpc_batch {
 	size_t n;	/* calls */
 	size_t next;	/* the first that hasn't begun */
 	size_t running; /* begun and not finished */
+	size_t bytes;	/* of answers */
 	bool exclusive; /* the running one changes something: it runs alone */
 	bool pumping;
 	rpc_answer_fn fn;
@@ -142,6 +143,7 @@ static void finish(struct rpc_call *call)
 	rpc_call_set_state(call, NULL, NULL);
 	call->finished = true;
 	batch->running--;
+	batch->bytes += call->answer.len;
 	batch->exclusive = false;
 	pump(batch);
 }
@@ -255,6 +257,12 @@ static void begin(struct rpc_call *call)
 	}
 	if (!call->method) {
 		rpc_call_fail(call, RPC_METHOD_NOT_FOUND, "Method not found");
+		return;
+	}
+	if (batch->bytes > RPC_BATCH_BYTES) {
+		rpc_call_fail(call, RPC_MISC,
+			      "the answers before this one have %zu bytes: send smaller batches",
+			      batch->bytes);
 		return;
 	}
 	code = batch->permit ? batch->permit(batch->arg, call->method) : 0;

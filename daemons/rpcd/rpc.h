@@ -20,6 +20,9 @@
 #define RPC_BATCH_MAX 100
 /* Reads of one batch that are under way together: enough to hide the bus's round trip. */
 #define RPC_BATCH_PARALLEL 16
+/* Of one batch: when its answers have so many bytes, no further call of it is begun. Sixteen that
+ * run then may still end: hundred blocks in hex would be 6 GB. */
+#define RPC_BATCH_BYTES (128u << 20)
 /* Nesting of a body: a batch of calls with parameters that are lists of objects needs 5. */
 #define RPC_DEPTH_MAX 32
 /* Values of a body: Jansson takes some 60 bytes a value, so 200,000 stay within 12 MB. */

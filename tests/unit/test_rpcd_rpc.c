@@ -573,6 +573,24 @@ static void test_auth(void **state)
 	auth_close(auth);
 }
 
+/* A small batch can't ask for answers without end. */
+static void test_large_answers(void **state)
+{
+	static const char body[] = "[{\"jsonrpc\":\"2.0\",\"method\":\"change\",\"id\":1},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":2}]";
+	RC_AUTOFREE uint8_t *data = rc_alloc(RPC_BATCH_BYTES / 2);
+	struct result r = {0};
+
+	(void)state;
+	n_pending = 0;
+	rpc_start(&table, NULL, NULL, body, strlen(body), on_answer, &r);
+	out_hex(&pending[0]->out, NULL, data, RPC_BATCH_BYTES / 2);
+	rpc_call_done(pending[0]);
+	assert_int_equal(n_pending, 1);
+	assert_true(r.answered);
+	result_done(&r);
+}
+
 /* A path set by mistake costs nobody a file. */
 static void test_no_socket(void **state)
 {
@@ -601,8 +619,9 @@ int main(void)
 		cmocka_unit_test(test_params),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_closing),	      cmocka_unit_test(test_no_socket),
-		cmocka_unit_test(test_table),	      cmocka_unit_test(test_json_out),
-		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_large_answers), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_json_out),      cmocka_unit_test(test_auth),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
