@@ -141,6 +141,27 @@ static bool may_dial(struct peerd *core, const struct net_addr *addr)
 	       !discouraged_has(core->discouraged, addr, now / PEERD_SECOND);
 }
 
+static void manual_cut(struct peerd *core, size_t i)
+{
+	core->n_manual--;
+	memmove(core->manual + i, core->manual + i + 1,
+		(core->n_manual - i) * sizeof(*core->manual));
+}
+
+/* Its link ended, or never came to be: later again, or never. */
+static void manual_lost(struct peerd *core, struct manual *manual, bool was_linked)
+{
+	manual->peer = 0;
+	if (manual->once) {
+		manual_cut(core, (size_t)(manual - core->manual));
+		return;
+	}
+	if (was_linked)
+		manual->failures = 0;
+	manual->next_at = core_now(core) + retry_after(manual->failures, core->opt.retry_max_us);
+	manual->failures++;
+}
+
 static void dial(struct peerd *core, enum peer_role role, const struct net_endpoint *endpoint,
 		 struct manual *manual)
 {
@@ -148,8 +169,10 @@ static void dial(struct peerd *core, enum peer_role role, const struct net_endpo
 
 	book_attempt(core->book, &endpoint->addr, core_time(core));
 	peer = peer_dial(core, role, endpoint);
-	if (manual)
-		manual->peer = peer ? peer->id : 0;
+	if (manual && peer)
+		manual->peer = peer->id;
+	else if (manual)
+		manual_lost(core, manual, false);
 }
 
 /* Lost links first, as soon as their wait is over; then a draw from the book. */
@@ -201,8 +224,9 @@ static void tend_manual(struct peerd *core)
 {
 	int64_t now = core_now(core);
 
-	for (size_t i = 0; i < core->n_manual; i++) {
-		struct manual *m = &core->manual[i];
+	/* From the end, since a dial that fails at once may cut its entry. */
+	for (size_t i = core->n_manual; i > 0; i--) {
+		struct manual *m = &core->manual[i - 1];
 
 		if (m->peer || m->next_at > now || is_own(core, &m->endpoint.addr) ||
 		    is_linked(core, &m->endpoint.addr))
@@ -250,13 +274,6 @@ static void manual_add(struct peerd *core, const struct net_endpoint *endpoint, 
 {
 	core->manual = rc_realloc_array(core->manual, core->n_manual + 1, sizeof(*core->manual));
 	core->manual[core->n_manual++] = (struct manual){.endpoint = *endpoint, .once = once};
-}
-
-static void manual_cut(struct peerd *core, size_t i)
-{
-	core->n_manual--;
-	memmove(core->manual + i, core->manual + i + 1,
-		(core->n_manual - i) * sizeof(*core->manual));
 }
 
 void connect_init(struct peerd *core)
@@ -413,20 +430,10 @@ void connect_lost(struct peer *peer)
 		if (peer->dialled_with_key && peer->state == PEER_HANDSHAKE)
 			book_forget_key(core->book, &peer->addr);
 	}
-	if (manual) {
-		manual->peer = 0;
-		if (manual->once) {
-			manual_cut(core, (size_t)(manual - core->manual));
-		} else {
-			if (peer->state == PEER_READY)
-				manual->failures = 0;
-			manual->next_at = core_now(core) +
-					  retry_after(manual->failures, core->opt.retry_max_us);
-			manual->failures++;
-		}
-	} else {
+	if (manual)
+		manual_lost(core, manual, peer->state == PEER_READY);
+	else
 		backoff_add(core, &peer->addr, peer->state == PEER_READY);
-	}
 	timer_arm_by(&core->timers, &core->connect_timer, core_now(core) + CONNECT_TICK);
 }
 

@@ -173,6 +173,7 @@ struct peer {
 	unsigned n_tx_batch;
 	unsigned tx_submits; /* SubmitTx on their way */
 	bool pool_asked;
+	int64_t opened_at; /* its fee filter opened and it was told the pool; 0: never */
 	struct timer tx_timer;
 
 	/* gossip.c */

@@ -18,7 +18,7 @@
 /* Limits of the family (operators' notes, 5.6). */
 #define TXS_IN_FLIGHT_MAX 100	/* asked of one peer */
 #define ANNOUNCED_MAX	  5000	/* wants that one peer brought up */
-#define WANTS_MAX	  50000 /* in all: about 10 MB */
+#define WANTS_MAX	  50000 /* in all: about 10 MB, and what peers of our choice add */
 #define ANNOUNCERS	  6	/* peers remembered for a want */
 /* Asked of another peer after this; given up if there is none. */
 #define TX_RETRY_SOON (5 * PEERD_SECOND)
@@ -39,7 +39,9 @@
 #define OWN_AGAIN	(300 * PEERD_SECOND)
 #define FEE_TICK	(60 * PEERD_SECOND)
 #define FEE_NOTHING	UINT64_MAX /* a fee filter that asks for no transactions at all */
-#define ORPHAN_PARENTS	25
+/* A peer whose fee filter opens again is told the pool again no sooner: the list costs chaind. */
+#define POOL_TOLD_GAP  (600 * PEERD_SECOND)
+#define ORPHAN_PARENTS 25
 
 enum want_state {
 	WANT_FRESH,  /* chaind wasn't asked yet */
@@ -128,7 +130,10 @@ static struct tx_want *want_new(struct peer *peer, uint8_t kind, const uint8_t i
 	struct peerd *core = peer->core;
 	struct tx_want *w;
 
-	if (peer->txs_announced >= ANNOUNCED_MAX || HASH_COUNT(core->wants) >= WANTS_MAX)
+	/* Some who came to us could fill the whole with what they never give: that must not keep us
+	 * from hearing those we chose. */
+	if (peer->txs_announced >= ANNOUNCED_MAX ||
+	    (peer->role == PEER_INBOUND && HASH_COUNT(core->wants) >= WANTS_MAX))
 		return NULL;
 	w = rc_alloc(sizeof(*w));
 	w->name[0] = kind;
@@ -561,10 +566,14 @@ void relay_on_feefilter(struct peer *peer, const void *body)
 {
 	const Rc__P2p__FeeFilter *m = body;
 	bool opened = peer->fee_filter == FEE_NOTHING && m->fee_per_kb != FEE_NOTHING;
+	int64_t now = core_now(peer->core);
 
 	peer->fee_filter = m->fee_per_kb;
-	if (opened) /* it has its blocks now: what it wasn't told before */
-		tell_pool(peer);
+	if (!opened || (peer->opened_at && now - peer->opened_at < POOL_TOLD_GAP))
+		return;
+	/* It has its blocks now: what it wasn't told before. */
+	peer->opened_at = now;
+	tell_pool(peer);
 }
 
 static void send_filter(struct peer *peer)

@@ -304,7 +304,7 @@ static void rpcd_close(void *arg)
 	struct rpcd_ctx *ctx = arg;
 	struct rpcd *rpcd = &ctx->rpcd;
 
-	rpcd->stopping = true;
+	rpcd->stopping = rpcd->closing = true;
 	rc_source_free(ctx->stop_timer);
 	watch_close(rpcd->watch);
 	tip_close(rpcd->tip);

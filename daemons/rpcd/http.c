@@ -18,7 +18,7 @@
 #define IDLE_TIMEOUT_S	 120
 #define MHD_MEMORY	 (32u << 10) /* a connection's: headers, and 16 KiB of body a read */
 #define RETRY_AFTER_MS	 1000
-#define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more are cut */
+#define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more get 429 at once */
 #define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
 
 struct listener {
@@ -216,12 +216,14 @@ static void forget_delayed(struct request *r)
 
 /* ---- requests ---- */
 
-static bool may_call(void *arg, const struct rpc_method *method)
+static int may_call(void *arg, const struct rpc_method *method)
 {
 	const struct request *r = arg;
 
 	rc_metric_add(r->front->rpcd->metrics, M_CALLS, 1);
-	return method->class <= r->class;
+	if (r->front->rpcd->closing) /* what a batch has left: there is nobody to ask */
+		return RPC_DAEMON_AWAY;
+	return method->class <= r->class ? 0 : RPC_NOT_PERMITTED;
 }
 
 static void on_answer(void *arg, struct rpc_answer *answer)

@@ -70,6 +70,7 @@ static bool somebody_listens(const struct sockaddr_un *addr)
 int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, struct rc_error *error)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct stat st;
 	mode_t before;
 	int fd, err;
 
@@ -82,6 +83,10 @@ int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, stru
 	if (somebody_listens(&addr))
 		return rc_error_set(error, RC_EEXIST,
 				    "%s: another process listens there: stop it, or set rpc_socket",
+				    path);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return rc_error_set(error, RC_EEXIST,
+				    "%s is there and is no socket: move it away, or set rpc_socket",
 				    path);
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -19,7 +19,7 @@ struct listen_socket {
 size_t listen_passed(struct listen_socket *ret, size_t max);
 
 /* A Unix socket of this path and mode. A dead one of that name is replaced; RC_EEXIST: somebody
- * listens there. */
+ * listens there, or it is no socket. */
 int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, struct rc_error *error);
 
 /* host: a numeric address. RC_ECONFIG: beyond loopback although allow_plain is false; RC_EEXIST:

@@ -15,6 +15,7 @@ struct rpc_batch {
 	size_t n;	/* calls */
 	size_t next;	/* the first that hasn't begun */
 	size_t running; /* begun and not finished */
+	size_t bytes;	/* of answers */
 	bool exclusive; /* the running one changes something: it runs alone */
 	bool pumping;
 	rpc_answer_fn fn;
@@ -142,6 +143,7 @@ static void finish(struct rpc_call *call)
 	rpc_call_set_state(call, NULL, NULL);
 	call->finished = true;
 	batch->running--;
+	batch->bytes += call->answer.len;
 	batch->exclusive = false;
 	pump(batch);
 }
@@ -257,7 +259,20 @@ static void begin(struct rpc_call *call)
 		rpc_call_fail(call, RPC_METHOD_NOT_FOUND, "Method not found");
 		return;
 	}
-	if (batch->permit && !batch->permit(batch->arg, call->method)) {
+	if (batch->bytes > RPC_BATCH_BYTES) {
+		rpc_call_fail(call, RPC_MISC,
+			      "the answers before this one have %zu bytes: send smaller batches",
+			      batch->bytes);
+		return;
+	}
+	code = batch->permit ? batch->permit(batch->arg, call->method) : 0;
+	if (code == RPC_DAEMON_AWAY) {
+		rpc_call_fail_retry(call, RPC_DAEMON_AWAY, 1000,
+				    json_pack("{s:s, s:i}", "daemon", "rpcd", "retry_ms", 1000),
+				    "rpcd is stopping: try again");
+		return;
+	}
+	if (code) {
 		rpc_call_fail(call, RPC_NOT_PERMITTED,
 			      "%s needs the class \"%s\", which this user or listener doesn't have",
 			      call->method->name, rpc_class_name(call->method->class));

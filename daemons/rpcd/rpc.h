@@ -20,6 +20,9 @@
 #define RPC_BATCH_MAX 100
 /* Reads of one batch that are under way together: enough to hide the bus's round trip. */
 #define RPC_BATCH_PARALLEL 16
+/* Of one batch: when its answers have so many bytes, no further call of it is begun. Sixteen that
+ * run then may still end: hundred blocks in hex would be 6 GB. */
+#define RPC_BATCH_BYTES (128u << 20)
 /* Nesting of a body: a batch of calls with parameters that are lists of objects needs 5. */
 #define RPC_DEPTH_MAX 32
 /* Values of a body: Jansson takes some 60 bytes a value, so 200,000 stay within 12 MB. */
@@ -152,8 +155,9 @@ struct rpc_answer {
 	struct rc_buf body; /* taken over by the receiver */
 };
 typedef void (*rpc_answer_fn)(void *arg, struct rpc_answer *answer);
-/* Before a call is carried out: whether this caller may (an allow-list, a class). */
-typedef bool (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
+/* Before a call is carried out: 0; or RPC_NOT_PERMITTED, this caller may not (an allow-list, a
+ * class); or RPC_DAEMON_AWAY, nothing is begun any more. */
+typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
 
 /*
  * Takes a body; fn is called exactly once, perhaps before this returns. permit NULL: everything.

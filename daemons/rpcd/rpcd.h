@@ -21,7 +21,8 @@ struct rpcd {
 	struct ops *ops;	   /* ops.c */
 	struct watch *watch;	   /* watch.c */
 	int64_t started_us;
-	bool stopping;
+	bool stopping; /* no new requests */
+	bool closing;  /* and no new calls of those in hand */
 };
 
 /* Index of each row of rpcd_metrics (main.c). */

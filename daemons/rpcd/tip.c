@@ -219,8 +219,13 @@ void tip_wait(struct rpc_call *call, const struct rc_block_id *known, uint32_t m
 	      uint32_t wait_ms, tip_fn fn)
 {
 	struct tip *tip = call_rpcd(call)->tip;
-	struct waiter *w = rc_alloc(sizeof(*w));
+	struct waiter *w;
 
+	if (tip->closing) { /* it was in hand when the stop began */
+		fail_away(call, "rpcd");
+		return;
+	}
+	w = rc_alloc(sizeof(*w));
 	w->call = call;
 	w->fn = fn;
 	w->has_known = known != NULL;

@@ -518,6 +518,21 @@ class Holding(harness.TestCase):
             asked.close()
             node.wait_ready()
 
+    def test_a_batch_at_the_end(self):
+        """rpcd stops while a batch waits for a daemon: what is left of it is begun nowhere."""
+        node = self.node(options={"rpcd": {"hold_ms": 60000}})
+        node.kill("chaind")
+        asked = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=120)
+        asked.request("POST", "/", json.dumps(
+            [{"jsonrpc": "2.0", "id": i, "method": method, "params": params}
+             for i, (method, params) in enumerate((
+                 ("invalidateblock", [ID]), ("waitfornewblock", [60000]), ("getblockhash", [0])))]),
+                      node.client.headers())
+        wait_for("it is held", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+        node.stop("rpcd")
+        asked.close()
+        self.assertFalse(os.path.exists(node.cookie))
+
     def test_given_up(self):
         node = self.node(options={"rpcd": {"hold_ms": 100}})
         node.kill("chaind")

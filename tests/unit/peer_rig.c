@@ -172,8 +172,12 @@ static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
 {
 	struct rig_node *node = ctx;
 	struct rig *rig = node->rig;
-	struct rig_end *end = end_new(node);
+	struct rig_end *end;
 
+	node->dials++;
+	if (node->no_route)
+		return NULL;
+	end = end_new(node);
 	end->peer = peer;
 	for (unsigned i = 0; i < rig->n; i++) {
 		if (net_addr_eq(&rig->nodes[i].addr, addr)) {

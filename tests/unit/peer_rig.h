@@ -45,7 +45,8 @@ struct rig_node {
 	bool chain_up;
 	bool silent;	    /* takes bytes and hands none to its core: a stalled node */
 	const char *refuse; /* verdict of every block it is given, NULL: ok */
-	unsigned blocks_taken, duplicates;
+	bool no_route;	    /* its dials fail at once */
+	unsigned blocks_taken, duplicates, dials, pool_lists;
 };
 
 struct rig {

@@ -636,6 +636,7 @@ static void chain_pool_list(void *ctx, rc_mempool_list_fn fn, void *arg)
 {
 	struct answer *a = answer_new(ctx, arg);
 
+	a->node->pool_lists++;
 	a->fn.list = fn;
 	rig_later(a->node->rig, CHAIN_US, do_pool_list, a);
 }

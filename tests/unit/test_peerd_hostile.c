@@ -320,6 +320,60 @@ static void promises_not_kept(void **state)
 	rig_stranger_done(&b);
 }
 
+/* Who came to us can't, with promises, keep us from hearing those we chose. */
+static void promises_fill_no_room_of_others(void **state)
+{
+	struct rig_stranger s[11], chosen;
+
+	(void)state;
+	for (uint32_t i = 0; i < RC_ARRAY_LEN(s); i++) {
+		open_link(&s[i]);
+		send_items(&s[i], PEER_MSG_INV, PEER_ITEM_WTXID, 5000, i * 5000);
+	}
+	turn(200);
+	assert_int_equal(relay_wants(node->core), 50000);
+	assert_int_equal(s[10].heard[PEER_MSG_GETDATA], 0);
+	open_link(&chosen);
+	core_peer(node->core, chosen.peer)->role = PEER_OUTBOUND;
+	send_items(&chosen, PEER_MSG_INV, PEER_ITEM_WTXID, 10, 1000000);
+	turn(200);
+	assert_int_equal(chosen.heard[PEER_MSG_GETDATA], 1);
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		rig_stranger_done(&s[i]);
+	rig_stranger_done(&chosen);
+}
+
+static void send_filter(struct rig_stranger *s, uint64_t fee_per_kb)
+{
+	Rc__P2p__FeeFilter m = RC__P2P__FEE_FILTER__INIT;
+	struct rc_buf buf = RC_BUF_INIT;
+
+	m.fee_per_kb = fee_per_kb;
+	pack(&m.base, &buf);
+	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_FEEFILTER, buf.data, buf.len);
+	rc_buf_done(&buf);
+	turn(50);
+}
+
+/* The list of the whole pool is dear for chaind, a fee filter is cheap for a peer. */
+static void a_filter_that_opens_and_shuts(void **state)
+{
+	struct rig_stranger s;
+	unsigned before;
+
+	(void)state;
+	open_link(&s);
+	turn(50);
+	before = node->pool_lists;
+	for (unsigned i = 0; i < 20; i++) {
+		send_filter(&s, UINT64_MAX);
+		send_filter(&s, 0);
+	}
+	assert_false(s.closed);
+	assert_int_equal(node->pool_lists, before + 1);
+	rig_stranger_done(&s);
+}
+
 static void inbound_slots(void **state)
 {
 	struct peerd *core = node->core;
@@ -358,11 +412,17 @@ int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
-		ROW(out_of_place),	 ROW(malformed),
-		ROW(too_long),		 ROW(an_unknown_type_is_skipped),
-		ROW(misdeeds),		 ROW(unasked_data),
-		ROW(floods_are_bounded), ROW(promises_not_kept),
+		ROW(out_of_place),
+		ROW(malformed),
+		ROW(too_long),
+		ROW(an_unknown_type_is_skipped),
+		ROW(misdeeds),
+		ROW(unasked_data),
+		ROW(floods_are_bounded),
+		ROW(promises_not_kept),
 		ROW(inbound_slots),
+		ROW(promises_fill_no_room_of_others),
+		ROW(a_filter_that_opens_and_shuts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

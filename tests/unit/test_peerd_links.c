@@ -267,6 +267,27 @@ static void a_seed_is_a_run(void **state)
 	assert_true(bytes[0] == bytes[1]);
 }
 
+/* As where this host has no route to it: later again, and of a single try nothing stays. */
+static void a_dial_that_fails_at_once(void **state)
+{
+	struct peerd_options o = rig_options(0);
+	struct rig_node *node;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 11);
+	node = rig_add(&rig, &o);
+	node->no_route = true;
+	assert_int_equal(peerd_add_node(node->core, "127.0.0.1:20001", "onetry", NULL), RC_OK);
+	rig_run(&rig, 30 * PEERD_SECOND, NULL, NULL);
+	assert_int_equal(node->dials, 1);
+	assert_int_equal(node->core->n_manual, 0);
+	assert_int_equal(peerd_add_node(node->core, "127.0.0.1:20001", "add", NULL), RC_OK);
+	rig_run(&rig, 30 * PEERD_SECOND, NULL, NULL);
+	assert_in_range(node->dials, 4, 6); /* after 1, 2, 4 … seconds */
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_silent_link_is_given_up),
 		cmocka_unit_test(chaind_may_restart),
 		cmocka_unit_test(a_seed_is_a_run),
+		cmocka_unit_test(a_dial_that_fails_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/num.h"
 #include "daemons/rpcd/auth.h"
+#include "daemons/rpcd/listen.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/rpc.h"
 
@@ -403,10 +405,18 @@ static void test_order(void **state)
 	result_done(&r);
 }
 
-static bool reads_only(void *arg, const struct rpc_method *method)
+static int reads_only(void *arg, const struct rpc_method *method)
 {
 	(void)arg;
-	return method->class == RPC_READ;
+	return method->class == RPC_READ ? 0 : RPC_NOT_PERMITTED;
+}
+
+static bool closing;
+
+static int until_closing(void *arg, const struct rpc_method *method)
+{
+	(void)arg, (void)method;
+	return closing ? RPC_DAEMON_AWAY : 0;
 }
 
 static void test_classes(void **state)
@@ -418,6 +428,26 @@ static void test_classes(void **state)
 	rpc_start(&table, NULL, reads_only, body, strlen(body), on_answer, &r);
 	assert_int_equal(r.status, 403);
 	assert_int_equal(error_code(&r), RPC_NOT_PERMITTED);
+	result_done(&r);
+}
+
+/* What a batch has left at the end is answered, and not begun. */
+static void test_closing(void **state)
+{
+	static const char body[] = "[{\"jsonrpc\": \"2.0\", \"method\": \"change\", \"id\": 1},"
+				   "{\"jsonrpc\": \"2.0\", \"method\": \"later\", \"id\": 2}]";
+	struct result r = {0};
+
+	(void)state;
+	n_pending = 0;
+	rpc_start(&table, NULL, until_closing, body, strlen(body), on_answer, &r);
+	assert_int_equal(n_pending, 1);
+	closing = true;
+	rpc_call_fail(pending[0], RPC_DAEMON_AWAY, "away");
+	closing = false;
+	assert_int_equal(n_pending, 1);
+	assert_true(r.answered);
+	assert_int_equal(json_array_size(r.json), 2);
 	result_done(&r);
 }
 
@@ -543,14 +573,55 @@ static void test_auth(void **state)
 	auth_close(auth);
 }
 
+/* A small batch can't ask for answers without end. */
+static void test_large_answers(void **state)
+{
+	static const char body[] = "[{\"jsonrpc\":\"2.0\",\"method\":\"change\",\"id\":1},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":2}]";
+	RC_AUTOFREE uint8_t *data = rc_alloc(RPC_BATCH_BYTES / 2);
+	struct result r = {0};
+
+	(void)state;
+	n_pending = 0;
+	rpc_start(&table, NULL, NULL, body, strlen(body), on_answer, &r);
+	out_hex(&pending[0]->out, NULL, data, RPC_BATCH_BYTES / 2);
+	rpc_call_done(pending[0]);
+	assert_int_equal(n_pending, 1);
+	assert_true(r.answered);
+	result_done(&r);
+}
+
+/* A path set by mistake costs nobody a file. */
+static void test_no_socket(void **state)
+{
+	char dir[] = "/tmp/rc-listen-XXXXXX";
+	struct listen_socket socket;
+	struct rc_error error;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	RC_AUTOFREE char *path = rc_asprintf("%s/precious", dir);
+	assert_int_equal(rc_file_replace(path, "x", 1, 0600, &error), RC_OK);
+	assert_int_equal(listen_unix(path, 0660, &socket, &error), RC_EEXIST);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(listen_unix(path, 0660, &socket, &error), RC_OK);
+	close(socket.fd); /* dead now: replaced */
+	assert_int_equal(listen_unix(path, 0660, &socket, &error), RC_OK);
+	close(socket.fd);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_specification), cmocka_unit_test(test_older_requests),
 		cmocka_unit_test(test_params),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_table),	      cmocka_unit_test(test_json_out),
-		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_closing),	      cmocka_unit_test(test_no_socket),
+		cmocka_unit_test(test_large_answers), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_json_out),      cmocka_unit_test(test_auth),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
