@@ -46,14 +46,23 @@ const char *peer_state_name(enum peer_state state)
 
 /* ---- the link's questions ---- */
 
+/* Protobuf around the bytes field of a block or a transaction: tags and lengths. */
+#define BULK_FRAME_BYTES 16
+
 static int64_t on_max_len(void *arg, enum rc_link_stream stream, uint16_t type)
 {
 	const struct peer_message_info *info = peer_message_find(type);
+	const struct peer *peer = arg;
 
-	(void)arg;
 	/* An unknown type is skipped: a later version may know it. A known one in the other stream
 	 * is treated as unknown too. */
-	return info && info->stream == stream ? (int64_t)info->max : -1;
+	if (!info || info->stream != stream)
+		return -1;
+	if (stream != RC_LINK_BULK)
+		return (int64_t)info->max;
+	/* No block over the network's limit is valid, and no transaction: none is held half-way. */
+	return (int64_t)rc_min_u64(info->max, (uint64_t)peer->core->network->params.block_limit +
+						      BULK_FRAME_BYTES);
 }
 
 static void greet(struct peer *peer)

@@ -87,11 +87,34 @@ static void script_stop(struct script *s)
 	close(s->listen_fd);
 }
 
+static char cookie[] = "/tmp/rc-test-cookie-XXXXXX";
+
+static int make_cookie(void **state)
+{
+	static const char text[] = "me:secret\n";
+	int fd = mkstemp(cookie);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	return 0;
+}
+
+static int remove_cookie(void **state)
+{
+	(void)state;
+	return unlink(cookie);
+}
+
 static struct rc_jsonrpc *client_of(const struct script *s, size_t answer_max, uint32_t retry_ms)
 {
-	RC_AUTOFREE char *url = rc_asprintf("http://me:secret@127.0.0.1:%u/", s->port);
-	struct rc_jsonrpc_where where = {
-		.url = url, .timeout_ms = 5000, .answer_max = answer_max, .retry_ms = retry_ms};
+	RC_AUTOFREE char *url = rc_asprintf("http://127.0.0.1:%u/", s->port);
+	struct rc_jsonrpc_where where = {.url = url,
+					 .cookie = cookie,
+					 .timeout_ms = 5000,
+					 .answer_max = answer_max,
+					 .retry_ms = retry_ms};
 	struct rc_jsonrpc *client;
 
 	assert_int_equal(rc_jsonrpc_open(&where, &client, NULL), RC_OK);
@@ -130,8 +153,9 @@ static void test_results(void **state)
 /* An answer, and the error it must give. */
 static void expect(const char *answer, int want, int code, const char *verdict, size_t max)
 {
-	const char *answers[] = {answer, NULL};
-	struct script s = {0};
+	/* A refused cookie is read again, and the call made once more. */
+	const char *answers[] = {answer, want == RC_EDENIED && !code ? answer : NULL, NULL};
+	struct script s = {.one_connection_each = true};
 	struct rc_jsonrpc *client;
 	json_t *result = NULL;
 	struct rc_error error;
@@ -253,5 +277,5 @@ int main(void)
 		cmocka_unit_test(test_base64),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_cookie, remove_cookie);
 }
