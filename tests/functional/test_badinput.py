@@ -252,6 +252,9 @@ class BadInput(harness.TestCase):
     def test_tools(self):
         node = self.node()
         at = ["--datadir", node.home]
+        wrong = os.path.join(node.home, "wrong-cookie")
+        with open(wrong, "w", encoding="ascii") as f:
+            f.write("__cookie__:wrong\n")
         for command, code, word in (
                 (["rusty-cli", "--rundir", "/nonexistent", "uptime"], UNAVAILABLE, "rpcd.sock"),
                 (["rusty-cli", "--rpc-url", "http://127.0.0.1:1", "uptime"], UNAVAILABLE, "rpcd"),
@@ -267,7 +270,9 @@ class BadInput(harness.TestCase):
                 (["rusty-cli", *at, "-named", "getblock", "x"], USAGE, "NAME=VALUE"),
                 (["rusty-cli", *at, "-named", "getblock", "nosuch=1"], 1, "nosuch"),
                 (["rusty-cli", *at, "--rpc-url", f"http://a:b@127.0.0.1:{node.rpc_port}", "uptime"],
-                 NOPERM, "password"),
+                 1, "command line"),
+                (["rusty-cli", "--cookie", wrong, "--rpc-url", f"http://127.0.0.1:{node.rpc_port}",
+                  "uptime"], NOPERM, "password"),
                 (["rusty-miner"], USAGE, "--address"),
                 (["rusty-miner", *at, "--address", "nonsense"], USAGE, "nonsense"),
                 (["rusty-miner", *at, "--address", "x", "--blocks", "0"], USAGE, "--blocks"),
