@@ -102,6 +102,7 @@ void admit_done(struct admit *admit)
 	HASH_ITER (by_wtxid, admit->by_wtxid, a, a_next) {
 		struct asker *asker;
 
+		HASH_DELETE(by_txid, admit->by_txid, a);
 		HASH_DELETE(by_wtxid, admit->by_wtxid, a);
 		a->result.err = RC_EUNAVAILABLE;
 		LL_FOREACH (a->askers, asker)

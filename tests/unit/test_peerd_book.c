@@ -275,6 +275,8 @@ static void choices(void **state)
 	book_free(book);
 }
 
+#define PRIVATE 8
+
 static void the_file_holds_everything(void **state)
 {
 	struct rc_test_random r;
@@ -298,12 +300,13 @@ static void the_file_holds_everything(void **state)
 	assert_memory_equal(one.data, two.data, one.len);
 	book_free(again);
 	/* Where private addresses aren't wanted any more they are dropped. */
-	hear(book, addr_of("10.1.1.1"), v4(9, 9, 9, 9));
+	for (uint8_t i = 1; i <= PRIVATE; i++) /* a full bucket may keep one out */
+		hear(book, v4(10, i, 1, 1), v4(9, i, 9, 9));
 	rc_buf_clear(&one);
 	book_encode(book, network, &one);
 	assert_int_equal(book_decode(one.data, one.len, network, &r.random, false, &again, &error),
 			 RC_OK);
-	assert_int_equal(book_count(again), book_count(book) - 1);
+	assert_in_range(book_count(book) - book_count(again), 1, PRIVATE);
 	check(again);
 	book_free(again);
 	book_free(book);

@@ -106,7 +106,7 @@ static unsigned score_of(const struct rig_stranger *s)
 
 static void out_of_place(void **state)
 {
-	struct rig_stranger s;
+	static struct rig_stranger s; /* what is under way reaches it later */
 	size_t n;
 	const struct peer_message_info *rows = peer_messages(&n);
 
@@ -149,7 +149,7 @@ static void malformed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < RC_ARRAY_LEN(rows); i++) {
-		struct rig_stranger s;
+		static struct rig_stranger s; /* what is under way reaches it later */
 
 		open_link(&s);
 		rig_stranger_send(&s, rows[i].stream, (uint16_t)rows[i].type, rows[i].data,
@@ -168,7 +168,7 @@ static void too_long(void **state)
 
 	(void)state;
 	for (size_t i = 1; i < n; i++) {
-		struct rig_stranger s;
+		static struct rig_stranger s; /* what is under way reaches it later */
 
 		open_link(&s);
 		rig_stranger_send(&s, rows[i].stream, rows[i].number, data, rows[i].max + 1u);
@@ -180,7 +180,7 @@ static void too_long(void **state)
 
 static void an_unknown_type_is_skipped(void **state)
 {
-	struct rig_stranger s;
+	static struct rig_stranger s; /* what is under way reaches it later */
 
 	(void)state;
 	open_link(&s);
@@ -195,7 +195,7 @@ static void an_unknown_type_is_skipped(void **state)
 /* Each of these costs the link at once, and the address its welcome. */
 static void misdeeds(void **state)
 {
-	struct rig_stranger s;
+	static struct rig_stranger s; /* what is under way reaches it later */
 	uint8_t two[2 * RC_HEADER_SIZE] = {0};
 
 	(void)state;
@@ -235,7 +235,7 @@ static void misdeeds(void **state)
 /* Honest data that comes early, late or twice costs nothing, and is bounded. */
 static void unasked_data(void **state)
 {
-	struct rig_stranger s;
+	static struct rig_stranger s; /* what is under way reaches it later */
 	struct rc_buf tx = RC_BUF_INIT;
 
 	(void)state;
@@ -257,7 +257,7 @@ static void unasked_data(void **state)
 
 static void floods_are_bounded(void **state)
 {
-	struct rig_stranger s[4];
+	static struct rig_stranger s[4]; /* outlive what is under way */
 	struct peerd *core = node->core;
 
 	(void)state;
@@ -279,7 +279,7 @@ static void floods_are_bounded(void **state)
 		assert_true(s[i].heard[PEER_MSG_GETHEADERS] <= 3);
 	}
 	/* Over budget they are read slower; an honest peer is served meanwhile. */
-	struct rig_stranger good;
+	static struct rig_stranger good; /* outlive what is under way */
 	Rc__P2p__GetHeaders ask = RC__P2P__GET_HEADERS__INIT;
 	struct rc_buf buf = RC_BUF_INIT;
 
@@ -301,7 +301,7 @@ static void floods_are_bounded(void **state)
 /* What was announced and never given is asked of another, and given up at the end. */
 static void promises_not_kept(void **state)
 {
-	struct rig_stranger a, b;
+	static struct rig_stranger a, b; /* outlive what is under way */
 
 	(void)state;
 	open_link(&a);
@@ -323,7 +323,7 @@ static void promises_not_kept(void **state)
 /* Who came to us can't, with promises, keep us from hearing those we chose. */
 static void promises_fill_no_room_of_others(void **state)
 {
-	struct rig_stranger s[11], chosen;
+	static struct rig_stranger s[11], chosen; /* outlive what is under way */
 
 	(void)state;
 	for (uint32_t i = 0; i < RC_ARRAY_LEN(s); i++) {
@@ -358,7 +358,7 @@ static void send_filter(struct rig_stranger *s, uint64_t fee_per_kb)
 /* The list of the whole pool is dear for chaind, a fee filter is cheap for a peer. */
 static void a_filter_that_opens_and_shuts(void **state)
 {
-	struct rig_stranger s;
+	static struct rig_stranger s; /* what is under way reaches it later */
 	unsigned before;
 
 	(void)state;
@@ -377,7 +377,7 @@ static void a_filter_that_opens_and_shuts(void **state)
 static void inbound_slots(void **state)
 {
 	struct peerd *core = node->core;
-	struct rig_stranger s[20];
+	static struct rig_stranger s[20]; /* outlive what is under way */
 	unsigned taken = 0;
 
 	(void)state;
