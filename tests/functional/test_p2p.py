@@ -247,11 +247,10 @@ class Refusals(harness.TestCase):
     def damage(self, name, content):
         """A stateful peerd's file replaced by content, after one clean run."""
         node = self.lone(name.replace("_", "-"))
-        process = subprocess.Popen(node.command("peerd"), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, cwd=node.home)
+        with open(node.log_path("peerd"), "ab") as log:
+            process = subprocess.Popen(node.command("peerd"), stdout=log, stderr=log, cwd=node.home)
         path = os.path.join(node.home, "peerd", name)
-        wait_for("link key", lambda: os.path.exists(os.path.join(node.home, "peerd", "link_key")))
-        time.sleep(0.2)
+        wait_for("peerd is ready", lambda: "ready after" in node.logs())
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(20 * harness.SLOW), 0)
         with open(path, "wb") as f:
