@@ -259,8 +259,8 @@ def _header_difficulty(draft) -> bool:
 
 
 def _header_time_past(draft) -> bool:
-    mtp = draft.parent.mtp
-    draft.change_header(time=draft.rng.choice((mtp, mtp - 1, 0)))
+    mtp = draft.parent.mtp     # 0 on a broken header that claims the time 0
+    draft.change_header(time=draft.rng.choice((mtp, max(mtp - 1, 0), 0)))
     return True
 
 
