@@ -28,8 +28,8 @@
 
 #include "driver.h"
 
-#define KEYS		256	/* signing keys, each of many coins */
-#define FAN_OUT		2000	/* coins of one transaction: 84 kB */
+#define KEYS		256  /* signing keys, each of many coins */
+#define FAN_OUT		2000 /* coins of one transaction: 84 kB */
 #define COIN_OXIDES	1000000
 #define SIGN_A_JOB	128
 #define DEADLINE_MS	120000
@@ -385,8 +385,10 @@ static void sign_payments(struct tx_peer *p, size_t n)
 	for (size_t i = 0; i < n_jobs; i++) {
 		size_t first = i * SIGN_A_JOB;
 
-		jobs[i] = (struct sign_job){
-			{.run = sign_run}, p, first, n - first < SIGN_A_JOB ? n - first : SIGN_A_JOB};
+		jobs[i] = (struct sign_job){{.run = sign_run},
+					    p,
+					    first,
+					    n - first < SIGN_A_JOB ? n - first : SIGN_A_JOB};
 		rc_workers_submit(workers, &jobs[i].work);
 	}
 	rc_workers_free(workers);
@@ -778,13 +780,14 @@ int main(int argc, char **argv)
 	int code;
 
 	rc_schnorr_init();
-	code = driver_run(argc, argv,
-			  "Brings signed payments of two inputs and two outputs to a regtest node.\n"
-			  "open: of which node, by its run directory and peerd's port on 127.0.0.1;\n"
-			  "fund: mines, and makes confirmed coins; sign: payments for later;\n"
-			  "send: the next ones over peerd's link, until the pool holds them;\n"
-			  "submit: to chaind itself; settle: mines until the pool is empty.",
-			  commands);
+	code = driver_run(
+		argc, argv,
+		"Brings signed payments of two inputs and two outputs to a regtest node.\n"
+		"open: of which node, by its run directory and peerd's port on 127.0.0.1;\n"
+		"fund: mines, and makes confirmed coins; sign: payments for later;\n"
+		"send: the next ones over peerd's link, until the pool holds them;\n"
+		"submit: to chaind itself; settle: mines until the pool is empty.",
+		commands);
 	close_peer();
 	return code;
 }
