@@ -36,6 +36,7 @@ class Driver:
 
     def close(self):
         self.process.stdin.close()
+        self.process.stdout.close()
         if self.process.wait(60) != 0:
             raise RuntimeError(f"{self.name} ended with {self.process.returncode}")
 
