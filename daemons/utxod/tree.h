@@ -58,11 +58,12 @@ struct tree_ops {
 
 /* What a version did to the set of pages; kept until it is neither needed nor unflushed. */
 struct tree_change {
-	uint32_t *touched; /* pages it has a copy of, tombstones included */
-	uint32_t *made;	   /* ids it took into use */
-	uint32_t *gone;	   /* ids it gave up */
-	size_t n_touched, n_made, n_gone;
-	size_t bytes; /* of the copies */
+	uint32_t *touched;	     /* pages it has a copy of, tombstones included */
+	uint32_t *made;		     /* ids it took into use */
+	uint32_t *gone;		     /* ids it gave up */
+	struct slab_block *replaced; /* the copies before its own */
+	size_t n_touched, n_made, n_gone, n_replaced;
+	size_t bytes; /* of its copies */
 };
 void tree_change_done(struct tree_change *change);
 
@@ -88,7 +89,7 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 
 /* Forgets the newest version, seq; no reader of it is left. */
 void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
-/* No version before seq has readers any more: copies it replaced go. */
+/* No version before seq has readers any more: copies it replaced go. Versions in their order. */
 void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
 
 /* ---- reading a version ---- */
