@@ -3,6 +3,8 @@ them. The floor is the chain's signatures by the library alone on all cores; bot
 """
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import time
 
@@ -38,22 +40,36 @@ class Nodes:
                 node.stop()
             node.end()
 
-    def fresh(self):
+    def node(self):
         node = harness.Node(self.home, f"n{len(self.all)}")
         self.all.append(node)
-        return node.start().wait_ready()
+        return node
+
+    def fresh(self):
+        return self.node().start().wait_ready()
 
     def serving(self, path, made):
         """A node that has the chain."""
-        node = harness.Node(self.home, f"n{len(self.all)}")
-        self.all.append(node)
-        node.start("utxod", "chaind")
+        node = self.node().start("utxod", "chaind")
         with Driver("feed") as feed:
             feed("open", node.rundir, "reg", path)
             fed = feed("feed", 1, made["blocks"])
             if fed["height"] != made["blocks"]:
                 raise RuntimeError(f"the serving node stands at {fed}")
         return node.start("peerd", "rpcd").wait_ready()
+
+    def copies(self, node, n):
+        """n more nodes like a serving one, of a copy of its chain."""
+        node.stop()
+        others = [self.node() for _ in range(n)]
+        for other in others:
+            for daemon in ("utxod", "chaind"):
+                shutil.copytree(os.path.join(node.home, daemon), os.path.join(other.home, daemon))
+        for other in [node, *others]:
+            other.start()
+        for other in [node, *others]:
+            other.wait_ready()
+        return others
 
 
 def cpu_seconds(node):
@@ -111,3 +127,27 @@ def bench_sync(ctx):
             notes.append(f"CPU seconds: {listed(spent)}; serving: {listed(served)}")
             ctx.say(f"{seconds:.2f} s, floor {floor_seconds:.2f} s; {notes[-1]}")
     yield Result("sync", "inputs/s", "≥ 0.77", ours, base, note=notes[len(notes) // 2])
+
+
+@scale("sync-peers", "peers", "share of the floor", "inputs/s", "CPU s a million inputs")
+def scale_sync_peers(ctx):
+    """All peers, their daemons too, on this host's cores: more of them shouldn't cost more."""
+    path = os.path.join(ctx.dir, "peers.chain")
+    made = make_chain(path, 4 if ctx.quick else 40, "--inputs", 1000 if ctx.quick else 2500)
+    with Verify() as floor, Nodes(ctx.dir) as nodes:
+        servers = [nodes.serving(path, made)]
+        servers += nodes.copies(servers[0], 15)
+        rounds = {n: [] for n in (1, 4, 16)}
+        rate = floor.rate(500)
+        for _ in range(1 if ctx.quick else 5):
+            for n, figures in rounds.items():
+                node = nodes.fresh()
+                seconds, spent, served = sync(node, servers[:n], made)
+                node.stop()
+                rate, last = floor.rate(500), rate
+                speed = made["signatures"] / seconds
+                cpu = sum(spent.values()) + sum(served.values())
+                figures.append((speed / ((rate + last) / 2), speed,
+                                cpu / made["signatures"] * 1e6))
+        for n, figures in rounds.items():
+            yield n, *(statistics.median(column) for column in zip(*figures))
