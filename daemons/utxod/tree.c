@@ -19,6 +19,9 @@ struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const u
 	tree->epoch = 1;
 	tree->cold = true;
 	slab_init(&tree->slab);
+	for (unsigned i = 0; i < CREW_MAX; i++)
+		tree->local[i].slab = &tree->slab;
+	tree->crew = crew_new("tree");
 	pthread_mutex_init(&tree->lock, NULL);
 	for (size_t i = 0; i < n_free; i++)
 		tree_give_back_id(tree, free_ids[i]);
@@ -37,6 +40,7 @@ void tree_free(struct tree *tree)
 	}
 	for (uint32_t i = 0; i < SLOT_CHUNKS; i++)
 		free(atomic_load(&tree->chunk[i]));
+	crew_free(tree->crew);
 	slab_done(&tree->slab);
 	free(tree->free_ids);
 	pthread_mutex_destroy(&tree->lock);

@@ -12,7 +12,7 @@
  * The copy of a page that is the newest and no newer than the last flush is what the disk has: it
  * may be dropped from memory and read again.
  *
- * One thread builds versions (tree_update, tree_drop); any number read.
+ * One thread builds versions (tree_update, tree_drop), with help of its own; any number read.
  */
 #ifndef UTXOD_TREE_H
 #define UTXOD_TREE_H
