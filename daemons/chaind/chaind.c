@@ -173,6 +173,7 @@ void chaind_close(struct chaind *chaind)
 		chaind_pool_close(chaind);
 	download_done(&chaind->download);
 	future_done(&chaind->future);
+	events_done(chaind);
 	verified_free(chaind->verified);
 	chain_done(&chaind->chain);
 	chaind->entered = false;
