@@ -72,7 +72,7 @@ struct chaind {
 	uint64_t last_number; /* of waits */
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
-	struct tx_event *tx_events;  /* new in the pool, to be told at the end of the turn */
+	struct tx_event *tx_events;  /* new in the pool, to be told together */
 	size_t n_tx_events;
 	struct rc_source *tell_txs;
 	uint64_t last_log_us;

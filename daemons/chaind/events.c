@@ -8,6 +8,8 @@
 
 /* New transactions told by one event: about 25 kB. */
 #define TX_EVENTS_MAX 256
+/* They are gathered so long: nobody acts on one sooner, and each event wakes every subscriber. */
+#define TX_EVENTS_GATHER_US 10000
 
 /* Of a transaction that entered the pool, until the event is written. */
 struct tx_event {
@@ -96,7 +98,7 @@ void event_flush(struct chaind *chaind)
 
 	if (n == 0)
 		return;
-	rc_defer_enable(chaind->tell_txs, false);
+	rc_timer_disarm(chaind->tell_txs);
 	chaind->n_tx_events = 0;
 	for (size_t i = 0; i < n; i++) {
 		fill_tx(&chaind->tx_events[i], &events[i]);
@@ -107,14 +109,14 @@ void event_flush(struct chaind *chaind)
 	rc_server_publish(chaind->server, "tx", &events[0]);
 }
 
-/* Told at the end of the turn, all of it at once: an event each would cost more than the pool. */
+/* Told with those that come about now: an event each would cost more than the pool. */
 void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why)
 {
 	if (!chaind->server)
 		return;
 	if (!chaind->tx_events) {
 		chaind->tx_events = rc_alloc_array(TX_EVENTS_MAX, sizeof(*chaind->tx_events));
-		chaind->tell_txs = rc_loop_add_defer(chaind->loop, flush_txs, chaind);
+		chaind->tell_txs = rc_loop_add_timer(chaind->loop, flush_txs, chaind);
 	}
 	chaind->tx_events[chaind->n_tx_events++] = (struct tx_event){
 		.txid = tx->tx.txid,
@@ -126,8 +128,8 @@ void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why)
 	};
 	if (chaind->n_tx_events == TX_EVENTS_MAX)
 		event_flush(chaind);
-	else
-		rc_defer_enable(chaind->tell_txs, true);
+	else if (chaind->n_tx_events == 1)
+		rc_timer_arm(chaind->tell_txs, TX_EVENTS_GATHER_US);
 }
 
 void events_done(struct chaind *chaind)
