@@ -358,23 +358,29 @@ void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change
 }
 
 /* With the lock held: copies that version seq replaced in one page. */
-static void release_page(struct tree *tree, struct page *page, uint64_t seq)
+static size_t release_page(struct tree *tree, struct page *page, uint64_t seq)
 {
+	size_t unflushed = 0;
+
 	while (page && page->seq > seq)
 		page = page->older;
 	if (!page || page->seq != seq)
-		return; /* flushed and dropped from memory already */
+		return 0; /* flushed and dropped from memory already */
 	while (page->older) {
 		struct page *old = page->older;
 
 		page->older = old->older;
+		if (old->seq > tree->flushed)
+			unflushed += old->size;
 		page_free(&tree->slab, old);
 	}
+	return unflushed;
 }
 
-void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
+size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
 {
 	struct page *head[RELEASE_BATCH];
+	size_t unflushed = 0;
 
 	for (size_t from = 0; from < change->n_touched; from += RELEASE_BATCH) {
 		size_t n = change->n_touched - from;
@@ -393,9 +399,10 @@ void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *cha
 			if (head[i])
 				__builtin_prefetch(head[i]->older);
 		for (size_t i = 0; i < n; i++)
-			release_page(tree, head[i], seq);
+			unflushed += release_page(tree, head[i], seq);
 		pthread_mutex_unlock(&tree->lock);
 	}
+	return unflushed;
 }
 
 /* ---- disk and memory ---- */
