@@ -28,4 +28,11 @@ bench-scale: deps
 	@$(MAKE) --no-print-directory bench-programs
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py --scale $(if $(QUICK),--quick) $(BENCH)
 
-.PHONY: bench bench-scale bench-programs
+#: make bench-record puts the last runs' figures and pictures into tests/bench/RESULTS.md
+bench-record:
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/record.py
+
+.PHONY: bench-record bench bench-scale bench-programs
+
+# What tests use too.
+tests: $(BUILD)/bench/make_chain $(BUILD)/bench/feed

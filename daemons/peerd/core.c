@@ -68,6 +68,7 @@ void core_leave(struct peerd *core)
 		core->depth--;
 		return;
 	}
+	relay_ask(core);
 	for (size_t i = 0; i < core->n_dirty; i++) {
 		core->dirty[i]->dirty = false;
 		if (!core->dirty[i]->dead)

@@ -294,6 +294,7 @@ static bool on_message(void *arg, struct rc_link *link, enum rc_link_stream stre
 	}
 	if (handlers[type].handle_raw && peer_message_raw(data->data, data->len, &raw)) {
 		handlers[type].handle_raw(peer, raw);
+		rc_arena_reset(&core->arena);
 		return !peer->dead;
 	}
 	body = peer_message_decode(info, data->data, data->len, &core->arena);

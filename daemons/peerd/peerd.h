@@ -167,8 +167,10 @@ struct peer {
 	struct timer inv_timer;
 	uint64_t fee_filter, fee_filter_sent;
 	unsigned txs_in_flight;
-	unsigned txs_announced; /* wants it was the first to announce */
-	struct rc_buf tx_ask;	/* items of a getdata being written */
+	unsigned txs_announced;	    /* wants it was the first to announce */
+	struct announcer *tx_ready; /* wants it may be asked for */
+	bool tx_asker;		    /* in core->tx_askers */
+	struct peer *prev_asker, *next_asker;
 	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */
 	unsigned n_tx_batch;
 	unsigned tx_submits; /* SubmitTx on their way */
@@ -277,7 +279,8 @@ struct peerd {
 	/* relay.c */
 	struct tx_want *wants;	     /* by kind and id */
 	struct tx_want *wants_fresh; /* chaind hasn't been asked about them */
-	struct tx_want *wants_ready; /* a peer is to be asked for them */
+	struct tx_want *wants_asked; /* of peers */
+	struct peer *tx_askers;	     /* who may have room and something to be asked for */
 	struct timer have_timer;
 	struct seen recent_txs; /* judged lately: not asked for again */
 	struct own_tx *own_txs;
@@ -450,6 +453,8 @@ void relay_ready(struct peer *peer);
 void relay_lost(struct peer *peer);
 void relay_chain_up(struct peerd *core);
 void relay_check_times(struct peerd *core, int64_t now);
+/* Asks peers for what they announced, where there is room: before an entry point is left. */
+void relay_ask(struct peerd *core);
 void relay_on_inv(struct peer *peer, const uint8_t *items, size_t n);
 void relay_on_tx(struct peer *peer, struct rc_bytes raw);
 void relay_on_notfound(struct peer *peer, uint8_t kind, const uint8_t id[32]);

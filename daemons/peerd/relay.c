@@ -50,15 +50,23 @@ enum want_state {
 	WANT_ASKED,  /* a peer was asked */
 };
 
+struct tx_want;
+
+/* Who can be asked for a want; while it is ready, a place in that peer's list. */
+struct announcer {
+	struct peer *peer; /* NULL: a free place */
+	struct tx_want *want;
+	struct announcer *prev, *next; /* of peer->tx_ready */
+};
+
 struct tx_want {
 	uint8_t name[PEER_ITEM_SIZE]; /* kind, id */
 	enum want_state state;
-	uint64_t first; /* who brought it up: it counts against it */
-	uint64_t peers[ANNOUNCERS];
-	unsigned n_peers;
-	uint64_t asked; /* of WANT_ASKED */
+	struct peer *first; /* who brought it up: it counts against it; NULL: gone */
+	struct announcer announcers[ANNOUNCERS];
+	struct peer *asked; /* of WANT_ASKED */
 	int64_t deadline;
-	struct tx_want *prev, *next; /* of the list of its state */
+	struct tx_want *prev, *next; /* of the list of its state: fresh, asked */
 	UT_hash_handle hh;
 };
 
@@ -82,21 +90,59 @@ static struct tx_want *want_find(const struct peerd *core, uint8_t kind, const u
 	return w;
 }
 
+static unsigned n_announcers(const struct tx_want *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ANNOUNCERS; i++)
+		n += w->announcers[i].peer != NULL;
+	return n;
+}
+
+/* This peer may have room, and something to be asked for: relay_ask looks. */
+static void mark_asker(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	if (peer->tx_asker || peer->dead)
+		return;
+	peer->tx_asker = true;
+	DL_APPEND2(core->tx_askers, peer, prev_asker, next_asker);
+}
+
+static void unmark_asker(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	if (peer->tx_asker)
+		DL_DELETE2(core->tx_askers, peer, prev_asker, next_asker);
+	peer->tx_asker = false;
+}
+
+static void ready_in(struct announcer *a)
+{
+	DL_APPEND(a->peer->tx_ready, a);
+	mark_asker(a->peer);
+}
+
 static void want_unlist(struct peerd *core, struct tx_want *w)
 {
-	struct peer *peer;
-
 	switch (w->state) {
 	case WANT_FRESH:
 		DL_DELETE(core->wants_fresh, w);
 		break;
 	case WANT_READY:
-		DL_DELETE(core->wants_ready, w);
+		for (unsigned i = 0; i < ANNOUNCERS; i++) {
+			struct announcer *a = &w->announcers[i];
+
+			if (a->peer)
+				DL_DELETE(a->peer->tx_ready, a);
+		}
 		break;
 	case WANT_ASKED:
-		peer = core_peer(core, w->asked);
-		if (peer)
-			peer->txs_in_flight--;
+		DL_DELETE(core->wants_asked, w);
+		w->asked->txs_in_flight--;
+		mark_asker(w->asked);
 		break;
 	case WANT_ASKING:
 		break;
@@ -109,19 +155,54 @@ static void want_set(struct peerd *core, struct tx_want *w, enum want_state stat
 	w->state = state;
 	if (state == WANT_FRESH)
 		DL_APPEND(core->wants_fresh, w);
-	else if (state == WANT_READY)
-		DL_APPEND(core->wants_ready, w);
+	else if (state == WANT_ASKED)
+		DL_APPEND(core->wants_asked, w);
+	for (unsigned i = 0; state == WANT_READY && i < ANNOUNCERS; i++) {
+		if (w->announcers[i].peer)
+			ready_in(&w->announcers[i]);
+	}
 }
 
 static void want_free(struct peerd *core, struct tx_want *w)
 {
-	struct peer *first = core_peer(core, w->first);
-
 	want_unlist(core, w);
-	if (first)
-		first->txs_announced--;
+	if (w->first)
+		w->first->txs_announced--;
 	HASH_DEL(core->wants, w);
 	free(w);
+}
+
+/* It may be asked of this peer too; beyond ANNOUNCERS, those before are enough. */
+static void add_announcer(struct tx_want *w, struct peer *peer)
+{
+	struct announcer *free_place = NULL;
+
+	for (unsigned i = 0; i < ANNOUNCERS; i++) {
+		struct announcer *a = &w->announcers[i];
+
+		if (a->peer == peer)
+			return;
+		if (!a->peer && !free_place)
+			free_place = a;
+	}
+	if (!free_place)
+		return;
+	free_place->peer = peer;
+	if (w->state == WANT_READY)
+		ready_in(free_place);
+}
+
+static void forget_announcer(struct tx_want *w, const struct peer *peer)
+{
+	for (unsigned i = 0; i < ANNOUNCERS; i++) {
+		struct announcer *a = &w->announcers[i];
+
+		if (a->peer != peer)
+			continue;
+		if (w->state == WANT_READY)
+			DL_DELETE(a->peer->tx_ready, a);
+		a->peer = NULL;
+	}
 }
 
 static struct tx_want *want_new(struct peer *peer, uint8_t kind, const uint8_t id[32],
@@ -138,74 +219,60 @@ static struct tx_want *want_new(struct peer *peer, uint8_t kind, const uint8_t i
 	w = rc_alloc(sizeof(*w));
 	w->name[0] = kind;
 	memcpy(w->name + 1, id, 32);
-	w->first = peer->id;
-	w->peers[w->n_peers++] = peer->id;
+	for (unsigned i = 0; i < ANNOUNCERS; i++)
+		w->announcers[i].want = w;
+	w->first = peer;
 	w->state = WANT_ASKING; /* of no list */
+	add_announcer(w, peer);
 	peer->txs_announced++;
 	HASH_ADD(hh, core->wants, name, sizeof(w->name), w);
 	want_set(core, w, state);
 	return w;
 }
 
-static void forget_announcer(struct tx_want *w, uint64_t peer)
-{
-	for (unsigned i = w->n_peers; i > 0; i--) {
-		if (w->peers[i - 1] == peer)
-			w->peers[i - 1] = w->peers[--w->n_peers];
-	}
-}
-
 /* ---- asking peers ---- */
 
-static void send_asks(struct peerd *core)
+static void ask(struct peer *peer)
 {
-	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+	struct peerd *core = peer->core;
+	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+	struct rc_buf items = RC_BUF_INIT;
 
-		if (p->tx_ask.len == 0)
-			continue;
-		m.items.data = p->tx_ask.data;
-		m.items.len = p->tx_ask.len;
-		core_count(core, PEERD_TXS_ASKED, p->tx_ask.len / PEER_ITEM_SIZE);
-		peer_send(p, PEER_MSG_GETDATA, &m.base);
-		rc_buf_clear(&p->tx_ask);
+	while (peer->tx_ready && peer->txs_in_flight < TXS_IN_FLIGHT_MAX) {
+		struct tx_want *w = peer->tx_ready->want;
+
+		want_set(core, w, WANT_ASKED);
+		w->asked = peer;
+		w->deadline =
+			core_now(core) + (n_announcers(w) > 1 ? TX_RETRY_SOON : TX_RETRY_LAST);
+		peer->txs_in_flight++;
+		rc_buf_put(&items, w->name, sizeof(w->name));
 	}
+	if (items.len) {
+		m.items.data = items.data;
+		m.items.len = items.len;
+		core_count(core, PEERD_TXS_ASKED, items.len / PEER_ITEM_SIZE);
+		peer_send(peer, PEER_MSG_GETDATA, &m.base);
+	}
+	rc_buf_done(&items);
 }
 
-static void ask_peers(struct peerd *core)
+void relay_ask(struct peerd *core)
 {
-	struct tx_want *w, *next;
+	while (core->tx_askers) {
+		struct peer *peer = core->tx_askers;
 
-	DL_FOREACH_SAFE (core->wants_ready, w, next) {
-		struct peer *peer = NULL;
-
-		for (unsigned i = 0; i < w->n_peers; i++) {
-			struct peer *p = core_peer(core, w->peers[i]);
-
-			if (p && peer_is_ready(p) && p->txs_in_flight < TXS_IN_FLIGHT_MAX) {
-				peer = p;
-				break;
-			}
-		}
-		if (!peer) {
-			if (w->n_peers == 0)
-				want_free(core, w);
-			continue;
-		}
-		want_set(core, w, WANT_ASKED);
-		w->asked = peer->id;
-		w->deadline = core_now(core) + (w->n_peers > 1 ? TX_RETRY_SOON : TX_RETRY_LAST);
-		peer->txs_in_flight++;
-		rc_buf_put(&peer->tx_ask, w->name, sizeof(w->name));
+		unmark_asker(peer);
+		if (peer_is_ready(peer))
+			ask(peer);
 	}
-	send_asks(core);
 }
 
 /* The peer it was asked of doesn't give it: the next one, or nobody. */
 static void want_retry(struct peerd *core, struct tx_want *w)
 {
 	forget_announcer(w, w->asked);
-	if (w->n_peers == 0)
+	if (n_announcers(w) == 0)
 		want_free(core, w);
 	else
 		want_set(core, w, WANT_READY);
@@ -213,6 +280,8 @@ static void want_retry(struct peerd *core, struct tx_want *w)
 
 struct have_call {
 	struct peerd *core;
+	struct have_call *next; /* while they are filled */
+	uint64_t peer;
 	size_t n;
 	struct rc_wtxid wtxids[];
 };
@@ -227,7 +296,7 @@ static void on_have(void *arg, const struct rc_reply *why, const struct rc_have_
 	for (size_t i = 0; reply && i + 32 <= reply->wanted.len; i += 32) {
 		struct tx_want *w = want_find(core, PEER_ITEM_WTXID, reply->wanted.data + i);
 
-		if (w && w->state == WANT_ASKING)
+		if (w && w->state == WANT_ASKING && n_announcers(w))
 			want_set(core, w, WANT_READY);
 	}
 	for (size_t i = 0; i < call->n; i++) {
@@ -239,31 +308,45 @@ static void on_have(void *arg, const struct rc_reply *why, const struct rc_have_
 			seen_add(&core->recent_txs, call->wtxids[i].b);
 		want_free(core, w);
 	}
-	ask_peers(core);
 	core_leave(core);
 	free(call);
+}
+
+/* The call that asks for what this peer brought up. A few peers at a time bring anything. */
+static struct have_call *call_for(struct have_call **calls, struct peerd *core, uint64_t peer)
+{
+	struct have_call *call;
+
+	LL_FOREACH (*calls, call) {
+		if (call->peer == peer && call->n < HAVE_MAX)
+			return call;
+	}
+	call = rc_alloc(sizeof(*call) + HAVE_MAX * sizeof(struct rc_wtxid));
+	call->core = core;
+	call->peer = peer;
+	LL_PREPEND(*calls, call);
+	return call;
 }
 
 /* Fresh wants, a call for each peer that brought some up. */
 static void ask_chain(void *arg)
 {
 	struct peerd *core = arg;
+	struct have_call *calls = NULL;
 
 	while (core->wants_fresh) {
-		uint64_t peer = core->wants_fresh->first;
-		struct have_call *call =
-			rc_alloc(sizeof(*call) + HAVE_MAX * sizeof(struct rc_wtxid));
-		struct tx_want *w, *next;
+		struct tx_want *w = core->wants_fresh;
+		struct have_call *call = call_for(&calls, core, w->first ? w->first->id : 0);
 
-		call->core = core;
-		DL_FOREACH_SAFE (core->wants_fresh, w, next) {
-			if (w->first != peer || call->n == HAVE_MAX)
-				continue;
-			memcpy(call->wtxids[call->n++].b, w->name + 1, 32);
-			want_set(core, w, WANT_ASKING);
-		}
-		core->out.chain->have_txs(core->out.chain_ctx, peer, call->wtxids, call->n, on_have,
-					  call);
+		memcpy(call->wtxids[call->n++].b, w->name + 1, 32);
+		want_set(core, w, WANT_ASKING);
+	}
+	while (calls) {
+		struct have_call *call = calls;
+
+		LL_DELETE(calls, call);
+		core->out.chain->have_txs(core->out.chain_ctx, call->peer, call->wtxids, call->n,
+					  on_have, call);
 	}
 }
 
@@ -290,11 +373,9 @@ void relay_on_inv(struct peer *peer, const uint8_t *items, size_t n)
 			want_new(peer, PEER_ITEM_WTXID, item + 1, WANT_FRESH);
 			continue;
 		}
-		if (w->state == WANT_ASKED && w->asked == peer->id)
+		if (w->state == WANT_ASKED && w->asked == peer)
 			continue;
-		forget_announcer(w, peer->id);
-		if (w->n_peers < ANNOUNCERS)
-			w->peers[w->n_peers++] = peer->id;
+		add_announcer(w, peer);
 		/* Now there is another to ask. */
 		if (w->state == WANT_ASKED)
 			w->deadline = w->deadline < soon ? w->deadline : soon;
@@ -307,10 +388,8 @@ void relay_on_notfound(struct peer *peer, uint8_t kind, const uint8_t id[32])
 {
 	struct tx_want *w = want_find(peer->core, kind, id);
 
-	if (!w || w->state != WANT_ASKED || w->asked != peer->id)
-		return;
-	want_retry(peer->core, w);
-	ask_peers(peer->core);
+	if (w && w->state == WANT_ASKED && w->asked == peer)
+		want_retry(peer->core, w);
 }
 
 /* ---- what comes ---- */
@@ -348,7 +427,6 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 		else if (strcmp(r->verdict_class, "invalid") == 0)
 			peer_penalise(peer, r->verdict, rc_wtxid_hex(hex, &r->wtxid));
 	}
-	ask_peers(core);
 	core_leave(core);
 	free(call);
 }
@@ -377,13 +455,10 @@ void relay_on_tx(struct peer *peer, struct rc_bytes raw)
 {
 	struct peerd *core = peer->core;
 	const struct peer_message_info *info = peer_message_find(PEER_MSG_TX);
-	struct rc_arena arena = RC_ARENA_INIT;
 	struct tx_want *by_wtxid, *by_txid;
 	struct rc_tx tx;
-	bool parsed = rc_tx_decode(raw.data, raw.len, &arena, &tx);
 
-	rc_arena_done(&arena); /* ids are copies in tx itself */
-	if (!parsed) {
+	if (!rc_tx_decode(raw.data, raw.len, &core->arena, &tx)) {
 		peer_penalise(peer, "tx-parse", NULL);
 		return;
 	}
@@ -408,8 +483,6 @@ void relay_on_tx(struct peer *peer, struct rc_bytes raw)
 		send_batch(peer);
 	else
 		timer_arm_by(&core->timers, &peer->tx_timer, core_now(core) + BATCH_GAP);
-	if (core->wants_ready)
-		ask_peers(core);
 }
 
 /* ---- announcing ---- */
@@ -674,16 +747,11 @@ void relay_chain_up(struct peerd *core)
 void relay_check_times(struct peerd *core, int64_t now)
 {
 	struct tx_want *w, *next;
-	bool again = false;
 
-	HASH_ITER (hh, core->wants, w, next) {
-		if (w->state != WANT_ASKED || w->deadline > now)
-			continue;
-		want_retry(core, w);
-		again = true;
+	DL_FOREACH_SAFE (core->wants_asked, w, next) {
+		if (w->deadline <= now)
+			want_retry(core, w);
 	}
-	if (again)
-		ask_peers(core);
 }
 
 size_t relay_wants(const struct peerd *core)
@@ -705,17 +773,19 @@ void relay_lost(struct peer *peer)
 	timer_disarm(&core->timers, &peer->tx_timer);
 	timer_disarm(&core->timers, &peer->inv_timer);
 	HASH_ITER (hh, core->wants, w, next) {
-		forget_announcer(w, peer->id);
-		if (w->state == WANT_ASKED && w->asked == peer->id)
+		if (w->first == peer)
+			w->first = NULL;
+		forget_announcer(w, peer);
+		if (w->state == WANT_ASKED && w->asked == peer)
 			want_retry(core, w);
-		else if (w->n_peers == 0 && w->state != WANT_ASKING)
+		else if (n_announcers(w) == 0 && w->state != WANT_ASKING)
 			want_free(core, w);
 	}
+	unmark_asker(peer);
 }
 
 void relay_done_peer(struct peer *peer)
 {
-	rc_buf_done(&peer->tx_ask);
 	rc_buf_done(&peer->tx_batch);
 	free(peer->inv);
 }

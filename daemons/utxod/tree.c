@@ -7,8 +7,6 @@
 
 /* Slots the clock's hand passes in one call, so that the lock is never held long. */
 #define TRIM_SLICE 65536
-/* Pages released under one lock. */
-#define RELEASE_BATCH 64
 
 struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const uint32_t *free_ids,
 		      size_t n_free)
@@ -50,6 +48,8 @@ void tree_change_done(struct tree_change *change)
 	free(change->touched);
 	free(change->made);
 	free(change->gone);
+	free(change->replaced);
+	free(change->replaced_seq);
 	*change = (struct tree_change){0};
 }
 
@@ -357,51 +357,19 @@ void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change
 	pthread_mutex_unlock(&tree->lock);
 }
 
-/* With the lock held: copies that version seq replaced in one page. */
-static size_t release_page(struct tree *tree, struct page *page, uint64_t seq)
-{
-	size_t unflushed = 0;
-
-	while (page && page->seq > seq)
-		page = page->older;
-	if (!page || page->seq != seq)
-		return 0; /* flushed and dropped from memory already */
-	while (page->older) {
-		struct page *old = page->older;
-
-		page->older = old->older;
-		if (old->seq > tree->flushed)
-			unflushed += old->size;
-		page_free(&tree->slab, old);
-	}
-	return unflushed;
-}
-
+/*~ The pages that stay aren't looked at, which would be a miss of the CPU's cache for each: their
+ * pointers to the copies that go may remain, since nobody follows them from a version so old. */
 size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
 {
-	struct page *head[RELEASE_BATCH];
 	size_t unflushed = 0;
 
-	for (size_t from = 0; from < change->n_touched; from += RELEASE_BATCH) {
-		size_t n = change->n_touched - from;
-
-		if (n > RELEASE_BATCH)
-			n = RELEASE_BATCH;
-		/* Many at once are fetched before the first is looked at. */
-		for (size_t i = 0; i < n; i++)
-			__builtin_prefetch(tree_slot(tree, change->touched[from + i]));
-		pthread_mutex_lock(&tree->lock);
-		for (size_t i = 0; i < n; i++) {
-			head[i] = atomic_load(&tree_slot(tree, change->touched[from + i])->head);
-			__builtin_prefetch(head[i]);
-		}
-		for (size_t i = 0; i < n; i++)
-			if (head[i])
-				__builtin_prefetch(head[i]->older);
-		for (size_t i = 0; i < n; i++)
-			unflushed += release_page(tree, head[i], seq);
-		pthread_mutex_unlock(&tree->lock);
-	}
+	slab_put_many(&tree->slab, change->replaced, change->n_replaced);
+	pthread_mutex_lock(&tree->lock);
+	tree->released = seq;
+	for (size_t i = 0; i < change->n_replaced; i++)
+		if (change->replaced_seq[i] > tree->flushed)
+			unflushed += change->replaced[i].size;
+	pthread_mutex_unlock(&tree->lock);
 	return unflushed;
 }
 
@@ -459,7 +427,7 @@ uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf)
 /* With the lock held: whether the disk has what this page says, and no older reader needs it. */
 static bool droppable(const struct tree *tree, struct tree_slot *slot, const struct page *page)
 {
-	if (page->older || page->seq > tree->flushed)
+	if (page->seq > tree->released || page->seq > tree->flushed)
 		return false;
 	if (!page->n)
 		return true; /* a tombstone that the disk has heard of */

@@ -58,11 +58,13 @@ struct tree_ops {
 
 /* What a version did to the set of pages; kept until it is neither needed nor unflushed. */
 struct tree_change {
-	uint32_t *touched; /* pages it has a copy of, tombstones included */
-	uint32_t *made;	   /* ids it took into use */
-	uint32_t *gone;	   /* ids it gave up */
-	size_t n_touched, n_made, n_gone;
-	size_t bytes; /* of the copies */
+	uint32_t *touched;	     /* pages it has a copy of, tombstones included */
+	uint32_t *made;		     /* ids it took into use */
+	uint32_t *gone;		     /* ids it gave up */
+	struct slab_block *replaced; /* the copies before its own … */
+	uint64_t *replaced_seq;	     /* … and the versions that made them */
+	size_t n_touched, n_made, n_gone, n_replaced;
+	size_t bytes; /* of its copies */
 };
 void tree_change_done(struct tree_change *change);
 
@@ -93,8 +95,8 @@ int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots
 
 /* Forgets the newest version, seq; no reader of it is left. */
 void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
-/* No version before seq has readers any more: copies it replaced go. Returns the bytes of those
- * that no flush has written. */
+/* No version before seq has readers any more: copies it replaced go. Versions in their order.
+ * Returns the bytes of those that no flush has written. */
 size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
 
 /* ---- reading a version ---- */

@@ -38,6 +38,7 @@ struct tree {
 	bool cold;     /* the builder's own: the last version met pages that weren't in memory */
 	bool updating; /* pages the builder looks at must stay */
 	uint64_t flushed;
+	uint64_t released; /* versions before this have no readers */
 	uint64_t epoch;
 	uint64_t ticket[TREE_TICKETS]; /* epoch at which a reader entered; 0: free */
 	struct tree_limbo *limbo;

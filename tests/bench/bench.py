@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -71,6 +72,12 @@ def machine():
             f"({' '.join(wanted)}), Linux {platform.release()}")
 
 
+def commit():
+    made = subprocess.run(["git", "-C", TOP, "describe", "--always", "--dirty"],
+                          capture_output=True, text=True, check=False)
+    return made.stdout.strip() or "unknown"
+
+
 def load_all():
     for name in sorted(os.listdir(HERE)):
         if name.startswith("bench_") and name.endswith(".py"):
@@ -95,6 +102,8 @@ def run_benchmarks(ctx, names):
             failed.append(entry.name)
             print(f"{entry.name}: no figure: {error!r}", flush=True)
         ctx.say(f"{entry.name}: {time.monotonic() - start:.0f} s")
+    with open(os.path.join(BUILD, "bench", "machine"), "w", encoding="utf-8") as f:
+        f.write(f"{machine()}; {time.strftime('%F')}, commit {commit()}\n")
     path = os.path.join(BUILD, "bench", "results.json")
     with open(path, "w", encoding="utf-8") as f:
         json.dump([r.as_json() for r in results], f, indent=1, ensure_ascii=False)

@@ -11,8 +11,8 @@ struct driver_command {
 	const char *name;
 	int n_args;	   /* least number of words after the name */
 	const char *usage; /* the words, for --help */
-	/* words: n of them after the name, valid during the call. Returns the answer, an object that
-	 * driver_run releases. */
+	/* words: n of them after the name, valid during the call. Returns the answer, an object
+	 * that driver_run releases. */
 	json_t *(*run)(char **words, int n);
 };
 
