@@ -900,15 +900,18 @@ static void publish(struct builder *b, struct tree_change *change)
 {
 	change->touched = rc_alloc_array(b->n_pages, sizeof(uint32_t));
 	change->replaced = rc_alloc_array(b->n_pages, sizeof(struct slab_block));
+	change->replaced_seq = rc_alloc_array(b->n_pages, sizeof(uint64_t));
 	pthread_mutex_lock(&b->tree->lock);
 	for (size_t i = 0; i < b->n_pages; i++) {
 		struct page *page = b->pages[i];
 		struct tree_slot *slot = tree_slot(b->tree, page->id);
 
 		page->older = atomic_load(&slot->head);
-		if (page->older)
+		if (page->older) {
+			change->replaced_seq[change->n_replaced] = page->older->seq;
 			change->replaced[change->n_replaced++] =
 				(struct slab_block){page->older, page->older->size};
+		}
 		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
 		atomic_store_explicit(&slot->head, page, memory_order_release);
 		change->touched[i] = page->id;
