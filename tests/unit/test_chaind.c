@@ -66,6 +66,24 @@ static void test_body_being_written(void **state)
 	rc_loop_free(loop);
 }
 
+/* What one peerd fetches no other does; itself it may try another peer at once. */
+static void test_leases_of_transactions(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_wtxid wtxid = {{1}}, other = {{2}};
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 1);
+	assert_true(chaind_want_tx(n.chaind, 1, &wtxid));
+	assert_false(chaind_want_tx(n.chaind, 2, &wtxid));
+	assert_true(chaind_want_tx(n.chaind, 1, &wtxid));
+	assert_true(chaind_want_tx(n.chaind, 2, &other));
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
 static void test_pay(void **state)
 {
 	struct rc_loop *loop = rc_loop_new();
@@ -694,6 +712,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mine_and_restart),
 		cmocka_unit_test(test_body_being_written),
+		cmocka_unit_test(test_leases_of_transactions),
 		cmocka_unit_test(test_pay),
 		cmocka_unit_test(test_pay_again),
 		cmocka_unit_test(test_told_at_the_end),
