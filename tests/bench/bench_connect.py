@@ -170,6 +170,31 @@ def connect_steady(ctx):
     os.unlink(path)
 
 
+@benchmark("ipc-share")
+def ipc_share(ctx):
+    """The same blocks by two daemons, and by their cores in one process."""
+    rounds = 3 if ctx.quick else 21
+    path, made = make_chain(ctx, "ipc", "--blocks", rounds, "--inputs", INPUTS, "--fund-coins",
+                            20_000 if ctx.quick else 200_000)
+    first = made["first_spend"]
+    with Pair(ctx, "ipc", path, first) as pair, Driver("one_process") as one:
+        one("open", os.path.join(ctx.dir, "one"), "reg", path)
+        one("feed", 1, first - 1)
+        split, joined = [], []
+        for i, height in enumerate(range(first, made["blocks"] + 1)):
+            one("settle")
+            pair.settle()
+            for turn in (0, 1) if i % 2 else (1, 0):
+                if turn:
+                    split.append(pair.feed(height, height) * 1e3)
+                else:
+                    joined.append(one("feed", height, height)["seconds"] * 1e3)
+    yield Result("ipc-share", "ms", "≤ 0.03", split, joined,
+                 [(s - j) / s for s, j in zip(split, joined)],
+                 note="a block of 5,000 inputs by daemons ÷ the same in one process")
+    os.unlink(path)
+
+
 @scale("connect-coins", "coins", "connect µs/input", "signatures alone µs/input")
 def connect_coins(ctx):
     """Cold blocks on states of different sizes."""
