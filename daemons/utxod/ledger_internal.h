@@ -36,6 +36,7 @@ struct version {
 	atomic_bool rooted;
 	atomic_bool dead; /* dropped: its readers leave */
 	unsigned pins;
+	bool logged;   /* its delta is in the log, ahead of its step */
 	bool released; /* the tree's older copies are gone */
 	bool retired;  /* coins and entries too */
 };
@@ -84,8 +85,6 @@ void version_free(struct version *version);
 
 /* Puts a new version on top: maps, line, tree. On failure it is freed and nothing has changed. */
 int ledger_grow(struct ledger *ledger, struct version *version, struct rc_error *error);
-/* The oldest part of the line goes, as far as readers and the disk allow. */
-void ledger_collect(struct ledger *ledger);
 /* With the lock held: memory of what is applied and not flushed. */
 size_t ledger_dirty(const struct ledger *ledger);
 /* With the lock held: applied moves up to this version. */
