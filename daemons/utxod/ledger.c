@@ -31,6 +31,19 @@ size_t version_bytes(const struct version *version)
 	return version->encoded_len + version->arena.total + version->change.bytes;
 }
 
+/* Of that, and of what is pending already, how much more a flush has to write for it: pages that it
+ * replaced and that aren't flushed won't be written. */
+size_t version_dirty(const struct version *version, uint64_t flushed)
+{
+	const struct tree_change *c = &version->change;
+	size_t saved = 0;
+
+	for (size_t i = 0; i < c->n_replaced; i++)
+		if (version->seq - flushed > c->replaced[i].note)
+			saved += c->replaced[i].size;
+	return version->encoded_len + version->arena.total + c->bytes - saved;
+}
+
 uint64_t version_changes(const struct version *version)
 {
 	const struct rc_delta *d = &version->delta;
@@ -211,7 +224,7 @@ void ledger_advance(struct ledger *ledger, struct version *to)
 
 		ledger->staged_blocks--;
 		ledger->staged_bytes -= version_bytes(v);
-		ledger->dirty_bytes += version_bytes(v);
+		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
 		ledger->dirty_changes += version_changes(v);
 		ledger->applied = v;
 		ledger_step(v, &step);

@@ -274,18 +274,20 @@ static int sync_log(struct ledger *ledger, const struct version *upto, struct rc
 
 static void finish(struct ledger *ledger, const struct span *span)
 {
-	size_t bytes = 0;
 	uint64_t changes = 0;
 
 	for (struct version *v = span->first; v; v = next_in(span, v)) {
-		bytes += version_bytes(v);
 		changes += version_changes(v);
 		tree_flushed(ledger->tree, v->seq, v->change.gone, v->change.n_gone);
 	}
 	pthread_mutex_lock(&ledger->lock);
 	ledger->flushed = span->last->seq;
 	ledger->flushed_block = span->last->block;
-	ledger->dirty_bytes -= bytes;
+	ledger->dirty_bytes = 0;
+	for (const struct version *v = span->last; v != ledger->applied;) {
+		v = v->above;
+		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
+	}
 	ledger->dirty_changes -= changes;
 	if (--span->last->pins == 0)
 		pthread_cond_broadcast(&ledger->left);

@@ -59,7 +59,7 @@ struct ledger {
 	struct block_ref flushed_block;
 	size_t unsynced;
 	size_t staged_bytes, staged_blocks;
-	size_t dirty_bytes; /* applied, not flushed */
+	size_t dirty_bytes; /* what a flush of all that is applied has to write */
 	uint64_t dirty_changes;
 	bool switching; /* undo steps are staged */
 	struct block_ref fork;
@@ -75,6 +75,8 @@ struct ledger {
 struct coinmap_change version_coins(const struct version *version);
 struct registry_change version_registry(const struct version *version);
 size_t version_bytes(const struct version *version);
+/* version above flushed, which is where the disk stands. */
+size_t version_dirty(const struct version *version, uint64_t flushed);
 uint64_t version_changes(const struct version *version);
 
 /* A version not in the line yet, from an encoded delta (taken over). NULL: malformed. */

@@ -119,7 +119,7 @@ static void take_over(struct ledger *ledger)
 
 	pthread_mutex_lock(&ledger->lock);
 	ledger->staged_blocks = ledger->staged_bytes = 0;
-	ledger->dirty_bytes += version_bytes(v);
+	ledger->dirty_bytes += version_dirty(v, ledger->flushed);
 	ledger->dirty_changes += version_changes(v);
 	ledger->applied = v;
 	ledger->written = ledger->durable = v->seq;

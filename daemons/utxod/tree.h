@@ -61,7 +61,7 @@ struct tree_change {
 	uint32_t *touched;	     /* pages it has a copy of, tombstones included */
 	uint32_t *made;		     /* ids it took into use */
 	uint32_t *gone;		     /* ids it gave up */
-	struct slab_block *replaced; /* the copies before its own */
+	struct slab_block *replaced; /* the copies before its own; note: how many versions older */
 	size_t n_touched, n_made, n_gone, n_replaced;
 	size_t bytes; /* of its copies */
 };

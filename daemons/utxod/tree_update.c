@@ -895,6 +895,11 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 	return err;
 }
 
+static uint32_t versions_between(uint64_t older, uint64_t seq)
+{
+	return seq - older < UINT32_MAX ? (uint32_t)(seq - older) : UINT32_MAX;
+}
+
 /* New copies become visible to readers of seq and later; nobody has that number yet. */
 static void publish(struct builder *b, struct tree_change *change)
 {
@@ -908,7 +913,8 @@ static void publish(struct builder *b, struct tree_change *change)
 		page->older = atomic_load(&slot->head);
 		if (page->older)
 			change->replaced[change->n_replaced++] =
-				(struct slab_block){page->older, page->older->size};
+				(struct slab_block){page->older, page->older->size,
+						    versions_between(page->older->seq, b->seq)};
 		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
 		atomic_store_explicit(&slot->head, page, memory_order_release);
 		change->touched[i] = page->id;
