@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 #define LOG_FORMAT	1
-#define STATE_FORMAT	1
+#define STATE_FORMAT	2		  /* 2: a page has no more of a key than it needs */
 #define LOG_CACHE_BYTES ((size_t)1 << 20) /* deltas are read once, by who undoes or follows */
 
 struct store_disk {

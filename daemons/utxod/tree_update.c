@@ -96,9 +96,11 @@ struct part {
 		}                                                                       \
 	} while (0)
 
-static unsigned split_of(const struct builder *b, const uint8_t *x, const uint8_t *y)
+/* The first bit in which two elements differ: one that counts for both. */
+static unsigned split_of(const struct element *x, const struct element *y)
 {
-	return rc_key_split(x, y, b->key_len);
+	return rc_key_split(x->key, y->key,
+			    page_key_bytes(x->depth < y->depth ? x->depth : y->depth));
 }
 
 /* How a key stands to an item: before it, at or under it, after it. */
@@ -151,7 +153,9 @@ static void add_page(struct builder *b, struct page *page)
 /* The page leaves the tree. */
 static void give_up(struct builder *b, uint32_t id)
 {
-	add_page(b, page_init(slab_local_get(b->slab, page_size(b->ns, 0)), b->ns, 0, id, b->seq));
+	size_t size = page_size(0, 0);
+
+	add_page(b, page_init(slab_local_get(b->slab, size), size, b->ns, 0, id, b->seq));
 	GROW(b->gone, b->n_gone, b->cap_gone);
 	b->gone[b->n_gone++] = id;
 }
@@ -221,15 +225,15 @@ static uint32_t add_job(struct builder *b, struct page *page, const struct shape
 }
 
 /* How many elements from the first on stand one after another in one old page, unchanged. */
-static unsigned run_of(const struct builder *b, const struct element *list, unsigned n)
+static unsigned run_of(const struct element *list, unsigned n, size_t *ret_key_bytes)
 {
+	size_t bytes = page_key_bytes(list[0].depth);
 	unsigned run = 1;
 
-	if (list[0].job != NO_JOB)
-		return 1;
-	while (run < n && list[run].job == NO_JOB && list[run].node == list[0].node + run &&
-	       list[run].key == list[0].key + run * b->key_len)
-		run++;
+	while (run < n && list[0].job == NO_JOB && list[run].job == NO_JOB &&
+	       list[run].node == list[0].node + run && list[run].key == list[0].key + bytes)
+		bytes += page_key_bytes(list[run++].depth);
+	*ret_key_bytes = bytes;
 	return run;
 }
 
@@ -237,16 +241,19 @@ static unsigned run_of(const struct builder *b, const struct element *list, unsi
 static void fill_items(struct builder *b, struct page *page, const struct element *list, unsigned n)
 {
 	uint32_t *child = page_child(page);
-	uint16_t *depth = page_depth(page), *split = page_split(page);
+	uint16_t *depth = page_depth(page), *split = page_split(page), *at = page_at(page);
+	size_t key_bytes = 0;
 	unsigned run;
 
 	for (unsigned i = 0; i < n; i++) {
 		child[i] = list[i].child;
 		depth[i] = list[i].depth;
+		at[i] = (uint16_t)key_bytes;
+		key_bytes += page_key_bytes(list[i].depth);
 	}
 	for (unsigned i = 0; i < n; i += run) {
-		run = run_of(b, list + i, n - i);
-		memcpy(page_key(page, i), list[i].key, run * b->key_len);
+		run = run_of(list + i, n - i, &key_bytes);
+		memcpy(page_key(page, i), list[i].key, key_bytes);
 		if (list[i].job == NO_JOB)
 			memcpy(&page->node[i], list[i].node, run * sizeof(page->node[0]));
 		else
@@ -254,16 +261,25 @@ static void fill_items(struct builder *b, struct page *page, const struct elemen
 		for (unsigned k = i; k < i + run && k + 1 < n; k++)
 			split[k] = k + 1 < i + run && list[k].split != UNKNOWN
 					   ? list[k].split
-					   : (uint16_t)split_of(b, list[k].key, list[k + 1].key);
+					   : (uint16_t)split_of(&list[k], &list[k + 1]);
 	}
+}
+
+static size_t size_of(const struct element *list, unsigned n)
+{
+	size_t key_bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		key_bytes += page_key_bytes(list[i].depth);
+	return page_size(n, key_bytes);
 }
 
 /* Makes a page of n elements, to be seen as one element from above. */
 static struct element make_page(struct builder *b, const struct element *list, unsigned n,
 				uint32_t id)
 {
-	struct page *page =
-		page_init(slab_local_get(b->slab, page_size(b->ns, n)), b->ns, n, id, b->seq);
+	size_t size = size_of(list, n);
+	struct page *page = page_init(slab_local_get(b->slab, size), size, b->ns, n, id, b->seq);
 	struct element up = {
 		.child = id, .after = list[n - 1].after, .split = UNKNOWN, .dirty = ALL_ABOVE};
 	struct shape shape;
@@ -300,7 +316,7 @@ static size_t cut_at(const struct builder *b, size_t lo, size_t hi)
 	unsigned least = UINT_MAX;
 
 	for (size_t i = lo; i < hi; i++) {
-		unsigned split = split_of(b, b->list[i].key, b->list[i + 1].key);
+		unsigned split = split_of(&b->list[i], &b->list[i + 1]);
 
 		if (split < least) {
 			least = split;
@@ -353,28 +369,31 @@ static void settle(struct builder *b, size_t start, uint32_t id)
 struct writer {
 	size_t start;
 	const uint8_t *removed;
+	unsigned removed_depth; /* bits of it */
 };
 
-static void mark(const struct builder *b, struct element *e, const uint8_t *key)
+static void mark(struct element *e, const struct writer *w)
 {
-	int16_t bits = (int16_t)split_of(b, e->key, key);
+	const struct element removed = {.key = w->removed, .depth = (uint16_t)w->removed_depth};
+	int16_t bits = (int16_t)split_of(e, &removed);
 
 	if (bits > e->dirty)
 		e->dirty = bits;
 }
 
-static void note_removed(struct builder *b, struct writer *w, const uint8_t *key)
+static void note_removed(struct builder *b, struct writer *w, const uint8_t *key, unsigned depth)
 {
-	if (b->n > w->start)
-		mark(b, &b->list[b->n - 1], key);
 	w->removed = key;
+	w->removed_depth = depth;
+	if (b->n > w->start)
+		mark(&b->list[b->n - 1], w);
 }
 
 /* After elements were pushed from `first` on. */
 static void note_pushed(struct builder *b, struct writer *w, size_t first)
 {
 	if (w->removed && b->n > first)
-		mark(b, &b->list[first], w->removed);
+		mark(&b->list[first], w);
 	if (b->n > first)
 		w->removed = NULL;
 }
@@ -396,7 +415,7 @@ static int change_leaf(struct builder *b, struct writer *w, const struct rc_stat
 	if (memcmp(&op->before.hash, &node->hash, sizeof(node->hash)) != 0)
 		return misfit(b, "an entry's value before isn't the state's");
 	if (op->kind == TREE_REMOVE) {
-		note_removed(b, w, op->key);
+		note_removed(b, w, op->key, 8 * (unsigned)b->key_len);
 		return RC_OK;
 	}
 	push_leaf(b, op);
@@ -477,7 +496,7 @@ static int update_item(struct builder *b, struct writer *w, struct page *page, u
 	if (err)
 		return err;
 	if (b->n == first)
-		note_removed(b, w, page_key(page, i));
+		note_removed(b, w, page_key(page, i), page_depth(page)[i]);
 	else
 		b->list[b->n - 1].after = after;
 	note_pushed(b, w, first);
@@ -543,10 +562,14 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 		for (size_t i = 0; i < n; i++)
 			if (at[i])
 				__builtin_prefetch(tree_slot(b->tree, at[i]));
+		for (size_t i = 0; i < n; i++)
+			if (at[i])
+				__builtin_prefetch(atomic_load_explicit(
+					&tree_slot(b->tree, at[i])->head, memory_order_relaxed));
 		for (size_t i = 0; i < n; i++) {
 			page[i] = at[i] ? peek(b, at[i]) : NULL;
 			if (page[i] && (!i || page[i] != page[i - 1]))
-				fetch(page[i], page_size(b->ns, PAGE_ITEMS));
+				fetch(page[i], page[i]->size);
 		}
 		for (size_t i = 0; i < n; i++) {
 			bool in = false;
@@ -625,7 +648,7 @@ static size_t end_of(const struct builder *b, size_t lo, size_t hi, struct page 
 /* Writes the new content of a page to the end of the list. */
 static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
-	struct writer w = {b->n, NULL};
+	struct writer w = {b->n, NULL, 0};
 	struct part *parts = b->parts;
 	struct page *page;
 	unsigned next = 0; /* item not looked at yet */
@@ -659,7 +682,7 @@ static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 /* The namespace's root is a leaf, or nothing. */
 static int update_leaf(struct builder *b, const struct tree_root *root, size_t n)
 {
-	struct writer w = {b->n, NULL};
+	struct writer w = {b->n, NULL, 0};
 	bool there = root->depth != TREE_EMPTY, done = !there;
 	int err = RC_OK;
 
@@ -763,7 +786,7 @@ static void set_root(struct builder *b, struct tree_root *root)
 	assert(b->n == 1);
 	root->page = e->child;
 	root->depth = e->depth;
-	memcpy(root->key, e->key, b->key_len);
+	memcpy(root->key, e->key, page_key_bytes(e->depth));
 	root->node = *e->node;
 }
 
