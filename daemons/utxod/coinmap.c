@@ -136,6 +136,19 @@ static void evict(struct coinmap *map, struct stripe *s)
 	}
 }
 
+/* Half as much again, but not past the limit for it; beyond, for exact ones only, little by little.
+ */
+static uint32_t next_cap(const struct coinmap *map, uint32_t cap)
+{
+	uint32_t limit = map->stripe_limit + 1;
+
+	if (!cap)
+		return FIRST_BUCKETS;
+	if (cap < limit)
+		return cap + cap / 2 < limit ? cap + cap / 2 : limit;
+	return cap + cap / 16 + 1;
+}
+
 static void add_entry(struct coinmap *map, struct stripe *s, uint64_t hash,
 		      const struct rc_outpoint *outpoint, const struct rc_coin *coin, uint64_t born,
 		      uint64_t died)
@@ -148,7 +161,7 @@ static void add_entry(struct coinmap *map, struct stripe *s, uint64_t hash,
 		s->free = s->entry[at].next;
 	} else {
 		if (s->n >= s->cap) {
-			s->cap = s->cap ? s->cap + s->cap / 2 : FIRST_BUCKETS;
+			s->cap = next_cap(map, s->cap);
 			s->entry = rc_realloc_array(s->entry, s->cap, sizeof(s->entry[0]));
 		}
 		at = s->n++;

@@ -349,7 +349,7 @@ void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_dur
 static uint64_t oldest_living(struct ledger *ledger)
 {
 	struct version *from = ledger->applied;
-	size_t bytes = 0, most = ledger->options.cache_bytes / 8;
+	size_t bytes = 0, most = ledger->options.page_bytes / 16;
 
 	for (unsigned kept = 1; kept < LEDGER_KEEP && from->below; kept++) {
 		bytes += from->change.bytes;

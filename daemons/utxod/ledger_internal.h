@@ -67,7 +67,7 @@ struct ledger {
 	pthread_mutex_t collecting;
 
 	atomic_uint_fast64_t commits, aborts, switches, undone, writes, syncs, flushes;
-	uint64_t recovered_steps, recovered_us;
+	struct ledger_recovery recovery;
 	atomic_bool write_in_flight, flush_in_flight, build_in_flight;
 };
 

@@ -87,9 +87,15 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 		const struct tree_ops ops[TREE_NAMESPACES], struct tree_roots *ret_roots,
 		struct tree_change *ret_change, struct rc_error *error);
 
+/* Reads the pages on the way to n keys of a namespace, as version seq has them, into memory, many
+ * at once (tree_preload.c). The caller bounds n: they stay until the next tree_trim. */
+int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
+		 const uint8_t *const *keys, size_t n, struct rc_error *error);
+
 /* Forgets the newest version, seq; no reader of it is left. */
 void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
-/* No version before seq has readers any more: copies it replaced go. Versions in their order. */
+/* No version before seq has readers any more: copies it replaced go. Versions in their order.
+ */
 void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
 
 /* ---- reading a version ---- */

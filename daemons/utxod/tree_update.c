@@ -18,66 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/utxod/tree_internal.h"
+#include "daemons/utxod/tree_build.h"
 
 #define CLEAN	   (-1)
 #define ALL_ABOVE  INT16_MAX
-#define NO_JOB	   UINT32_MAX
 #define UNKNOWN	   UINT16_MAX
-#define HASH_BATCH 256 /* messages at a time: they stay in the first-level cache */
 #define CACHE_LINE 64
 /* Operations that go through all steps together: their pages, two or three of 1.7 KB each, are
  * fetched, copied and hashed while the second-level cache of a megabyte holds them. */
 #define GROUP_OPS 128
 /* With fewer operations than this, waking other threads isn't worth it. */
 #define PARALLEL_OPS 256
-#define DEPTHS	     (RC_TRIE_DEPTH_MAX + 1)
-
-/* An item of a page to be. */
-struct element {
-	const uint8_t *key;
-	const struct rc_state_node *node; /* its hash and sum; not yet known if job isn't NO_JOB */
-	const struct rc_state_node
-		*after; /* the branch in the gap after it, if that is an old one */
-	uint32_t child;
-	uint32_t job; /* that will give its node */
-	uint16_t depth;
-	uint16_t split; /* from the item after it in its old page, or UNKNOWN */
-	int16_t dirty;
-};
-
-/* A branch to hash. */
-struct job {
-	const struct rc_state_node *left, *right;
-	struct rc_state_node *out;
-	struct rc_state_node *copy; /* in the page above, or the root; NULL: not a page's root */
-	const uint8_t *key;
-	uint16_t depth;
-};
-
-struct builder {
-	struct tree *tree;
-	struct rc_error *error;
-	const struct tree_op *op;
-	uint64_t from_seq;
-	uint64_t seq;
-	unsigned ns;
-	size_t key_len;
-	struct slab_local *slab;
-	struct part *parts; /* built already: by item of the page that comes next; or NULL */
-	uint64_t hits;
-	bool missed;	      /* a page wasn't in memory */
-	bool grouped;	      /* inside a group: it is hashed as a whole */
-	size_t warmed;	      /* operations whose pages were fetched ahead */
-	struct element *list; /* a stack of lists: each call works at its end */
-	size_t n, cap;
-	struct job *jobs;
-	size_t n_jobs, cap_jobs;
-	struct page **pages; /* made */
-	size_t n_pages, cap_pages;
-	uint32_t *made, *gone;
-	size_t n_made, cap_made, n_gone, cap_gone;
-};
 
 /* What is under one item of a namespace's first page, by a thread of its own. */
 struct part {
@@ -160,7 +111,7 @@ static void give_up(struct builder *b, uint32_t id)
 	b->gone[b->n_gone++] = id;
 }
 
-static int misfit(struct builder *b, const char *what)
+int tree_misfit(struct builder *b, const char *what)
 {
 	return rc_error_set(b->error, RC_EINVAL, "delta doesn't fit the state: %s (namespace %u)",
 			    what, b->ns);
@@ -401,7 +352,7 @@ static void note_pushed(struct builder *b, struct writer *w, size_t first)
 static int insert_before(struct builder *b, struct writer *w, const struct tree_op *op)
 {
 	if (op->kind != TREE_INSERT)
-		return misfit(b, "an entry to remove or replace isn't there");
+		return tree_misfit(b, "an entry to remove or replace isn't there");
 	push_leaf(b, op);
 	note_pushed(b, w, b->n - 1);
 	return RC_OK;
@@ -411,9 +362,9 @@ static int change_leaf(struct builder *b, struct writer *w, const struct rc_stat
 		       const struct rc_state_node *after, const struct tree_op *op)
 {
 	if (op->kind == TREE_INSERT)
-		return misfit(b, "an entry to insert is there already");
+		return tree_misfit(b, "an entry to insert is there already");
 	if (memcmp(&op->before.hash, &node->hash, sizeof(node->hash)) != 0)
-		return misfit(b, "an entry's value before isn't the state's");
+		return tree_misfit(b, "an entry's value before isn't the state's");
 	if (op->kind == TREE_REMOVE) {
 		note_removed(b, w, op->key, 8 * (unsigned)b->key_len);
 		return RC_OK;
@@ -450,8 +401,6 @@ static void keep_items(struct builder *b, struct writer *w, struct page *page, u
 	note_pushed(b, w, first);
 }
 
-static int hash_from(struct builder *b, size_t first_job, size_t first);
-
 /* Operations lo … hi − 1 go under a child; what comes of it goes to the end of the list. */
 static int update_child(struct builder *b, uint32_t child, size_t lo, size_t hi)
 {
@@ -464,7 +413,7 @@ static int update_child(struct builder *b, uint32_t child, size_t lo, size_t hi)
 	if (!err) {
 		settle(b, first, child);
 		if (group)
-			err = hash_from(b, first_job, first);
+			err = tree_hash(b, first_job, first);
 	}
 	if (group)
 		b->grouped = false;
@@ -711,66 +660,6 @@ static int update_leaf(struct builder *b, const struct tree_root *root, size_t n
 	return err;
 }
 
-/* ---- hashing ---- */
-
-static int hash_some(struct builder *b, struct job *const *jobs, size_t n)
-{
-	uint8_t message[HASH_BATCH * RC_STATE_BRANCH_MESSAGE_MAX];
-	uint8_t hash[HASH_BATCH][32];
-	size_t len = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct job *j = jobs[i];
-
-		/* All of one depth: one length, so each message begins where the last ended. */
-		len = rc_state_branch_message(b->ns, j->depth, j->key, j->left, j->right,
-					      message + i * len);
-	}
-	rc_tagged_hash_many(RC_TAG_STATE_BRANCH, message, len, len, n, hash[0]);
-	for (size_t i = 0; i < n; i++) {
-		const struct job *j = jobs[i];
-		rc_amount sum = j->left->sum;
-
-		if (!rc_amount_add(&sum, j->right->sum))
-			return misfit(b, "its coins pass the supply limit");
-		memcpy(j->out->hash.b, hash[i], 32);
-		j->out->sum = sum;
-		if (j->copy)
-			*j->copy = *j->out;
-	}
-	return RC_OK;
-}
-
-/* Jobs from the first on, the deepest first; then elements from `first` on have their nodes. */
-static int hash_from(struct builder *b, size_t first_job, size_t first)
-{
-	size_t n_jobs = b->n_jobs - first_job, from = 0, end[DEPTHS + 1] = {0};
-	RC_AUTOFREE struct job **sorted = rc_alloc_array(n_jobs, sizeof(struct job *));
-	struct job *jobs = b->jobs + first_job;
-	int err = RC_OK;
-
-	for (size_t i = 0; i < n_jobs; i++)
-		end[jobs[i].depth]++;
-	for (size_t d = DEPTHS; d-- > 0;)
-		end[d] += end[d + 1];
-	for (size_t i = n_jobs; i-- > 0;)
-		sorted[--end[jobs[i].depth]] = &jobs[i];
-	while (!err && from < n_jobs) {
-		size_t n = 1;
-
-		while (n < HASH_BATCH && from + n < n_jobs &&
-		       sorted[from + n]->depth == sorted[from]->depth)
-			n++;
-		err = hash_some(b, sorted + from, n);
-		from += n;
-	}
-	atomic_fetch_add_explicit(&b->tree->hashes, n_jobs, memory_order_relaxed);
-	for (size_t i = first; i < b->n; i++)
-		b->list[i].job = NO_JOB;
-	b->n_jobs = first_job;
-	return err;
-}
-
 /* ---- all of it ---- */
 
 /* What is left in the list becomes the root. */
@@ -815,7 +704,7 @@ static void run_part(void *arg, size_t i, unsigned who)
 	part->b.slab = &part->b.tree->local[who];
 	part->err = update_child(&part->b, part->child, part->lo, part->hi);
 	if (!part->err)
-		part->err = hash_from(&part->b, 0, 0);
+		part->err = tree_hash(&part->b, 0, 0);
 }
 
 /* What a part made becomes the builder's. */
@@ -912,7 +801,7 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 	if (err)
 		return err;
 	make_top(b, from->page);
-	err = hash_from(b, 0, 0);
+	err = tree_hash(b, 0, 0);
 	if (!err)
 		set_root(b, to);
 	return err;

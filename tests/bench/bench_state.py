@@ -13,7 +13,7 @@ BATCH = 5_000           # coins looked up at once
 WARM = 14               # blocks until versions are let go as fast as made
 FLUSH_EACH = 10         # blocks
 PAUSE = 3               # seconds for what the database does after a flush
-FULL = (600, 450)       # cache_mb that holds everything: a base, and for each million coins
+FULL = (1500, 1100)     # cache_mb that holds everything: a base, and for each million coins
 
 
 def opened(ctx, coins):

@@ -22,6 +22,7 @@
 #include "base/num.h"
 #include "daemons/utxod/delta_ops.h"
 #include "daemons/utxod/ledger_internal.h"
+#include "daemons/utxod/memory.h"
 #include "driver.h"
 
 /* Coins of one block of the load: 400,000 have some 70 MB of deltas and as much again of pages. */
@@ -365,11 +366,9 @@ static json_t *multiget(struct bench *b, const char *which, size_t n)
 
 static json_t *open_state(struct bench *b, const char *dir, size_t cache_mb)
 {
-	size_t cache = cache_mb << 20;
 	uint8_t network[32] = {0};
-	/* As engine.c divides it. */
+	struct memory_plan plan;
 	struct ledger_options options = {
-		.cache_bytes = cache - cache / 4,
 		.flush_bytes = FLUSH_BYTES,
 		.undo_blocks = 1,
 		.clock = &rc_clock_system,
@@ -382,7 +381,11 @@ static json_t *open_state(struct bench *b, const char *dir, size_t cache_mb)
 		ledger_close(b->ledger);
 		disk_pair_close(&b->disks);
 	}
-	check(disk_store_open(dir, network, cache / 4, &b->disks, &error), "open", &error);
+	memory_plan(cache_mb << 20, FLUSH_BYTES, &plan);
+	options.page_bytes = plan.pages;
+	options.coin_bytes = plan.coins;
+	check(disk_store_open(dir, network, plan.log, plan.state, &b->disks, &error), "open",
+	      &error);
 	check(ledger_open(&b->disks, &options, &b->ledger, &error), "open", &error);
 	return json_pack("{s:b}", "open", 1);
 }
@@ -392,12 +395,10 @@ static json_t *figures(struct bench *b)
 	struct ledger_figures f;
 
 	ledger_figures(b->ledger, &f);
-	return json_pack(
-		"{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "coins", (json_int_t)f.coins, "page_bytes",
-		(json_int_t)f.page_bytes, "coin_bytes", (json_int_t)f.coin_bytes, "coin_entries",
-		(json_int_t)f.coin_entries, "page_loads", (json_int_t)f.page_loads, "page_drops",
-		(json_int_t)f.page_drops, "dirty_bytes", (json_int_t)f.dirty_bytes, "disk_bytes",
-		(json_int_t)f.state.disk_bytes, "disk_memory", (json_int_t)f.state.memory_bytes);
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "coins", (json_int_t)f.coins, "page_bytes",
+			 (json_int_t)f.page_bytes, "coin_bytes", (json_int_t)f.coin_bytes,
+			 "page_loads", (json_int_t)f.page_loads, "dirty_bytes",
+			 (json_int_t)f.dirty_bytes, "disk_bytes", (json_int_t)f.state.disk_bytes);
 }
 
 static json_t *timed_flush(struct bench *b)
