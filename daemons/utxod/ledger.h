@@ -31,9 +31,11 @@
  * as many bytes again. One block is always taken. */
 #define LEDGER_STAGE_BLOCKS 128
 #define LEDGER_STAGE_BYTES  ((size_t)256 << 20)
-/* A flush begins at either: what memory holds, or what can be applied again in 0.3 s after a crash
- * (some 300,000 changes a second from files in the page cache, half as many from the disk). */
-#define LEDGER_FLUSH_BYTES   ((size_t)64 << 20)
+/* A flush begins at either: what it has to write, or what can be applied again in 0.3 s after a
+ * crash (some 300,000 changes a second from files in the page cache, half as many from the disk).
+ * The rarer, the fewer times a page that
+ * changes often is written. */
+#define LEDGER_FLUSH_BYTES   ((size_t)128 << 20)
 #define LEDGER_FLUSH_CHANGES 100000
 /* Unflushed beyond this many times the trigger: Stage answers BUSY until the flusher caught up. */
 #define LEDGER_DIRTY_TIMES 2

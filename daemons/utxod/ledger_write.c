@@ -37,9 +37,9 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (ledger_dirty(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
-				   ledger_dirty(ledger) >> 20);
+				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
 }
