@@ -142,6 +142,8 @@ int chaind_set_mock_time(struct chaind *chaind, uint32_t time);
 /* ---- transactions (txs.c) ---- */
 
 void chaind_pool_open(struct chaind *chaind);
+/* As configured, and bounded by what a block of the network holds. */
+void chaind_pool_set_limits(struct chaind *chaind, const struct pool_limits *limits);
 void chaind_pool_maintain(struct chaind *chaind);
 void chaind_pool_close(struct chaind *chaind);
 /* True: this client should fetch it, and nobody else for a while. */

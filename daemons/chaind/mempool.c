@@ -18,6 +18,7 @@ const struct pool_limits pool_limits_default = {
 	.ancestors_max = 25,
 	.descendants_max = 25,
 	.size_max = 100000,
+	.budget_max = UINT64_MAX,
 	.data_max = 1,
 	.dust = 546,
 	.expiry = 14 * 86400,

@@ -20,6 +20,7 @@ struct pool_limits {
 	uint32_t ancestors_max;	  /* in the pool, itself included */
 	uint32_t descendants_max; /* likewise */
 	uint32_t size_max;	  /* of a transaction, bytes */
+	uint64_t budget_max;	  /* of a transaction, units */
 	uint32_t data_max;	  /* DATA outputs of one */
 	uint64_t dust;		  /* least amount of a KEY output */
 	uint32_t expiry;	  /* seconds */
@@ -67,7 +68,8 @@ struct pool_facts {
 	uint32_t height;     /* the tip's at its entry */
 	uint32_t min_height; /* the first block its relative locks and maturities allow */
 	uint32_t coins_to;   /* greatest height of the coins of the state that it spends */
-	bool local;	     /* a person's: synced in the journal */
+	bool local;	     /* a person's */
+	bool synced;	     /* on the disk as a person's */
 	uint64_t told;	     /* when peers were told of it last */
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemons/chaind/chaind.h"
+#include "daemons/chaind/template.h"
 
 /* A journal is written anew when it is this much larger than what is in the pool. */
 #define JOURNAL_SLACK (4u << 20)
@@ -120,7 +121,7 @@ static void on_removed(void *arg, const struct pool_tx *tx, enum pool_removal wh
 		struct admit_options options = {
 			.peer = tx->facts.peer,
 			.local = tx->facts.local,
-			.journaled = true,
+			.journaled = !tx->facts.local || tx->facts.synced,
 			.again = true,
 			.time = tx->facts.time,
 		};
@@ -171,9 +172,22 @@ static void on_refilled(void *arg)
 
 /* ---- life ---- */
 
+void chaind_pool_set_limits(struct chaind *chaind, const struct pool_limits *limits)
+{
+	uint32_t block = chaind->network->params.block_limit;
+
+	chaind->config.pool = *limits;
+	/* What no block of this network could hold would stay for ever. */
+	if (chaind->config.pool.size_max > block - TEMPLATE_RESERVE)
+		chaind->config.pool.size_max = block - TEMPLATE_RESERVE;
+	chaind->config.pool.budget_max = block;
+	chaind->pool.limits = chaind->config.pool;
+}
+
 void chaind_pool_open(struct chaind *chaind)
 {
 	mempool_init(&chaind->pool, &chaind->config.pool, on_removed, chaind);
+	chaind_pool_set_limits(chaind, &chaind->config.pool);
 	mempool_salt(&chaind->pool, chaind->random);
 	chaind->admit = (struct admit){
 		.chain = &chaind->chain,
