@@ -56,6 +56,9 @@ struct chaind {
 	struct mempool pool;
 	struct orphans orphans;
 	struct journal *journal;
+	struct pool_cursor compact_walk; /* of what the journal's new file holds */
+	struct pool_cursor expire_walk, tell_walk;
+	bool compact_spoiled;
 	struct admit admit;
 	struct refill refill;
 	struct download download;

@@ -95,14 +95,21 @@ struct pool_tx {
 	struct rc_coin *coins; /* n_inputs: what it spends */
 };
 
+/* A walk over the pool that may rest between turns of the loop. */
+struct pool_cursor {
+	struct pool_tx *next;
+	struct pool_cursor *prev_cursor, *next_cursor; /* of the pool's */
+};
+
 struct mempool {
 	struct pool_limits limits;
 	struct pool_index by_txid, by_wtxid; /* of struct pool_tx */
 	struct pool_index spends;	     /* of struct pool_spend */
 	struct pool_index locks;	     /* of struct pool_lock */
 	struct pool_tx *oldest, *newest;
-	struct pool_heap evict; /* top: the lowest descendant rate */
-	struct pool_heap mine;	/* top: the highest ancestor rate */
+	struct pool_cursor *cursors; /* under way */
+	struct pool_heap evict;	     /* top: the lowest descendant rate */
+	struct pool_heap mine;	     /* top: the highest ancestor rate */
 	uint64_t count, bytes, usage, total_fee;
 	uint64_t sequence;
 	uint64_t rolling_rate; /* minimum that eviction left, oxides per 1,000 bytes */
@@ -145,12 +152,22 @@ enum rc_verdict mempool_add(struct mempool *pool, const struct rc_tx *tx,
 			    const struct rc_coin *const *coins, const struct pool_facts *facts,
 			    uint64_t now, struct pool_tx **ret_tx);
 
+/*
+ * Walks in the order of entry: what has left meanwhile is not met, what has entered is met at the
+ * end. NULL at the end, for now. A started walk must be ended before mempool_done.
+ */
+void mempool_walk_start(struct mempool *pool, struct pool_cursor *cursor);
+struct pool_tx *mempool_walk_next(struct pool_cursor *cursor);
+void mempool_walk_end(struct mempool *pool, struct pool_cursor *cursor);
+/* From the oldest again. */
+void mempool_walk_again(struct mempool *pool, struct pool_cursor *cursor);
+
 /* It and all that descends from it; returns how many went. */
 size_t mempool_remove(struct mempool *pool, struct pool_tx *tx, enum pool_removal why);
 /* A block's transactions are confirmed, and what conflicts with them goes. */
 void mempool_block(struct mempool *pool, const struct rc_block *block);
-/* What is older than the expiry. */
-size_t mempool_expire(struct mempool *pool, uint64_t now);
+/* What is older than the expiry goes, of at most max that the walk meets. Returns how many went. */
+size_t mempool_expire(struct mempool *pool, struct pool_cursor *walk, size_t max, uint64_t now);
 
 /*
  * After a reorganisation down to fork and up to a tip of this height and median time: takes out
