@@ -124,7 +124,7 @@ $(BUILD)/bin/$(1): $(call obj,$(wildcard daemons/$(1)/main.c tools/$(1)/main.c))
 endef
 $(foreach d,$(DAEMONS) $(TOOLS),$(eval $(call program_rule,$(d))))
 
-# An archive: each test links the helpers it names.
+# An archive: each test links the helpers it names, and all of them hash_choice.c.
 $(TEST_HELP): $(call obj,$(TEST_HELP_SRC))
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -134,7 +134,7 @@ $(TEST_HELP): $(call obj,$(TEST_HELP_SRC))
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_HELP) $(CORES) $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,-u,hash_choice -o $@ $^ $(ALL_LIBS) -lcmocka $(LDLIBS)
 
 tests: $(UNIT_TESTS)
 

@@ -11,6 +11,10 @@ all     everything
 A cmocka program counts by its own lines; a Python module by unittest's. Each program has a time
 limit (LIMIT seconds in the module, else 600) so that nothing hangs; its output is shown only when
 it fails. NAME is a whole name or, if there is none like it, a part of names.
+
+Programs that hash much (HASHING) run once more with each implementation of many hashes forced, and
+with OpenSSL's own for CPUs without SHA extensions; the line before the last says which ones this
+CPU has.
 """
 import glob
 import os
@@ -23,6 +27,23 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("BUILD", "build")
 DEFAULT_LIMIT = 600
 WHAT = sys.argv[1] if len(sys.argv) > 1 else "all"  # a test sees it as RC_RUN
+
+
+# State, trie and consensus: everything whose result is a hash of many.
+HASHING = ("test_sha256", "test_types", "test_tree", "test_ledger", "test_ledger_threads",
+           "test_state_vectors", "test_chain", "test_chain_vectors", "test_consensus_vectors",
+           "test_extra_vectors", "test_lock_vectors", "test_bip341", "test_rules", "test_verdicts",
+           "test_mempool", "reference/test_differential.py")
+# Name: what tests/unit/hash_choice.c and OpenSSL are told (bit 29 of the CPU's leaf 7: SHA).
+WITHOUT_SHA = {"OPENSSL_ia32cap": ":~0x20000000"}
+HASHES = {
+    "openssl": {"RC_TEST_HASH": "openssl"},
+    "avx2": {"RC_TEST_HASH": "avx2"},
+    "avx512": {"RC_TEST_HASH": "avx512"},
+    "openssl without SHA extensions": {"RC_TEST_HASH": "openssl", **WITHOUT_SHA},
+}
+HASH_CHAINS = "20"  # of the differential test: a second or so
+LACKING = 77  # hash_choice.h
 
 
 def module_setting(path, name, default):
@@ -49,9 +70,9 @@ def count(output, code):
     return passed, failed
 
 
-def run(name, command, limit):
+def run(name, command, limit, more_env):
     start = time.monotonic()
-    env = dict(os.environ, BUILD=BUILD, PYTHONDONTWRITEBYTECODE="1", RC_RUN=WHAT)
+    env = dict(os.environ, BUILD=BUILD, PYTHONDONTWRITEBYTECODE="1", RC_RUN=WHAT, **more_env)
     env.setdefault("TSAN_OPTIONS", "suppressions=tests/tsan.supp")
     try:
         p = subprocess.run(command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
@@ -60,11 +81,32 @@ def run(name, command, limit):
     except subprocess.TimeoutExpired as e:
         code, output = 124, (e.stdout or b"").decode(errors="replace") + f"\nno end after {limit} s"
     passed, failed = count(output, code)
+    forced = more_env.get("RC_TEST_HASH")
+    if forced and not failed and f"hash: {forced}\n" not in output:
+        failed, output = 1, output + f"\nit never forced {forced}"
     print(f"{'ok  ' if not failed else 'FAIL'} {name}: {passed} passed, {failed} failed "
           f"({time.monotonic() - start:.1f} s)", flush=True)
     if failed:
         print("\n".join("    " + line for line in output.splitlines()[-400:]), flush=True)
     return passed, failed
+
+
+def hash_ways():
+    """The names of HASHES this CPU has, and those it lacks."""
+    ways, lacking = [], []
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        cpu_has_sha = re.search(r"^flags\b.* sha_ni\b", f.read(), re.M)
+    for name, env in HASHES.items():
+        probe = subprocess.run([f"{BUILD}/tests/replay", "/dev/null"], cwd=TOP, check=False,
+                               env=dict(os.environ, **env), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if probe.returncode == LACKING:
+            lacking.append(name)
+        elif env.get("OPENSSL_ia32cap") and not cpu_has_sha:
+            lacking.append("SHA extensions")  # plain openssl is the same then
+        else:
+            ways.append(name)
+    return ways, lacking
 
 
 def main():
@@ -87,14 +129,22 @@ def main():
             continue
         jobs.append((f"{folder}/{os.path.basename(path)}", [sys.executable, path],
                      module_setting(path, "LIMIT", DEFAULT_LIMIT)))
+    jobs = [(name, command, limit, {}) for name, command, limit in jobs]
+    ways, lacking = hash_ways() if what != "san" else ([], [])
+    for way in ways:
+        jobs += [(f"{name} [{way}]", command, limit, {**HASHES[way], "RC_CHAINS": HASH_CHAINS})
+                 for name, command, limit, _ in jobs if name in HASHING]
     passed = failed = 0
-    names = {name for name, _, _ in jobs}
-    for name, command, limit in jobs:
+    names = {name for name, _, _, _ in jobs}
+    for name, command, limit, env in jobs:
         if only and not any(o == name or (o not in names and o in name) for o in only):
             continue
-        p, f = run(name, command, limit)
+        p, f = run(name, command, limit, env)
         passed += p
         failed += f
+    if ways and not only:
+        print(f"each hash implementation forced: {', '.join(ways)}; "
+              f"this CPU lacks: {', '.join(lacking) or 'none of them'}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

@@ -149,8 +149,8 @@ void chaind_pool_open(struct chaind *chaind);
 void chaind_pool_set_limits(struct chaind *chaind, const struct pool_limits *limits);
 void chaind_pool_maintain(struct chaind *chaind);
 void chaind_pool_close(struct chaind *chaind);
-/* True: this client should fetch it, and nobody else for a while. */
-bool chaind_want_tx(struct chaind *chaind, const struct rc_wtxid *wtxid);
+/* True: this client (its boot id) should fetch it, and no other for a while. */
+bool chaind_want_tx(struct chaind *chaind, uint64_t client, const struct rc_wtxid *wtxid);
 #define TX_LEASE_MS 20000
 void chaind_txs_confirmed(struct chaind *chaind, const struct rc_block *block);
 int chaind_journal_open(struct chaind *chaind, struct rc_error *error);

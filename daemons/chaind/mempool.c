@@ -138,6 +138,19 @@ bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint
 	return true;
 }
 
+const struct rc_coin *mempool_state_coin(const struct mempool *pool,
+					 const struct rc_outpoint *outpoint)
+{
+	struct pool_tx *tx = mempool_spender(pool, outpoint);
+	uint32_t i = 0;
+
+	if (!tx || mempool_find(pool, &outpoint->txid))
+		return NULL;
+	while (!rc_outpoint_eq(&tx->tx.inputs[i].prevout, outpoint))
+		i++;
+	return &tx->coins[i];
+}
+
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash)
 {
 	return pool_index_find(&pool->locks, lock_hash->b);
@@ -455,6 +468,16 @@ size_t mempool_remove(struct mempool *pool, struct pool_tx *tx, enum pool_remova
 	return n;
 }
 
+/* What a transaction spends of this maker is a coin of a block from now on. */
+static void settle_coins(struct pool_tx *tx, const struct rc_txid *maker, uint32_t height)
+{
+	tx->facts.coins_to = height;
+	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
+		if (rc_txid_eq(&tx->tx.inputs[i].prevout.txid, maker))
+			tx->coins[i].height = height;
+	}
+}
+
 void mempool_block(struct mempool *pool, const struct rc_block *block)
 {
 	if (pool->count == 0)
@@ -464,9 +487,8 @@ void mempool_block(struct mempool *pool, const struct rc_block *block)
 		struct pool_tx *mine = mempool_find(pool, &tx->txid);
 
 		if (mine) {
-			/* Its children spend a coin of this block from now on. */
 			for (uint32_t j = 0; j < mine->n_children; j++)
-				mine->children[j]->facts.coins_to = block->header.height;
+				settle_coins(mine->children[j], &tx->txid, block->header.height);
 			detach(pool, mine);
 			tell_removed(pool, mine, POOL_IN_BLOCK);
 		}

@@ -92,7 +92,8 @@ struct pool_tx {
 	struct pool_spend *spends;     /* n_inputs */
 	struct pool_lock_ref *in_refs; /* n_inputs */
 	struct pool_lock_ref *out_refs;
-	struct rc_coin *coins; /* n_inputs: what it spends */
+	struct rc_coin
+		*coins; /* n_inputs: what it spends, as in the state once its maker is there */
 };
 
 /* A walk over the pool that may rest between turns of the loop. */
@@ -135,6 +136,10 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 /* The coin an output of the pool makes; false if there is none. height: tip + 1. */
 bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint, uint32_t height,
 		  struct rc_coin *ret_coin);
+/* The coin of the state that a transaction of the pool spends by this outpoint; NULL: nobody does,
+ * or another transaction of the pool makes it. */
+const struct rc_coin *mempool_state_coin(const struct mempool *pool,
+					 const struct rc_outpoint *outpoint);
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash);
 
 /* Policy that needs no coins: size, DATA outputs, dust. */

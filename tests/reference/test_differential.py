@@ -32,12 +32,12 @@ class Differential(unittest.TestCase):
             p = subprocess.run([f"{BUILD}/tests/replay", path], capture_output=True, text=True,
                                timeout=LIMIT)
             self.assertEqual(p.returncode, 0, f"{p.stdout}{p.stderr}made by: {again}")
-            return made.stdout, p.stdout
+            return made.stdout, p.stdout, p.stderr
 
     def test_agreement(self):
         seed = os.environ.get("RC_TEST_SEED") or random.SystemRandom().randrange(1 << 32)
-        made, replayed = self.run_on(seed, CHAINS)
-        print(f"seed {seed}: {replayed.strip()}")
+        made, replayed, notes = self.run_on(seed, CHAINS)
+        print(f"seed {seed}: {replayed.strip()}\n{notes}", end="")
         compared = re.match(r"(\d+) chains, (\d+) blocks, (\d+) transactions, (\d+) reorg", replayed)
         chains, blocks, txs, moved = map(int, compared.groups())
         self.assertEqual(chains, CHAINS)

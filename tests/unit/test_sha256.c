@@ -81,6 +81,7 @@ static void test_tags(void **state)
 static void test_many(void **state)
 {
 	static const char *const names[] = {"openssl", "avx2", "avx512"};
+	const char *before = rc_sha256_implementation();
 	struct rc_test_random t;
 	uint8_t *data = rc_alloc(70 * 320);
 	uint8_t *hashes = rc_alloc(70 * 32);
@@ -114,6 +115,7 @@ static void test_many(void **state)
 		}
 	}
 	assert_false(rc_sha256_force("abacus"));
+	assert_true(rc_sha256_force(before));
 	free(data);
 	free(hashes);
 }
