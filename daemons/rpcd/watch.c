@@ -74,7 +74,7 @@ static void on_status(void *arg, const struct rc_reply *why, const struct rc_dae
 	out = json_out_to(&seen->figures);
 	out_object(&out, NULL);
 	for (size_t i = 0; i < status->n_figures; i++)
-		out_text(&out, status->figures[i].name, status->figures[i].value);
+		out_text_named(&out, status->figures[i].name, status->figures[i].value);
 	out_object_end(&out);
 	publish(q->watch);
 }
