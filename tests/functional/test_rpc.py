@@ -258,6 +258,90 @@ class Rpc(harness.TestCase):
         self.assertEqual(len(node.rpc("generatetoaddress", 3, self.purse.address)), 3)
         self.assertEqual(node.rpc("getblockcount"), 16)
 
+    def header(self, node, block):
+        """(confirmations, next) as getblockheader and getblock 1 and 2 say it, asked twice: what
+        rpcd keeps must say the same as chaind."""
+        answers = [node.rpc(*call) for _ in range(2) for call in
+                   (("getblockheader", block), ("getblock", block, 1), ("getblock", block, 2))]
+        seen = {(a["confirmations"], a.get("nextblockhash")) for a in answers}
+        self.assertEqual(len(seen), 1, seen)
+        return seen.pop()
+
+    def test_kept_answers_are_never_old(self):
+        node = self.started()
+        ids = [node.rpc("getblockhash", h) for h in range(13)]
+        for h in (3, 11, 12):
+            self.assertEqual(self.header(node, ids[h]),
+                             (13 - h, ids[h + 1] if h < 12 else None))
+        # a block made here is seen at once, by hand and in one batch
+        block = template_block(node, self.purse.lock)
+        raw = node.rpc("getblock", ids[12], 0)
+        self.assertIsNone(node.rpc("submitblock", block.encode().hex()))
+        self.assertEqual(node.rpc("getblockcount"), 13)
+        self.assertEqual(self.header(node, ids[12]), (2, shown(block.id)))
+        calls = [("getblockheader", [shown(block.id)]), ("getblockcount", []),
+                 ("generatetoaddress", [1, self.purse.address]),
+                 ("getblockheader", [shown(block.id)]), ("getblockcount", [])]
+        body = json.dumps([{"jsonrpc": "2.0", "id": i, "method": m, "params": p}
+                           for i, (m, p) in enumerate(calls)])
+        answer = [a["result"] for a in json.loads(node.client.post(body)[1])]
+        self.assertEqual((answer[0]["confirmations"], answer[1], answer[3]["confirmations"],
+                          answer[3]["nextblockhash"], answer[4]),
+                         (1, 13, 2, node.tip(), 14))
+        # an operator's word takes blocks from the best chain and gives them back
+        node.rpc("invalidateblock", shown(block.id))
+        self.assertEqual(self.header(node, shown(block.id)), (-1, None))
+        self.assertEqual(self.header(node, ids[12]), (1, None))
+        node.rpc("reconsiderblock", shown(block.id))
+        wait_for("the branch again", lambda: node.rpc("getblockcount") == 14)
+        self.assertEqual(self.header(node, ids[12]), (3, shown(block.id)))
+        # a longer branch that comes from a peer
+        old = node.tip()
+        self.assertEqual(self.header(node, old), (1, None))
+        other = self.node()
+        other.rpc("generatetoaddress", 20, Purse("elsewhere").address)
+        other.connect(node)
+        harness.wait_same_tip([node, other])
+        self.assertEqual(self.header(node, old), (-1, None))
+        self.assertEqual(self.header(node, node.tip()), (1, None))
+        self.assertEqual(node.rpc("getblock", ids[12], 0), raw)
+        self.assertEqual(self.header(node, ids[0])[0], 21)
+
+    def test_kept_answers_without_chaind(self):
+        """Bytes never change and are sent; what the tip decides is not, until chaind says it."""
+        node = self.started(options={"rpcd": {"hold_ms": 200}})
+        first, tip = node.rpc("getblockhash", 1), node.tip()
+        raw, header = node.rpc("getblock", first, 0), node.rpc("getblockheader", first)
+        node.kill("chaind")
+        wait_for("chaind is missed", lambda: not node.rpc("gethealth")["ready"])
+        for call in (("getblockcount",), ("getbestblockhash",), ("getblockheader", first),
+                     ("getblock", first, 1), ("getblock", tip, 0)):
+            self.refused(-32050, node.rpc, *call)
+        self.assertEqual(node.rpc("getblock", first, 0), raw)
+        node.start("chaind")
+        wait_for("chaind answers", lambda: node.rpc("getblockheader", first) == header)
+
+    def test_few_kept_blocks(self):
+        """With room for nothing, and for less than is asked for, answers are the same."""
+        node = self.started(blocks=14)
+        for coin in self.purse.coins(node)[:4]:         # blocks of 350 kB: three are kept
+            many = [(RUST // 1000, self.purse.lock)] * 8000
+            tx = self.purse.sign(self.purse.build([coin], many), [coin])
+            block = template_block(node, self.purse.lock, extra=[tx])
+            self.assertIsNone(node.rpc("submitblock", block.encode().hex()))
+        ids = [node.rpc("getblockhash", h) for h in range(19)]
+        want = [node.rpc("getblock", i, v) for i in ids for v in (0, 1, 2)]
+        size = sum(len(raw) // 2 for raw in want[::3])
+        self.assertEqual(node.metrics_of("rpcd")["rustycoin_rpcd_kept_body_bytes"], size)
+        for limit in (0, 1):
+            node.options["rpcd"] = {"block_cache_mb": limit}
+            node.restart("rpcd")
+            node.wait_ready()
+            for _ in range(2):
+                self.assertEqual(want, [node.rpc("getblock", i, v) for i in ids for v in (0, 1, 2)])
+            kept = node.metrics_of("rpcd")["rustycoin_rpcd_kept_body_bytes"]
+            self.assertTrue(limit << 19 <= kept <= limit << 20, kept)
+
     def test_waiting(self):
         node = self.started()
         tip = node.tip()
