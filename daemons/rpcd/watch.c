@@ -205,6 +205,7 @@ static void publish(struct watch *watch)
 	if (!watch->rpcd->ops)
 		return;
 	picture.ready = watch_health(watch, &picture.causes);
+	rc_service_write_common(watch->rpcd->service, &picture.metrics);
 	for (size_t i = 0; i < WATCH_DAEMONS; i++)
 		if (watch->seen[i].up)
 			rc_buf_put(&picture.metrics, watch->seen[i].metrics.data,

@@ -68,7 +68,7 @@ static void on_status(void *ctx, struct rc_request *request)
 	rc_request_reply(request, &reply);
 }
 
-static void write_common(struct rc_service *service, struct rc_buf *buf)
+void rc_service_write_common(struct rc_service *service, struct rc_buf *buf)
 {
 	static const struct {
 		enum rc_log_level level;
@@ -123,7 +123,7 @@ static void on_metrics(void *ctx, struct rc_request *request)
 	Rc__MetricsReply reply = RC__METRICS_REPLY__INIT;
 	struct rc_buf buf = RC_BUF_INIT;
 
-	write_common(service, &buf);
+	rc_service_write_common(service, &buf);
 	rc_metrics_write(service->metrics, &buf);
 	reply.text.data = buf.data;
 	reply.text.len = buf.len;
