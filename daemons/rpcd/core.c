@@ -58,6 +58,8 @@ static const struct rc_option options[] = {
 	 "requests that may wait for an answer; more get HTTP 503"},
 	{"rpc_body_mb", RC_OPT_U64, 1, 256, "MiB", NULL, "64", false,
 	 "most of a request's body; a block of 32,000,000 bytes in hex needs 62"},
+	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "512", false,
+	 "most of all answers that wait to be read; beyond it reads get HTTP 503, error -32052"},
 	{"block_cache_mb", RC_OPT_U64, 0, 65536, "MiB", NULL, "32", false,
 	 "most of the blocks kept in memory for who asks for one again; the largest block needs "
 	 "31"},
@@ -85,6 +87,8 @@ static const struct rc_metric_def metrics[M_COUNT] = {
 	[M_HELD_TOO_LONG] = {"held_too_long_total", RC_COUNTER, NULL,
 			     "Of those, given up after hold_ms."},
 	[M_BODY_BYTES] = {"body_bytes", RC_GAUGE, NULL, "Bytes of request bodies in hand."},
+	[M_ANSWER_BYTES] = {"answer_bytes", RC_GAUGE, NULL,
+			    "Bytes of answers made and not taken yet."},
 	[M_KEPT_BODY_BYTES] = {"kept_body_bytes", RC_GAUGE, NULL,
 			       "Bytes of blocks kept for who asks next."},
 	[M_ANSWER_TIME] = {"answer_seconds", RC_HISTOGRAM, NULL,

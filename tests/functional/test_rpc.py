@@ -554,6 +554,84 @@ class Protocol(harness.TestCase):
         with socket.socket() as s:
             self.assertNotEqual(s.connect_ex(("127.0.0.1", self.n.rpc_port)), 0)
 
+    def send(self, value, receive_buffer=None):
+        """A connection on which a call was sent, its answer not read."""
+        body = json.dumps(value).encode()
+        head = "".join(f"{k}: {v}\r\n" for k, v in self.n.client.headers().items())
+        s = socket.socket()
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        s.settimeout(30 * harness.SLOW)
+        s.connect(("127.0.0.1", self.n.rpc_port))
+        s.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode()
+                  + body)
+        return s
+
+    def test_hanging_up(self):
+        """Who waits for an event and hangs up leaves his place at once, here and at chaind."""
+        def call(method, *params):
+            return {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        def in_flight():
+            return self.n.rpc("getrpcinfo")["in_flight"]
+        def pending():
+            return self.n.metrics_of("chaind")["rustycoin_chaind_bus_pending_requests"]
+        purse = Purse("waiter")
+        self.n.rpc("generatetoaddress", 1, purse.address)
+        known = self.n.rpc("getblocktemplate")["longpollid"]
+        wait_for("only chaind's own polls", lambda: pending() <= 4)
+        before = pending()
+        polls = [call("waitfornewblock", 600000), call("waitforblockheight", 1000, 600000),
+                 [call("waitfornewblock", 600000), call("getblockcount"),
+                  call("waitforblockheight", 1000), call("waitfornewblock", 600000)],
+                 call("getblocktemplate", {"longpollid": known, "timeout": 600000})]
+        left = [self.send(p) for p in polls]
+        stays = self.send(call("waitfornewblock", 600000))
+        wait_for("all wait", lambda: in_flight() == 6 and pending() > before)
+        for s in left:
+            s.close()
+        wait_for("one waits", lambda: in_flight() == 2, 10)
+        wait_for("chaind keeps nothing for them", lambda: pending() == before, 10)
+        self.n.rpc("generatetoaddress", 1, purse.address)
+        self.assertIn(b'"height":2', stays.recv(65536))
+        stays.close()
+
+    def test_slow_readers(self):
+        """Answers that nobody reads have a bound; submissions and small questions get through."""
+        limit = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        purse = Purse("slow")
+        self.n.rpc("generatetoaddress", 13, purse.address)
+        coin = purse.coins(self.n)[0]
+        tx = purse.sign(purse.build([coin], [(RUST // 1000, purse.lock)] * 30000), [coin])
+        block = template_block(self.n, purse.lock, extra=[tx])
+        self.assertIsNone(self.n.rpc("submitblock", block.encode().hex()))
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
+        def held():
+            return self.n.metrics_of("rpcd")["rustycoin_rpcd_answer_bytes"]
+        slow = [self.send(call, receive_buffer=4096) for _ in range(6)]
+        wait_for("too much is held", lambda: held() > limit // 2)
+        wait_for("a refusal", lambda: self.n.metrics_of("rpcd")
+                 ["rustycoin_rpcd_refused_busy_total"] > 0)
+        self.assertLess(held(), 20 * limit)
+        status, headers, answer = self.post(json.dumps(call))
+        if status == 503 and answer.startswith(b"{"):
+            self.assertEqual(json.loads(answer)["error"]["code"], -32052)
+            self.assertIn("Retry-After", headers)
+        self.assertEqual(status, 503)
+        self.assertEqual(len(self.n.rpc("generatetoaddress", 1, purse.address)), 1)
+        for s in slow:
+            s.close()
+        wait_for("nothing is held", lambda: held() == 0)
+        # alone, an answer may be larger than the bound
+        self.assertEqual(self.post(json.dumps(call))[0], 200)
+
+    def test_metrics(self):
+        """The operations listener shows of rpcd what rustyctl is told, too."""
+        wait_for("all of rpcd's own", lambda: {n.split("{")[0] for n in self.n.metrics_of("rpcd")} <=
+                 {n.split("{")[0] for n in self.n.metrics()})
+
     def test_garbage(self):
         """Whatever comes in is answered or cut; the next caller is served."""
         import random

@@ -376,7 +376,6 @@ int main(void)
 		cmocka_unit_test(test_texts),
 	};
 
-
 	rc_test_random_init(&seeded);
 	if (!rc_network_builtin("reg", &network_reg))
 		return 1;
