@@ -248,6 +248,7 @@ void on_have_txs(void *ctx, struct rc_request *request)
 	struct chaind *chaind = ctx;
 	Rc__HaveTxsReply reply = RC__HAVE_TXS_REPLY__INIT;
 	struct rc_buf wanted = RC_BUF_INIT;
+	uint64_t client = rc_request_client_boot(request);
 	struct rc_bytes items, bulk;
 	size_t n;
 
@@ -257,7 +258,7 @@ void on_have_txs(void *ctx, struct rc_request *request)
 		struct rc_wtxid wtxid;
 
 		memcpy(wtxid.b, items.data + i * 32, 32);
-		if (chaind_want_tx(chaind, &wtxid))
+		if (chaind_want_tx(chaind, client, &wtxid))
 			rc_buf_put(&wanted, wtxid.b, 32);
 	}
 	reply.lease_ms = TX_LEASE_MS;

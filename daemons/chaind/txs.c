@@ -19,6 +19,7 @@
 struct tx_lease {
 	UT_hash_handle hh;
 	struct rc_wtxid wtxid;
+	uint64_t client; /* boot id of the peerd */
 	int64_t until_ms;
 };
 
@@ -40,25 +41,27 @@ static void drop_lease(struct chaind *chaind, const struct rc_wtxid *wtxid)
 	free(lease);
 }
 
-static bool lease(struct chaind *chaind, const struct rc_wtxid *wtxid)
+/* One that asks again for what it has leased didn't get it: it may go on with another peer. */
+static bool lease(struct chaind *chaind, uint64_t client, const struct rc_wtxid *wtxid)
 {
 	int64_t now = rc_mono_us(&chaind->clock) / 1000;
 	struct tx_lease *l;
 
 	HASH_FIND(hh, chaind->tx_leases, wtxid->b, sizeof(wtxid->b), l);
-	if (l && l->until_ms > now)
+	if (l && l->client != client && l->until_ms > now)
 		return false;
 	drop_lease(chaind, wtxid);
 	if (HASH_COUNT(chaind->tx_leases) >= TX_LEASES_MAX)
 		drop_lease(chaind, &chaind->tx_leases->wtxid);
 	l = rc_alloc(sizeof(*l));
 	l->wtxid = *wtxid;
+	l->client = client;
 	l->until_ms = now + TX_LEASE_MS;
 	HASH_ADD(hh, chaind->tx_leases, wtxid.b, sizeof(l->wtxid.b), l);
 	return true;
 }
 
-bool chaind_want_tx(struct chaind *chaind, const struct rc_wtxid *wtxid)
+bool chaind_want_tx(struct chaind *chaind, uint64_t client, const struct rc_wtxid *wtxid)
 {
 	struct confirmed *confirmed;
 
@@ -66,7 +69,7 @@ bool chaind_want_tx(struct chaind *chaind, const struct rc_wtxid *wtxid)
 	    mempool_find_wtxid(&chaind->pool, wtxid) || admit_knows(&chaind->admit, wtxid))
 		return false;
 	HASH_FIND(hh, chaind->confirmed, wtxid->b, sizeof(wtxid->b), confirmed);
-	return !confirmed && lease(chaind, wtxid);
+	return !confirmed && lease(chaind, client, wtxid);
 }
 
 static void remember_confirmed(struct chaind *chaind, const struct rc_wtxid *wtxid)
@@ -174,6 +177,7 @@ static void on_refilled(void *arg)
 void chaind_pool_open(struct chaind *chaind)
 {
 	mempool_init(&chaind->pool, &chaind->config.pool, on_removed, chaind);
+	mempool_salt(&chaind->pool, chaind->random);
 	chaind->admit = (struct admit){
 		.chain = &chaind->chain,
 		.pool = &chaind->pool,
