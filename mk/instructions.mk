@@ -3,7 +3,7 @@
 COUNTED := $(BUILD)/bench/counted
 # What rpcd's handlers ask of chaind, and how many processors there are, is answered by counted.c.
 COUNTED_WRAP := sysconf call_chaind call_deadline call_wait call_resume_any rc_service_network \
-	rc_chaind_header rc_chaind_block
+	rc_chaind_header rc_chaind_block known_header known_put_header known_body known_put_body
 
 $(COUNTED): $(BUILD)/obj/tests/bench/counted.o $(BUILD)/lib/rpcd.a $(BUILD)/lib/utxod.a $(ALL_LIBS)
 	@mkdir -p $(@D)
