@@ -162,14 +162,16 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 		const struct rc_outpoint *after, size_t max, struct ledger_list *ret,
 		struct rc_error *error);
 
-/* Recomputes the root from the leaves, values read from the disk. *ret_text says what differs, or
+/* Checks every value on the disk against the root, in pieces: of one view, or (view NULL) each
+ * piece of the applied tip as it is then, which keeps no version. *ret_text says what differs, or
  * is empty. progress may be NULL; false stops (RC_ECANCELLED). */
 struct ledger_verified {
 	bool good;
-	uint64_t entries;
+	uint64_t entries, of;
+	struct block_ref block; /* of the last piece */
 	char text[512];
 };
-int ledger_verify(const struct ledger_view *view,
+int ledger_verify(struct ledger *ledger, const struct ledger_view *view,
 		  bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg,
 		  struct ledger_verified *ret, struct rc_error *error);
 

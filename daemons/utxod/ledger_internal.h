@@ -92,6 +92,9 @@ void ledger_advance(struct ledger *ledger, struct version *to);
 void ledger_set_durable(struct ledger *ledger, uint64_t seq);
 /* Undoes the applied chain's block of this height on top. */
 int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *error);
+/* Where State(tip − 1) isn't in memory (undo steps passed it, or a start came right after one): the
+ * tip's block is undone and applied again, as one commit, and it is. */
+int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error);
 void ledger_step(const struct version *version, struct step *ret);
 
 /* The marker on the state's disk: what it is the state of. */
