@@ -10,14 +10,13 @@ fault fails.
 import os
 import random
 import sys
-import tempfile
 import time
 
 import wire
 from wire import Wire, WireNode
 import harness
 import killing
-from harness import SLOW, RpcError, wait_for
+from harness import RpcError, wait_for
 from purse import RUST, Coin, Purse, shown
 from rcref.transaction import parse_transaction
 
@@ -25,17 +24,18 @@ LIMIT = 2400
 FULL = os.environ.get("FULL") == "1"
 SEED = int(os.environ.get("RC_TEST_SEED", random.randrange(1 << 32)))
 ROUNDS = os.environ.get("RC_ROUNDS", "").split()
-REPEATS = 3                 # of each round in a full run
+REPEATS = 4                 # of each round in a full run
 HOSTS = [f"n{i}" for i in range(7)]
 ONE_TIP_SECONDS = 20        # after healing
 POOLS_SECONDS = 30
 COINS = 300
 # How long a fault lasts: in a full run links are given up (20 s), and retries become rare.
-SECONDS = (5, 30, 75) if FULL else (3, 6)
+SECONDS = (5, 18, 30, 75) if FULL else (3, 6, 12)
 
 
 class Split(harness.TestCase):
     def setUp(self):
+        wire.need()
         super().setUp()
         self.random = random.Random(SEED)
         self.net = Wire(HOSTS, SEED, neighbours=self.random.random() < 0.5)
@@ -59,17 +59,22 @@ class Split(harness.TestCase):
             node.start()
         for node in self.nodes:
             node.wait_ready()
-        purse, first = Purse("split"), self.nodes[0]
-        self.purse = purse
-        first.rpc("generatetoaddress", 11, purse.address)
-        coin = purse.coins(first)[0]
+        self.purse = Purse("split")
+        self.nodes[0].rpc("generatetoaddress", 10, self.purse.address)
+        self.fund()
+        self.meshed()
+
+    def fund(self):
+        """Confirmed coins, as many as a few rounds take."""
+        first, purse = self.nodes[0], self.purse
+        first.rpc("generatetoaddress", 1, purse.address)
+        coin = [c for c in purse.coins(first) if c.coinbase][0]
         each = (coin.amount - RUST) // COINS
         tx = purse.spend([coin], [(purse.address, each)] * COINS)
         first.rpc("sendrawtransaction", tx.encode().hex())
-        first.rpc("generatetoaddress", 1, Purse("miner").address)
-        self.coins = [Coin((tx.txid, i), each, purse.lock) for i in range(COINS)]
-        self.meshed()
-        self.one_tip("at the beginning", 60)
+        self.mine(first)
+        self.coins += [Coin((tx.txid, i), each, purse.lock) for i in range(COINS)]
+        self.same_tip(self.nodes, 60)
 
     def linked(self, node):
         """The hosts a node is linked to."""
@@ -217,10 +222,11 @@ class Split(harness.TestCase):
 
     # --- after it ---
 
-    def one_tip(self, what, limit=ONE_TIP_SECONDS):
+    def one_tip(self):
+        """The seconds until all have one."""
         start = time.monotonic()
-        self.same_tip(self.nodes, limit)
-        return time.monotonic() - start, what
+        self.same_tip(self.nodes, ONE_TIP_SECONDS)
+        return time.monotonic() - start
 
     def decide(self):
         """Two branches of the same work end by the next block, here as everywhere."""
@@ -287,7 +293,7 @@ class Split(harness.TestCase):
         lasted = time.monotonic() - start
         self.decide()
         self.net.ask("heal", "clear")
-        healed, _ = self.one_tip(name)
+        healed = self.one_tip()
         pools = self.check_pools()
         self.check_roots()
         self.check_conduct()
@@ -311,12 +317,14 @@ class Split(harness.TestCase):
         print(f"seven nodes after {time.monotonic() - start:.1f} s", file=sys.stderr)
         for i, name in enumerate(chosen):
             try:
+                if len(self.coins) < COINS // 3:
+                    self.fund()
                 self.round(name)
             except (AssertionError, RpcError) as error:
                 raise AssertionError(f"round {i} ({name}): {error}") from error
         self.pay(self.nodes[0])
         self.mine(self.nodes[0])
-        self.one_tip("at the end")
+        self.one_tip()
         height, *root = killing.replay(self.nodes[0])
         for node in self.nodes:
             self.assertIn(wait_for("a root", lambda n=node: n.rpc("getblockchaininfo")["stateroot"]),
