@@ -33,3 +33,6 @@ bench-record:
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/record.py
 
 .PHONY: bench-record bench bench-scale bench-programs
+
+# What tests use too.
+tests: $(BUILD)/bench/make_chain $(BUILD)/bench/feed

@@ -68,9 +68,12 @@ struct admit {
 
 	struct admission *by_txid; /* those under way */
 	struct admission *by_wtxid;
-	struct admission *asking; /* wait for coins to be asked */
-	struct rc_source *flush;  /* asks for them at the end of the turn */
-	struct rc_source *later;  /* asks again after a failure */
+	struct admission *asking;   /* wait for coins to be asked */
+	struct admission *checking; /* wait for their witnesses to be verified */
+	struct admission **checking_end;
+	size_t n_checking;
+	struct rc_source *flush; /* at the end of the turn: does what both wait for */
+	struct rc_source *later; /* asks again after a failure */
 	unsigned batches_out;
 	size_t count, bytes;
 	struct rejected *rejected; /* wtxids that are invalid, oldest first */

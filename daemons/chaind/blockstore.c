@@ -147,7 +147,7 @@ int blockstore_load(struct blockstore *store, struct chain *chain, struct rc_err
 static void run_batch(struct rc_work *work);
 static void batch_done(struct rc_work *work);
 
-int blockstore_open(const char *dir, const struct rc_network *network, size_t cache_bytes,
+int blockstore_open(const char *dir, const struct rc_network *network, size_t memory_bytes,
 		    struct blockstore **ret, struct rc_error *error)
 {
 	RC_AUTOFREE char *path = rc_asprintf("%s/blocks", dir);
@@ -156,7 +156,7 @@ int blockstore_open(const char *dir, const struct rc_network *network, size_t ca
 		.path = path,
 		.owner = "chaind/blocks",
 		.format = BLOCKSTORE_FORMAT,
-		.cache_bytes = cache_bytes,
+		.memory_bytes = memory_bytes,
 	};
 	struct blockstore *store = rc_alloc(sizeof(*store));
 	int rc;

@@ -17,7 +17,8 @@
 
 struct blockstore;
 
-int blockstore_open(const char *dir, const struct rc_network *network, size_t cache_bytes,
+/* memory_bytes: of the database, all of it (store.h). */
+int blockstore_open(const char *dir, const struct rc_network *network, size_t memory_bytes,
 		    struct blockstore **ret, struct rc_error *error);
 /* Writes what is still collected first. NULL is fine. */
 void blockstore_close(struct blockstore *store);

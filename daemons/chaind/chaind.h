@@ -35,6 +35,7 @@ struct block_wait;
 struct arrival;
 struct confirmed;
 struct tx_lease;
+struct tx_event;
 
 struct chaind {
 	struct chaind_config config;
@@ -71,6 +72,9 @@ struct chaind {
 	uint64_t last_number; /* of waits */
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
+	struct tx_event *tx_events;  /* new in the pool, to be told together */
+	size_t n_tx_events;
+	struct rc_source *tell_txs;
 	uint64_t last_log_us;
 	uint32_t last_log_height;
 	int64_t template_told_us;
@@ -168,6 +172,9 @@ void event_tip(struct chaind *chaind, bool reorganised);
 void event_durable(struct chaind *chaind);
 void event_header(struct chaind *chaind, const struct block_node *node);
 void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why);
+/* What was kept to be told together is told now. */
+void event_flush(struct chaind *chaind);
+void events_done(struct chaind *chaind);
 void event_tx_removed(struct chaind *chaind, const struct rc_txid *txid,
 		      const struct rc_wtxid *wtxid, uint32_t size, uint64_t fee, const char *why);
 

@@ -249,13 +249,16 @@ static enum judgement judge(struct pipe_block *b, enum rc_verdict *ret_verdict)
 static void fail(struct connector *c, struct pipe_block *b, enum rc_verdict verdict)
 {
 	struct block_node *node = b->node;
-	bool witness = b->check_verdict == RC_VERDICT_OK && verdict != RC_V_BLOCK_STATE_ROOT;
-	uint32_t tx = witness ? b->finding.tx_index : b->result.bad_tx;
 	char hex[RC_ID_HEX], where[64] = "";
 
-	if (verdict != RC_V_BLOCK_STATE_ROOT && tx < b->body->block.n_txs)
-		snprintf(where, sizeof(where), "; transaction %u, input %u", tx,
-			 witness ? b->finding.input : b->result.bad_input);
+	/* A wrong root is known before the check ends; its findings are the worker's until then. */
+	if (verdict != RC_V_BLOCK_STATE_ROOT) {
+		bool witness = b->check_verdict == RC_VERDICT_OK;
+		uint32_t tx = witness ? b->finding.tx_index : b->result.bad_tx;
+		if (tx < b->body->block.n_txs)
+			snprintf(where, sizeof(where), "; transaction %u, input %u", tx,
+				 witness ? b->finding.input : b->result.bad_input);
+	}
 	rc_log(RC_LOG_WARNING,
 	       "block %s at height %u is invalid: %s (%s%s); it and what builds on it are not "
 	       "followed",

@@ -53,6 +53,8 @@ struct journal {
 	struct rc_buf compacted;      /* waits for its turn, before next */
 	bool has_compacted;
 	struct journal_batch next;
+	struct rc_source *gathered; /* a timer; NULL: nothing is gathered */
+	bool gathering;		    /* it is armed */
 };
 
 /* ---- format ---- */
@@ -345,11 +347,39 @@ void journal_close(struct journal *journal)
 	free(journal);
 }
 
+static void on_gathered(void *arg)
+{
+	struct journal *journal = arg;
+
+	journal->gathering = false;
+	start_batch(journal);
+}
+
+void journal_gather(struct journal *journal, struct rc_loop *loop)
+{
+	journal->gathered = rc_loop_add_timer(loop, on_gathered, journal);
+}
+
+void journal_ungather(struct journal *journal)
+{
+	if (!journal)
+		return;
+	rc_source_free(journal->gathered);
+	journal->gathered = NULL;
+	start_batch(journal);
+}
+
 void journal_append(struct journal *journal, const struct journal_record *record, bool sync,
 		    void (*fn)(void *arg), void *arg)
 {
 	journal_record_put(&journal->next.bytes, record);
 	journal->next.sync |= sync;
+	if (!sync && !fn && journal->gathered) {
+		if (!journal->gathering)
+			rc_timer_arm(journal->gathered, JOURNAL_GATHER_US);
+		journal->gathering = true;
+		return;
+	}
 	if (fn) {
 		struct journal_waiter *waiter = rc_alloc(sizeof(*waiter));
 

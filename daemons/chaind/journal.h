@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/workers.h"
+#include "bus/loop.h"
 #include "crypto/sha256.h"
 
 #define JOURNAL_HEAD_SIZE   37
@@ -57,6 +58,11 @@ int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_wo
 		 struct journal **ret_journal, struct rc_error *error);
 /* Everything appended must have been written: its worker has ended. */
 void journal_close(struct journal *journal);
+/* From now on what nobody waits for is gathered for JOURNAL_GATHER_US before it is written. */
+void journal_gather(struct journal *journal, struct rc_loop *loop);
+#define JOURNAL_GATHER_US 10000
+/* Writes what was gathered, and writes everything at once from now on: before its worker ends. */
+void journal_ungather(struct journal *journal);
 
 /* Appends. fn (may be NULL) is called when it is written; sync: and on the disk. A write that fails
  * ends the process (10-architecture, "Process life"). */

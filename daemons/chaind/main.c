@@ -11,8 +11,8 @@
 #include "daemons/chaind/chaind.h"
 
 static const struct rc_option options[] = {
-	{"cache_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "32", false,
-	 "Memory for blocks read from the store; the state's cache is utxod's."},
+	{"cache_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "64", false,
+	 "Memory of the block store: its write buffers and blocks read; the state's is utxod's."},
 	{"verified_mb", RC_OPT_U64, 1, 4096, "MiB", NULL, "16", false,
 	 "Memory for remembering which transactions' witnesses were verified."},
 	{"verify_threads", RC_OPT_U64, 0, 256, NULL, NULL, "0", false,

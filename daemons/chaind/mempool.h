@@ -6,10 +6,10 @@
 #ifndef CHAIND_MEMPOOL_H
 #define CHAIND_MEMPOOL_H
 
-#include <uthash.h>
-
+#include "base/clock.h"
 #include "consensus/verdict.h"
 #include "daemons/chaind/pool_heap.h"
+#include "daemons/chaind/pool_index.h"
 #include "types/block.h"
 #include "types/coin.h"
 #include "types/tx.h"
@@ -40,7 +40,6 @@ const char *pool_removal_name(enum pool_removal why);
 
 /* An input: whom it spends from. The table by outpoint is of these. */
 struct pool_spend {
-	UT_hash_handle hh;
 	uint8_t key[RC_OUTPOINT_SIZE];
 	struct pool_tx *tx;
 };
@@ -55,7 +54,6 @@ struct pool_lock_ref {
 	bool spends; /* input index spends a coin of the lock; else output index makes one */
 };
 struct pool_lock {
-	UT_hash_handle hh;
 	struct rc_hash hash;
 	struct pool_lock_ref *refs;
 };
@@ -74,8 +72,6 @@ struct pool_facts {
 };
 
 struct pool_tx {
-	UT_hash_handle by_txid;
-	UT_hash_handle by_wtxid;
 	struct rc_tx tx; /* its views and arrays are in this allocation */
 	struct pool_facts facts;
 	uint64_t sequence;     /* order of entry */
@@ -94,15 +90,15 @@ struct pool_tx {
 	struct pool_spend *spends;     /* n_inputs */
 	struct pool_lock_ref *in_refs; /* n_inputs */
 	struct pool_lock_ref *out_refs;
-	struct rc_coin *coins; /* n_inputs: what it spends */
+	struct rc_coin
+		*coins; /* n_inputs: what it spends, as in the state once its maker is there */
 };
 
 struct mempool {
 	struct pool_limits limits;
-	struct pool_tx *by_txid;
-	struct pool_tx *by_wtxid;
-	struct pool_spend *spends;
-	struct pool_lock *locks;
+	struct pool_index by_txid, by_wtxid; /* of struct pool_tx */
+	struct pool_index spends;	     /* of struct pool_spend */
+	struct pool_index locks;	     /* of struct pool_lock */
 	struct pool_tx *oldest, *newest;
 	struct pool_heap evict; /* top: the lowest descendant rate */
 	struct pool_heap mine;	/* top: the highest ancestor rate */
@@ -121,6 +117,8 @@ void mempool_init(struct mempool *pool, const struct pool_limits *limits,
 		  void (*on_removed)(void *arg, const struct pool_tx *tx, enum pool_removal why),
 		  void *arg);
 void mempool_done(struct mempool *pool);
+/* Salts its tables, while it is empty. */
+void mempool_salt(struct mempool *pool, const struct rc_random *random);
 
 struct pool_tx *mempool_find(const struct mempool *pool, const struct rc_txid *txid);
 struct pool_tx *mempool_find_wtxid(const struct mempool *pool, const struct rc_wtxid *wtxid);
@@ -129,6 +127,10 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 /* The coin an output of the pool makes; false if there is none. height: tip + 1. */
 bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint, uint32_t height,
 		  struct rc_coin *ret_coin);
+/* The coin of the state that a transaction of the pool spends by this outpoint; NULL: nobody does,
+ * or another transaction of the pool makes it. */
+const struct rc_coin *mempool_state_coin(const struct mempool *pool,
+					 const struct rc_outpoint *outpoint);
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash);
 
 /* Policy that needs no coins: size, DATA outputs, dust. */

@@ -34,6 +34,8 @@
 	  "Time of a block's stages.")                                                             \
 	M(T_CONNECT, "connect_seconds", RC_HISTOGRAM, NULL,                                        \
 	  "From a block's entry into the pipeline to its commit.")                                 \
+	M(COINS_KNOWN, "coins_known_total", RC_COUNTER, NULL,                                      \
+	  "Coins of connected blocks that the pool knew, so that utxod wasn't asked.")             \
 	M(VERIFIED_HITS, "verified_hits_total", RC_COUNTER, NULL,                                  \
 	  "Transactions whose witnesses were known to be good.")                                   \
 	M(VERIFIED_MISSES, "verified_misses_total", RC_COUNTER, NULL,                              \

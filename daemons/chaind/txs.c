@@ -177,6 +177,7 @@ static void on_refilled(void *arg)
 void chaind_pool_open(struct chaind *chaind)
 {
 	mempool_init(&chaind->pool, &chaind->config.pool, on_removed, chaind);
+	mempool_salt(&chaind->pool, chaind->random);
 	chaind->admit = (struct admit){
 		.chain = &chaind->chain,
 		.pool = &chaind->pool,

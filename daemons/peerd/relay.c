@@ -26,7 +26,7 @@
 /* Inventories gathered for one question to chaind; transactions for one SubmitTx. */
 #define HAVE_GAP	(2 * PEERD_MS)
 #define HAVE_MAX	2000
-#define BATCH_GAP	(1 * PEERD_MS)
+#define BATCH_GAP	(4 * PEERD_MS)
 #define BATCH_TXS_MAX	500
 #define BATCH_BYTES_MAX (1u << 20)
 #define SUBMITS_MAX	4 /* batches of one peer on their way; beyond, it is not read */

@@ -22,7 +22,9 @@ enum disk_sync {
 
 struct disk_figures {
 	uint64_t disk_bytes;
-	uint64_t memory_bytes; /* block cache, write buffers, filters and indexes */
+	uint64_t cache_bytes;  /* blocks, indexes and filters in memory */
+	uint64_t buffer_bytes; /* write buffers */
+	uint64_t table_bytes;  /* open tables */
 };
 
 struct disk;
@@ -62,8 +64,10 @@ struct disk_pair {
 	struct disk *state;
 };
 
-int disk_store_open(const char *dir, const uint8_t network[32], size_t cache_bytes,
-		    struct disk_pair *ret, struct rc_error *error);
+/* log_bytes, state_bytes: memory of each (store.h, memory_bytes); the state's write buffer, which
+ * holds a flush's changes while it lasts, comes on top. */
+int disk_store_open(const char *dir, const uint8_t network[32], size_t log_bytes,
+		    size_t state_bytes, struct disk_pair *ret, struct rc_error *error);
 void disk_pair_close(struct disk_pair *pair);
 
 struct disk *disk_memory_new(void);

@@ -225,7 +225,7 @@ static int memory_walk(struct disk *disk, struct rc_bytes from, struct rc_bytes 
 static void memory_figures(struct disk *disk, struct disk_figures *ret)
 {
 	(void)disk;
-	*ret = (struct disk_figures){0, 0};
+	*ret = (struct disk_figures){0};
 }
 
 static void memory_close(struct disk *disk)

@@ -6,14 +6,19 @@
 
 #include "store/store.h"
 
-#define LOG_FORMAT	1
-#define STATE_FORMAT	1
-#define LOG_CACHE_BYTES ((size_t)1 << 20) /* deltas are read once, by who undoes or follows */
+#define LOG_FORMAT   1
+#define STATE_FORMAT 1
+/* Handed to the database before a commit, so that a flush's changes are in memory once, in its
+ * write buffer: of the state, nothing counts before the flush. */
+#define SPILL_BYTES ((size_t)1 << 20)
 
 struct store_disk {
 	struct disk disk;
 	struct rc_store *store;
 	struct rc_store_batch *batch;
+	bool spills;
+	int err; /* of what was spilled */
+	struct rc_error error;
 };
 
 static struct store_disk *of(struct disk *disk)
@@ -21,22 +26,33 @@ static struct store_disk *of(struct disk *disk)
 	return (struct store_disk *)disk;
 }
 
+static void spill(struct store_disk *d)
+{
+	if (d->spills && !d->err && rc_store_batch_bytes(d->batch) >= SPILL_BYTES)
+		d->err = rc_store_write(d->store, d->batch, false, &d->error);
+}
+
 static void store_put(struct disk *disk, const void *key, size_t key_len, const void *value,
 		      size_t len)
 {
 	rc_store_batch_put(of(disk)->batch, key, key_len, value, len);
+	spill(of(disk));
 }
 
 static void store_del(struct disk *disk, const void *key, size_t key_len)
 {
 	rc_store_batch_delete(of(disk)->batch, key, key_len);
+	spill(of(disk));
 }
 
 static int store_commit(struct disk *disk, enum disk_sync how, struct rc_error *error)
 {
 	struct store_disk *d = of(disk);
-	int err = rc_store_write(d->store, d->batch, how == DISK_SYNC, error);
+	int err = d->err;
 
+	if (err)
+		return rc_error_set(error, err, "%s", d->error.text);
+	err = rc_store_write(d->store, d->batch, how == DISK_SYNC, error);
 	if (!err && how == DISK_FLUSH)
 		err = rc_store_flush(d->store, error);
 	return err;
@@ -87,7 +103,9 @@ static void store_figures(struct disk *disk, struct disk_figures *ret)
 
 	rc_store_figures(of(disk)->store, &f);
 	ret->disk_bytes = f.disk_bytes;
-	ret->memory_bytes = f.cache_bytes + f.memtable_bytes + f.table_bytes;
+	ret->cache_bytes = f.cache_bytes;
+	ret->buffer_bytes = f.memtable_bytes;
+	ret->table_bytes = f.table_bytes;
 }
 
 static void store_close(struct disk *disk)
@@ -121,13 +139,14 @@ static int open_one(const struct rc_store_config *config, struct disk **ret, str
 		return err;
 	}
 	d->disk.ops = &store_ops;
+	d->spills = config->kind == RC_STORE_STATE;
 	d->batch = rc_store_batch_new();
 	*ret = &d->disk;
 	return RC_OK;
 }
 
-int disk_store_open(const char *dir, const uint8_t network[32], size_t cache_bytes,
-		    struct disk_pair *ret, struct rc_error *error)
+int disk_store_open(const char *dir, const uint8_t network[32], size_t log_bytes,
+		    size_t state_bytes, struct disk_pair *ret, struct rc_error *error)
 {
 	RC_AUTOFREE char *log_path = rc_asprintf("%s/log", dir);
 	RC_AUTOFREE char *state_path = rc_asprintf("%s/state", dir);
@@ -135,7 +154,7 @@ int disk_store_open(const char *dir, const uint8_t network[32], size_t cache_byt
 					 .path = log_path,
 					 .owner = "utxod/log",
 					 .format = LOG_FORMAT,
-					 .cache_bytes = LOG_CACHE_BYTES};
+					 .memory_bytes = log_bytes};
 	struct disk_pair pair = {NULL, NULL};
 	int err;
 
@@ -147,7 +166,7 @@ int disk_store_open(const char *dir, const uint8_t network[32], size_t cache_byt
 	config.path = state_path;
 	config.owner = "utxod/state";
 	config.format = STATE_FORMAT;
-	config.cache_bytes = cache_bytes;
+	config.memory_bytes = state_bytes;
 	err = open_one(&config, &pair.state, error);
 	if (err) {
 		disk_pair_close(&pair);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "daemons/utxod/memory.h"
 #include "daemons/utxod/utxod.h"
 
 static int64_t now_us(const struct utxod *u)
@@ -265,9 +266,6 @@ void engine_stop(struct utxod *u)
 
 /* ---- life ---- */
 
-/* Of cache_mb, the database's own cache of blocks gets a part, the ledger the rest. */
-#define BLOCK_CACHE_SHARE 4
-
 static void start_threads(struct utxod *u)
 {
 	struct rc_loop *loop = rc_service_loop(u->service);
@@ -287,29 +285,41 @@ int engine_open(struct utxod *u, struct rc_error *error)
 {
 	const struct rc_config *config = rc_service_config(u->service);
 	const struct rc_network *network = rc_service_network(u->service);
-	size_t cache = (size_t)rc_config_u64(config, "cache_mb") << 20;
+	struct memory_plan plan;
 	struct ledger_options options = {
 		.genesis = network->genesis_id,
-		.cache_bytes = cache - cache / BLOCK_CACHE_SHARE,
 		.undo_blocks = (uint32_t)rc_config_u64(config, "undo_blocks"),
 		.flush_changes = rc_config_u64(config, "flush_changes"),
-		.flush_bytes = (size_t)rc_config_u64(config, "flush_mb") << 20,
 		.clock = rc_service_clock(u->service),
 		.random = rc_service_random(u->service),
 	};
 	struct ledger_figures f;
-	int err = disk_store_open(rc_service_statedir(u->service), network->id.b,
-				  cache / BLOCK_CACHE_SHARE, &u->disks, error);
+	int64_t start = now_us(u);
+	int err;
 
+	memory_plan((size_t)rc_config_u64(config, "cache_mb") << 20,
+		    (size_t)rc_config_u64(config, "flush_mb") << 20, &plan);
+	options.page_bytes = plan.pages;
+	options.coin_bytes = plan.coins;
+	options.flush_bytes = plan.flush;
+	options.stage_bytes = plan.stage;
+	err = disk_store_open(rc_service_statedir(u->service), network->id.b, plan.log, plan.state,
+			      &u->disks, error);
+	u->databases_us = (uint64_t)(now_us(u) - start);
 	if (!err)
 		err = ledger_open(&u->disks, &options, &u->ledger, error);
 	if (err)
 		return err;
 	ledger_figures(u->ledger, &f);
 	rc_log(RC_LOG_NOTICE,
-	       "state at block %u, %llu coins; %llu steps applied again; ready after %llu ms",
-	       f.applied.height, (unsigned long long)f.coins, (unsigned long long)f.recovered_steps,
-	       (unsigned long long)f.recovered_us / 1000);
+	       "state at block %u, %llu coins; databases opened in %llu ms; %llu steps of %llu "
+	       "changes applied again in %llu ms (log %llu, pages %llu, applying %llu)",
+	       f.applied.height, (unsigned long long)f.coins,
+	       (unsigned long long)u->databases_us / 1000, (unsigned long long)f.recovery.steps,
+	       (unsigned long long)f.recovery.changes, (unsigned long long)f.recovery.all_us / 1000,
+	       (unsigned long long)f.recovery.log_us / 1000,
+	       (unsigned long long)f.recovery.read_us / 1000,
+	       (unsigned long long)f.recovery.apply_us / 1000);
 	u->told_applied = f.applied;
 	u->told_durable = f.durable;
 	start_threads(u);

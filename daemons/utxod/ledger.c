@@ -336,7 +336,7 @@ void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_dur
 static uint64_t oldest_living(struct ledger *ledger)
 {
 	struct version *from = ledger->applied;
-	size_t bytes = 0, most = ledger->options.cache_bytes / 8;
+	size_t bytes = 0, most = ledger->options.page_bytes / 16;
 
 	for (unsigned kept = 1; kept < LEDGER_KEEP && from->below; kept++) {
 		bytes += from->change.bytes;
@@ -370,10 +370,16 @@ static struct version *take_bottom(struct ledger *ledger)
 	return v;
 }
 
+size_t ledger_dirty(const struct ledger *ledger)
+{
+	return ledger->dirty_bytes - ledger->dirty_gone;
+}
+
 void ledger_collect(struct ledger *ledger)
 {
 	uint64_t living, flushed;
 	struct version *v;
+	size_t gone = 0;
 
 	pthread_mutex_lock(&ledger->collecting);
 	pthread_mutex_lock(&ledger->lock);
@@ -384,7 +390,7 @@ void ledger_collect(struct ledger *ledger)
 	/* The line up to `living` is nobody else's to change now. */
 	for (; v && v->seq <= living; v = v->seq < living ? v->above : NULL) {
 		if (!v->released)
-			tree_release(ledger->tree, v->seq, &v->change);
+			gone += tree_release(ledger->tree, v->seq, &v->change);
 		v->released = true;
 		if (v->seq <= flushed && !v->retired) {
 			struct coinmap_change coins = version_coins(v);
@@ -397,5 +403,8 @@ void ledger_collect(struct ledger *ledger)
 	}
 	while ((v = take_bottom(ledger)))
 		version_free(v);
+	pthread_mutex_lock(&ledger->lock);
+	ledger->dirty_gone += gone;
+	pthread_mutex_unlock(&ledger->lock);
 	pthread_mutex_unlock(&ledger->collecting);
 }

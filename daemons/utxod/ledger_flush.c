@@ -282,7 +282,11 @@ static void finish(struct ledger *ledger, const struct span *span)
 		changes += version_changes(v);
 		tree_flushed(ledger->tree, v->seq, v->change.gone, v->change.n_gone);
 	}
+	/* While `last` was pinned, no copy of a younger version went: all that are gone were made
+	 * by versions of this flush. */
+	pthread_mutex_lock(&ledger->collecting);
 	pthread_mutex_lock(&ledger->lock);
+	ledger->dirty_gone = 0;
 	ledger->flushed = span->last->seq;
 	ledger->flushed_block = span->last->block;
 	ledger->dirty_bytes -= bytes;
@@ -290,6 +294,7 @@ static void finish(struct ledger *ledger, const struct span *span)
 	if (--span->last->pins == 0)
 		pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
+	pthread_mutex_unlock(&ledger->collecting);
 	ledger_collect(ledger);
 	tree_trim(ledger->tree);
 }
@@ -341,7 +346,7 @@ bool ledger_flush_due(struct ledger *ledger)
 	bool due;
 
 	pthread_mutex_lock(&ledger->lock);
-	due = ledger->dirty_bytes >= ledger->options.flush_bytes ||
+	due = ledger_dirty(ledger) >= ledger->options.flush_bytes ||
 	      ledger->dirty_changes >= ledger->options.flush_changes;
 	due = due && ledger->applied->below && ledger->applied->below->seq > ledger->flushed &&
 	      ledger->written > ledger->flushed;

@@ -59,7 +59,8 @@ struct ledger {
 	struct block_ref flushed_block;
 	size_t unsynced;
 	size_t staged_bytes, staged_blocks;
-	size_t dirty_bytes; /* applied, not flushed */
+	size_t dirty_bytes; /* applied, not flushed: what their versions made … */
+	size_t dirty_gone;  /* … less copies of pages that are replaced and gone since */
 	uint64_t dirty_changes;
 	bool switching; /* undo steps are staged */
 	struct block_ref fork;
@@ -67,7 +68,7 @@ struct ledger {
 	pthread_mutex_t collecting;
 
 	atomic_uint_fast64_t commits, aborts, switches, undone, writes, syncs, flushes;
-	uint64_t recovered_steps, recovered_us;
+	struct ledger_recovery recovery;
 	atomic_bool write_in_flight, flush_in_flight, build_in_flight;
 };
 
@@ -85,6 +86,8 @@ void version_free(struct version *version);
 int ledger_grow(struct ledger *ledger, struct version *version, struct rc_error *error);
 /* The oldest part of the line goes, as far as readers and the disk allow. */
 void ledger_collect(struct ledger *ledger);
+/* With the lock held: memory of what is applied and not flushed. */
+size_t ledger_dirty(const struct ledger *ledger);
 /* With the lock held: applied moves up to this version. */
 void ledger_advance(struct ledger *ledger, struct version *to);
 /* With the lock held: the log is synced up to here. */

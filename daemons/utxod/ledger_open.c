@@ -6,10 +6,6 @@
 #include "base/log.h"
 #include "daemons/utxod/ledger_internal.h"
 
-/* Of the memory given: tree pages get most, since a page not there costs a block's path a read. */
-#define PAGE_SHARE(bytes) ((bytes) / 8 * 6)
-#define COIN_SHARE(bytes) ((bytes) / 8 * 2)
-
 static struct version *base_version(const struct marker *marker)
 {
 	struct version *v = version_new(NULL, 0, VERSION_BASE);
@@ -50,9 +46,8 @@ static int read_marker(struct ledger *ledger, struct marker *marker, struct rc_e
 		ids = rc_alloc_array(free_ids.len / 4, sizeof(*ids));
 		for (size_t i = 0; i < free_ids.len / 4; i++)
 			ids[i] = rc_get_le32(free_ids.data + 4 * i);
-		ledger->tree =
-			tree_new(ledger->disks.state, PAGE_SHARE(ledger->options.cache_bytes),
-				 marker->next_id, ids, free_ids.len / 4);
+		ledger->tree = tree_new(ledger->disks.state, ledger->options.page_bytes,
+					marker->next_id, ids, free_ids.len / 4);
 		tree_flushed(ledger->tree, marker->seq, NULL, 0);
 	}
 	rc_buf_done(&free_ids);
@@ -78,12 +73,13 @@ static int compare(struct ledger *ledger, const struct marker *marker, struct rc
 	return RC_OK;
 }
 
-/* A step of the log as the next version. */
-static int replay_one(struct ledger *ledger, uint64_t seq, struct rc_error *error)
+/* A step of the log as a version, to be the next one. */
+static int read_step(struct ledger *ledger, uint64_t seq, struct version **ret,
+		     struct rc_error *error)
 {
 	struct rc_buf delta = RC_BUF_INIT;
 	struct step step, applied;
-	struct version *v = NULL;
+	struct version *v;
 	uint8_t *encoded;
 	size_t len;
 	int err = deltalog_read(ledger->log, seq, &step, &delta, error);
@@ -96,20 +92,32 @@ static int replay_one(struct ledger *ledger, uint64_t seq, struct rc_error *erro
 	}
 	encoded = rc_buf_take(&delta, &len);
 	v = version_new(encoded, len, step.kind == STEP_UNDO ? VERSION_UNDO : VERSION_APPLY);
-	if (!v || !rc_block_id_eq(&v->step.id, &step.id) ||
-	    !rc_block_id_eq(step.kind == STEP_UNDO ? &v->step.id : &v->step_parent,
-			    &ledger->top->block.id)) {
+	if (!v || !rc_block_id_eq(&v->step.id, &step.id)) {
 		if (v)
 			version_free(v);
 		return rc_error_set(error, RC_EFORMAT, "log of deltas: step %llu is damaged",
 				    (unsigned long long)seq);
 	}
 	v->ref = step.ref;
+	*ret = v;
+	return RC_OK;
+}
+
+/* Takes the version over. */
+static int replay_one(struct ledger *ledger, struct version *v, struct rc_error *error)
+{
+	unsigned long long seq = ledger->top->seq + 1;
+	int err;
+
+	if (!rc_block_id_eq(v->kind == VERSION_UNDO ? &v->step.id : &v->step_parent,
+			    &ledger->top->block.id)) {
+		version_free(v);
+		return rc_error_set(error, RC_EFORMAT, "log of deltas: step %llu is damaged", seq);
+	}
 	err = ledger_grow(ledger, v, error);
 	if (err == RC_EINVAL)
 		err = RC_EFORMAT;
-	return err ? rc_error_prefix(error, "log of deltas: step %llu", (unsigned long long)seq)
-		   : RC_OK;
+	return err ? rc_error_prefix(error, "log of deltas: step %llu", seq) : RC_OK;
 }
 
 /* Applied without following the chain: the log knows it already. */
@@ -128,21 +136,98 @@ static void take_over(struct ledger *ledger)
 	ledger_collect(ledger);
 }
 
+/*
+ * Steps that are read together, so that the pages for all of them are, too: as many changes as find
+ * room, two pages of some 2 KiB each, in half of the pages' memory.
+ */
+#define GROUP_STEPS	       256
+#define GROUP_CHANGES(options) ((options)->page_bytes / 2 / 4096)
+
+struct group {
+	struct version *version[GROUP_STEPS];
+	size_t n, next; /* those before `next` are in the line */
+	uint64_t changes;
+};
+
+static void put_key(uint8_t *keys, size_t *n, const struct rc_delta_coin *coin)
+{
+	rc_coin_key_encode(&coin->coin, &coin->outpoint, keys + (*n)++ * RC_COIN_KEY_SIZE);
+}
+
+/* Entries of the other namespaces are few: they are read as they come. */
+static int preload(struct ledger *ledger, const struct group *group, struct rc_error *error)
+{
+	RC_AUTOFREE uint8_t *keys = rc_alloc_array(group->changes + 1, RC_COIN_KEY_SIZE);
+	RC_AUTOFREE const uint8_t **list = rc_alloc_array(group->changes + 1, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < group->n; i++) {
+		const struct rc_delta *d = &group->version[i]->delta;
+
+		for (uint32_t k = 0; k < d->n_spent; k++)
+			put_key(keys, &n, &d->spent[k]);
+		for (uint32_t k = 0; k < d->n_created; k++)
+			put_key(keys, &n, &d->created[k]);
+	}
+	for (size_t i = 0; i < n; i++)
+		list[i] = keys + i * RC_COIN_KEY_SIZE;
+	return tree_preload(ledger->tree, ledger->top->seq, &ledger->top->roots, RC_STATE_COINS,
+			    list, n, error);
+}
+
+static int read_group(struct ledger *ledger, uint64_t end, struct group *group,
+		      struct rc_error *error)
+{
+	int64_t start = rc_mono_us(ledger->options.clock);
+	int err = RC_OK;
+
+	while (!err && group->n < GROUP_STEPS && ledger->top->seq + group->n < end &&
+	       (!group->n || group->changes < GROUP_CHANGES(&ledger->options))) {
+		err = read_step(ledger, ledger->top->seq + group->n + 1, &group->version[group->n],
+				error);
+		if (!err)
+			group->changes += version_changes(group->version[group->n++]);
+	}
+	ledger->recovery.log_us += (uint64_t)(rc_mono_us(ledger->options.clock) - start);
+	return err;
+}
+
+static int replay_group(struct ledger *ledger, struct group *group, struct rc_error *error)
+{
+	int64_t start = rc_mono_us(ledger->options.clock), read;
+	int err = preload(ledger, group, error);
+
+	read = rc_mono_us(ledger->options.clock);
+	while (!err && group->next < group->n) {
+		err = replay_one(ledger, group->version[group->next++], error);
+		if (err)
+			break;
+		take_over(ledger);
+		ledger->recovery.steps++;
+		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
+		 */
+		if (ledger_dirty(ledger) >= 2 * ledger->options.flush_bytes)
+			err = ledger_flush(ledger, error);
+	}
+	ledger->recovery.changes += group->changes;
+	ledger->recovery.read_us += (uint64_t)(read - start);
+	ledger->recovery.apply_us += (uint64_t)(rc_mono_us(ledger->options.clock) - read);
+	return err;
+}
+
 static int replay(struct ledger *ledger, struct rc_error *error)
 {
 	uint64_t end = deltalog_end(ledger->log);
 	int err = RC_OK;
 
 	while (!err && ledger->top->seq < end) {
-		err = replay_one(ledger, ledger->top->seq + 1, error);
-		if (err)
-			break;
-		take_over(ledger);
-		ledger->recovered_steps++;
-		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
-		 */
-		if (ledger->dirty_bytes >= 2 * ledger->options.flush_bytes)
-			err = ledger_flush(ledger, error);
+		struct group group = {.n = 0};
+
+		err = read_group(ledger, end, &group, error);
+		if (!err)
+			err = replay_group(ledger, &group, error);
+		while (group.next < group.n)
+			version_free(group.version[group.next++]);
 	}
 	return err;
 }
@@ -159,12 +244,14 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 	ledger->options = *options;
 	if (!ledger->options.flush_bytes)
 		ledger->options.flush_bytes = LEDGER_FLUSH_BYTES;
+	if (!ledger->options.stage_bytes)
+		ledger->options.stage_bytes = LEDGER_STAGE_BYTES;
 	if (!ledger->options.flush_changes)
 		ledger->options.flush_changes = LEDGER_FLUSH_CHANGES;
 	pthread_mutex_init(&ledger->lock, NULL);
 	pthread_mutex_init(&ledger->collecting, NULL);
 	pthread_cond_init(&ledger->left, NULL);
-	ledger->coins = coinmap_new(COIN_SHARE(options->cache_bytes), options->random);
+	ledger->coins = coinmap_new(options->coin_bytes, options->random);
 	ledger->registry = registry_new();
 	err = deltalog_open(disks->log, &options->genesis, &ledger->log, error);
 	if (!err)
@@ -182,7 +269,7 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		ledger_close(ledger);
 		return err;
 	}
-	ledger->recovered_us = (uint64_t)(rc_mono_us(options->clock) - start);
+	ledger->recovery.all_us = (uint64_t)(rc_mono_us(options->clock) - start);
 	*ret = ledger;
 	return RC_OK;
 }
@@ -223,10 +310,12 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 		.entries = ledger->applied->entries,
 		.staged_blocks = ledger->staged_blocks,
 		.staged_bytes = ledger->staged_bytes,
-		.dirty_bytes = ledger->dirty_bytes,
+		.dirty_bytes = ledger_dirty(ledger),
 		.dirty_changes = ledger->dirty_changes,
 		.versions = ledger->top->seq - ledger->bottom->seq + 1,
 	};
+	for (const struct version *v = ledger->bottom; v; v = v->above)
+		ret->delta_bytes += version_bytes(v) - v->change.bytes;
 	pthread_mutex_unlock(&ledger->lock);
 	ret->page_bytes = tree.bytes;
 	ret->page_hits = tree.hits;
@@ -244,8 +333,7 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 	ret->writes = atomic_load(&ledger->writes);
 	ret->syncs = atomic_load(&ledger->syncs);
 	ret->flushes = atomic_load(&ledger->flushes);
-	ret->recovered_steps = ledger->recovered_steps;
-	ret->recovered_us = ledger->recovered_us;
+	ret->recovery = ledger->recovery;
 	ret->lowest_delta = deltalog_lowest(ledger->log);
 	ret->write_in_flight = atomic_load(&ledger->write_in_flight);
 	ret->flush_in_flight = atomic_load(&ledger->flush_in_flight);

@@ -33,13 +33,13 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		blocks++;
 		bytes += version_bytes(v);
 	}
-	if (blocks >= LEDGER_STAGE_BLOCKS || bytes >= LEDGER_STAGE_BYTES)
+	if (blocks >= LEDGER_STAGE_BLOCKS || bytes >= ledger->options.stage_bytes)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (ledger_dirty(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
-				   ledger->dirty_bytes >> 20);
+				   ledger_dirty(ledger) >> 20);
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
 }
@@ -167,10 +167,10 @@ static int do_switch(struct ledger *ledger, const struct rc_block_id *fork, stru
 	ledger_abort(ledger, NULL);
 	for (uint32_t h = tip; !err && h > height; h--) {
 		err = ledger_undo_one(ledger, h, error);
-		if (!err && ledger->staged_bytes > LEDGER_STAGE_BYTES)
+		if (!err && ledger->staged_bytes > ledger->options.stage_bytes)
 			err = rc_error_set(error, RC_ETOOBIG,
 					   "undoing %u blocks passes %zu MiB: revert in parts",
-					   tip - height, LEDGER_STAGE_BYTES >> 20);
+					   tip - height, ledger->options.stage_bytes >> 20);
 	}
 	if (err) {
 		ledger_abort(ledger, NULL);

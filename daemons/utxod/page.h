@@ -26,7 +26,7 @@
 #define PAGE_KEY_SIZE 5
 
 struct page {
-	struct page *older; /* the same page as an earlier version has it */
+	struct page *older; /* the same page as an earlier version has it, while that has readers */
 	uint64_t seq;	    /* the version that made it; 0: from disk */
 	uint32_t id;	    /* the same through all versions */
 	uint16_t n;	    /* items; 0: the page is gone in this version */

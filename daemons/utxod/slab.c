@@ -77,19 +77,34 @@ void *slab_get(struct slab *slab, size_t size)
 	return block;
 }
 
-void slab_put(struct slab *slab, void *block, size_t size)
+/* With the lock held; returns the bytes. */
+static size_t put(struct slab *slab, void *block, size_t size)
 {
 	size_t class = class_of(size);
 	struct slab_stack *stack = &slab->free[class - 1];
 
-	atomic_fetch_sub_explicit(&slab->live, class * SLAB_STEP, memory_order_relaxed);
-	pthread_mutex_lock(&slab->lock);
 	if (stack->n == stack->cap) {
 		stack->cap = stack->cap ? 2 * stack->cap : 64;
 		stack->block = rc_realloc_array(stack->block, stack->cap, sizeof(void *));
 	}
 	stack->block[stack->n++] = block;
+	return class * SLAB_STEP;
+}
+
+void slab_put(struct slab *slab, void *block, size_t size)
+{
+	slab_put_many(slab, &(struct slab_block){block, size}, 1);
+}
+
+void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n)
+{
+	size_t bytes = 0;
+
+	pthread_mutex_lock(&slab->lock);
+	for (size_t i = 0; i < n; i++)
+		bytes += put(slab, blocks[i].block, blocks[i].size);
 	pthread_mutex_unlock(&slab->lock);
+	atomic_fetch_sub_explicit(&slab->live, bytes, memory_order_relaxed);
 }
 
 void *slab_local_get(struct slab_local *local, size_t size)

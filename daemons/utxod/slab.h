@@ -31,6 +31,12 @@ void slab_done(struct slab *slab);
 /* size ≤ SLAB_MAX; aligned to SLAB_STEP; not zeroed. Any thread. */
 void *slab_get(struct slab *slab, size_t size);
 void slab_put(struct slab *slab, void *block, size_t size);
+/* Many at once, without looking into any. */
+struct slab_block {
+	void *block;
+	size_t size; /* as it was asked for */
+};
+void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n);
 
 /*
  * Blocks taken many at a time by one thread: no lock and no atomic operation for each, which would

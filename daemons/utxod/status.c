@@ -42,18 +42,25 @@ void utxod_metrics_update(struct utxod *u)
 	total(m, M_SWITCHES, f.switches);
 	total(m, M_FLUSHES, f.flushes);
 	total(m, M_SYNCS, f.syncs);
-	gauge(m, M_PAGE_BYTES, f.page_bytes);
 	total(m, M_PAGE_HITS, f.page_hits);
 	total(m, M_PAGE_LOADS, f.page_loads);
 	total(m, M_PAGE_DROPS, f.page_drops);
 	total(m, M_HASHES, f.hashes);
-	gauge(m, M_COIN_BYTES, f.coin_bytes);
 	total(m, M_COIN_HITS, f.coin_hits);
 	total(m, M_COIN_MISSES, f.coin_misses);
 	gauge(m, M_LOG_BYTES, f.log.disk_bytes);
 	gauge(m, M_STATE_BYTES, f.state.disk_bytes);
-	gauge(m, M_DB_MEMORY, f.log.memory_bytes + f.state.memory_bytes);
-	gauge(m, M_RECOVERY, f.recovered_us);
+	gauge(m, M_MEM_PAGES, f.page_bytes);
+	gauge(m, M_MEM_COINS, f.coin_bytes);
+	gauge(m, M_MEM_DELTAS, f.delta_bytes);
+	gauge(m, M_MEM_CACHE, f.log.cache_bytes + f.state.cache_bytes);
+	gauge(m, M_MEM_BUFFERS, f.log.buffer_bytes + f.state.buffer_bytes);
+	gauge(m, M_MEM_TABLES, f.log.table_bytes + f.state.table_bytes);
+	gauge(m, M_MEM_LIMIT, rc_config_u64(rc_service_config(u->service), "cache_mb") << 20);
+	gauge(m, M_START_DATABASES, u->databases_us);
+	gauge(m, M_START_LOG, f.recovery.log_us);
+	gauge(m, M_START_PAGES, f.recovery.read_us);
+	gauge(m, M_START_APPLY, f.recovery.apply_us);
 }
 
 static void figure(struct rc_status *status, const char *name, uint64_t value)
@@ -98,6 +105,6 @@ void utxod_status(void *ctx, struct rc_status *ret)
 	figure(ret, "commit_in_flight", f.write_in_flight);
 	figure(ret, "flush_in_flight", f.flush_in_flight);
 	figure(ret, "lowest_delta", f.lowest_delta);
-	figure(ret, "recovered_steps", f.recovered_steps);
-	figure(ret, "recovered_us", f.recovered_us);
+	figure(ret, "recovered_steps", f.recovery.steps);
+	figure(ret, "recovered_us", f.recovery.all_us);
 }

@@ -7,8 +7,6 @@
 
 /* Slots the clock's hand passes in one call, so that the lock is never held long. */
 #define TRIM_SLICE 65536
-/* Pages released under one lock. */
-#define RELEASE_BATCH 64
 
 struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const uint32_t *free_ids,
 		      size_t n_free)
@@ -21,6 +19,9 @@ struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const u
 	tree->epoch = 1;
 	tree->cold = true;
 	slab_init(&tree->slab);
+	for (unsigned i = 0; i < CREW_MAX; i++)
+		tree->local[i].slab = &tree->slab;
+	tree->crew = crew_new("tree");
 	pthread_mutex_init(&tree->lock, NULL);
 	for (size_t i = 0; i < n_free; i++)
 		tree_give_back_id(tree, free_ids[i]);
@@ -39,6 +40,7 @@ void tree_free(struct tree *tree)
 	}
 	for (uint32_t i = 0; i < SLOT_CHUNKS; i++)
 		free(atomic_load(&tree->chunk[i]));
+	crew_free(tree->crew);
 	slab_done(&tree->slab);
 	free(tree->free_ids);
 	pthread_mutex_destroy(&tree->lock);
@@ -50,6 +52,8 @@ void tree_change_done(struct tree_change *change)
 	free(change->touched);
 	free(change->made);
 	free(change->gone);
+	free(change->replaced);
+	free(change->replaced_seq);
 	*change = (struct tree_change){0};
 }
 
@@ -357,45 +361,20 @@ void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change
 	pthread_mutex_unlock(&tree->lock);
 }
 
-/* With the lock held: copies that version seq replaced in one page. */
-static void release_page(struct tree *tree, struct page *page, uint64_t seq)
+/*~ The pages that stay aren't looked at, which would be a miss of the CPU's cache for each: their
+ * pointers to the copies that go may remain, since nobody follows them from a version so old. */
+size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
 {
-	while (page && page->seq > seq)
-		page = page->older;
-	if (!page || page->seq != seq)
-		return; /* flushed and dropped from memory already */
-	while (page->older) {
-		struct page *old = page->older;
+	size_t unflushed = 0;
 
-		page->older = old->older;
-		page_free(&tree->slab, old);
-	}
-}
-
-void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
-{
-	struct page *head[RELEASE_BATCH];
-
-	for (size_t from = 0; from < change->n_touched; from += RELEASE_BATCH) {
-		size_t n = change->n_touched - from;
-
-		if (n > RELEASE_BATCH)
-			n = RELEASE_BATCH;
-		/* Many at once are fetched before the first is looked at. */
-		for (size_t i = 0; i < n; i++)
-			__builtin_prefetch(tree_slot(tree, change->touched[from + i]));
-		pthread_mutex_lock(&tree->lock);
-		for (size_t i = 0; i < n; i++) {
-			head[i] = atomic_load(&tree_slot(tree, change->touched[from + i])->head);
-			__builtin_prefetch(head[i]);
-		}
-		for (size_t i = 0; i < n; i++)
-			if (head[i])
-				__builtin_prefetch(head[i]->older);
-		for (size_t i = 0; i < n; i++)
-			release_page(tree, head[i], seq);
-		pthread_mutex_unlock(&tree->lock);
-	}
+	slab_put_many(&tree->slab, change->replaced, change->n_replaced);
+	pthread_mutex_lock(&tree->lock);
+	tree->released = seq;
+	for (size_t i = 0; i < change->n_replaced; i++)
+		if (change->replaced_seq[i] > tree->flushed)
+			unflushed += change->replaced[i].size;
+	pthread_mutex_unlock(&tree->lock);
+	return unflushed;
 }
 
 /* ---- disk and memory ---- */
@@ -452,7 +431,7 @@ uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf)
 /* With the lock held: whether the disk has what this page says, and no older reader needs it. */
 static bool droppable(const struct tree *tree, struct tree_slot *slot, const struct page *page)
 {
-	if (page->older || page->seq > tree->flushed)
+	if (page->seq > tree->released || page->seq > tree->flushed)
 		return false;
 	if (!page->n)
 		return true; /* a tombstone that the disk has heard of */

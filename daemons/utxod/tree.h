@@ -12,7 +12,7 @@
  * The copy of a page that is the newest and no newer than the last flush is what the disk has: it
  * may be dropped from memory and read again.
  *
- * One thread builds versions (tree_update, tree_drop); any number read.
+ * One thread builds versions (tree_update, tree_drop), with help of its own; any number read.
  */
 #ifndef UTXOD_TREE_H
 #define UTXOD_TREE_H
@@ -58,11 +58,13 @@ struct tree_ops {
 
 /* What a version did to the set of pages; kept until it is neither needed nor unflushed. */
 struct tree_change {
-	uint32_t *touched; /* pages it has a copy of, tombstones included */
-	uint32_t *made;	   /* ids it took into use */
-	uint32_t *gone;	   /* ids it gave up */
-	size_t n_touched, n_made, n_gone;
-	size_t bytes; /* of the copies */
+	uint32_t *touched;	     /* pages it has a copy of, tombstones included */
+	uint32_t *made;		     /* ids it took into use */
+	uint32_t *gone;		     /* ids it gave up */
+	struct slab_block *replaced; /* the copies before its own … */
+	uint64_t *replaced_seq;	     /* … and the versions that made them */
+	size_t n_touched, n_made, n_gone, n_replaced;
+	size_t bytes; /* of its copies */
 };
 void tree_change_done(struct tree_change *change);
 
@@ -86,10 +88,16 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 		const struct tree_ops ops[TREE_NAMESPACES], struct tree_roots *ret_roots,
 		struct tree_change *ret_change, struct rc_error *error);
 
+/* Reads the pages on the way to n keys of a namespace, as version seq has them, into memory, many
+ * at once (tree_preload.c). The caller bounds n: they stay until the next tree_trim. */
+int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
+		 const uint8_t *const *keys, size_t n, struct rc_error *error);
+
 /* Forgets the newest version, seq; no reader of it is left. */
 void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
-/* No version before seq has readers any more: copies it replaced go. */
-void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
+/* No version before seq has readers any more: copies it replaced go. Versions in their order.
+ * Returns the bytes of those that no flush has written. */
+size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
 
 /* ---- reading a version ---- */
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "daemons/utxod/crew.h"
 #include "daemons/utxod/tree.h"
 
 /* Slots of pages by id, in chunks, so that the table grows without moving. */
@@ -28,6 +29,8 @@ struct tree_limbo {
 struct tree {
 	struct disk *disk;
 	struct slab slab;
+	struct slab_local local[CREW_MAX]; /* the builder's threads', during an update */
+	struct crew *crew;
 	size_t limit;
 	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
 
@@ -38,6 +41,7 @@ struct tree {
 	bool cold;     /* the builder's own: the last version met pages that weren't in memory */
 	bool updating; /* pages the builder looks at must stay */
 	uint64_t flushed;
+	uint64_t released; /* versions before this have no readers */
 	uint64_t epoch;
 	uint64_t ticket[TREE_TICKETS]; /* epoch at which a reader entered; 0: free */
 	struct tree_limbo *limbo;

@@ -26,10 +26,12 @@
 #define UNKNOWN	   UINT16_MAX
 #define HASH_BATCH 256 /* messages at a time: they stay in the first-level cache */
 #define CACHE_LINE 64
-/* Operations fetched ahead together: their pages, two or three of 1.7 KB each, fit the second-level
- * cache of a megabyte. */
-#define WARM_OPS 128
-#define DEPTHS	 (RC_TRIE_DEPTH_MAX + 1)
+/* Operations that go through all steps together: their pages, two or three of 1.7 KB each, are
+ * fetched, copied and hashed while the second-level cache of a megabyte holds them. */
+#define GROUP_OPS 128
+/* With fewer operations than this, waking other threads isn't worth it. */
+#define PARALLEL_OPS 256
+#define DEPTHS	     (RC_TRIE_DEPTH_MAX + 1)
 
 /* An item of a page to be. */
 struct element {
@@ -61,9 +63,11 @@ struct builder {
 	uint64_t seq;
 	unsigned ns;
 	size_t key_len;
-	struct slab_local slab;
+	struct slab_local *slab;
+	struct part *parts; /* built already: by item of the page that comes next; or NULL */
 	uint64_t hits;
 	bool missed;	      /* a page wasn't in memory */
+	bool grouped;	      /* inside a group: it is hashed as a whole */
 	size_t warmed;	      /* operations whose pages were fetched ahead */
 	struct element *list; /* a stack of lists: each call works at its end */
 	size_t n, cap;
@@ -73,6 +77,15 @@ struct builder {
 	size_t n_pages, cap_pages;
 	uint32_t *made, *gone;
 	size_t n_made, cap_made, n_gone, cap_gone;
+};
+
+/* What is under one item of a namespace's first page, by a thread of its own. */
+struct part {
+	struct builder b;
+	uint32_t child;
+	size_t lo, hi; /* operations; none: nothing to do */
+	int err;
+	struct rc_error error;
 };
 
 #define GROW(array, n, cap)                                                             \
@@ -138,7 +151,7 @@ static void add_page(struct builder *b, struct page *page)
 /* The page leaves the tree. */
 static void give_up(struct builder *b, uint32_t id)
 {
-	add_page(b, page_init(slab_local_get(&b->slab, page_size(b->ns, 0)), b->ns, 0, id, b->seq));
+	add_page(b, page_init(slab_local_get(b->slab, page_size(b->ns, 0)), b->ns, 0, id, b->seq));
 	GROW(b->gone, b->n_gone, b->cap_gone);
 	b->gone[b->n_gone++] = id;
 }
@@ -250,7 +263,7 @@ static struct element make_page(struct builder *b, const struct element *list, u
 				uint32_t id)
 {
 	struct page *page =
-		page_init(slab_local_get(&b->slab, page_size(b->ns, n)), b->ns, n, id, b->seq);
+		page_init(slab_local_get(b->slab, page_size(b->ns, n)), b->ns, n, id, b->seq);
 	struct element up = {
 		.child = id, .after = list[n - 1].after, .split = UNKNOWN, .dirty = ALL_ABOVE};
 	struct shape shape;
@@ -418,21 +431,51 @@ static void keep_items(struct builder *b, struct writer *w, struct page *page, u
 	note_pushed(b, w, first);
 }
 
+static int hash_from(struct builder *b, size_t first_job, size_t first);
+
+/* Operations lo … hi − 1 go under a child; what comes of it goes to the end of the list. */
+static int update_child(struct builder *b, uint32_t child, size_t lo, size_t hi)
+{
+	bool group = !b->grouped && hi - lo <= GROUP_OPS;
+	size_t first = b->n, first_job = b->n_jobs;
+	int err;
+
+	b->grouped |= group;
+	err = update_page(b, child, lo, hi);
+	if (!err) {
+		settle(b, first, child);
+		if (group)
+			err = hash_from(b, first_job, first);
+	}
+	if (group)
+		b->grouped = false;
+	return err;
+}
+
+/* The same, taken from who has done it. */
+static void take_part(struct builder *b, const struct part *part)
+{
+	for (size_t i = 0; i < part->b.n; i++)
+		*push(b) = part->b.list[i];
+}
+
 /* Operations lo … hi − 1 go into item i of the page. */
 static int update_item(struct builder *b, struct writer *w, struct page *page, unsigned i,
-		       size_t lo, size_t hi)
+		       const struct part *part, size_t lo, size_t hi)
 {
 	const struct rc_state_node *after = branch_after(page, i);
 	uint32_t child = page_child(page)[i];
 	size_t first = b->n;
-	int err;
+	int err = RC_OK;
 
 	if (!child)
 		return change_leaf(b, w, &page->node[i], after, &b->op[lo]);
-	err = update_page(b, child, lo, hi);
+	if (part)
+		take_part(b, part);
+	else
+		err = update_child(b, child, lo, hi);
 	if (err)
 		return err;
-	settle(b, first, child);
 	if (b->n == first)
 		note_removed(b, w, page_key(page, i));
 	else
@@ -489,8 +532,8 @@ static struct page *peek(struct builder *b, uint32_t id)
  */
 static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
-	struct page *page[WARM_OPS];
-	uint32_t at[WARM_OPS];
+	struct page *page[GROUP_OPS];
+	uint32_t at[GROUP_OPS];
 	size_t n = hi - lo, left = n;
 
 	for (size_t i = 0; i < n; i++)
@@ -549,24 +592,49 @@ static int preload(struct builder *b, uint32_t id, size_t n)
 	return err;
 }
 
-/* Writes the new content of a page to the end of the list. */
-static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
+/* The page as the version builds on it. */
+static int get_page(struct builder *b, uint32_t id, struct page **ret)
 {
-	struct writer w = {b->n, NULL};
-	struct page *page;
-	unsigned next = 0; /* item not looked at yet */
+	struct page *page = peek(b, id);
 	int err = RC_OK;
 
-	if (hi > b->warmed && hi - lo > 1 && hi - lo <= WARM_OPS)
-		warm(b, id, lo, hi);
-	page = peek(b, id);
 	b->hits += page != NULL;
 	b->missed |= !page;
 	if (!page)
 		err = tree_page(b->tree, id, b->from_seq, &page, b->error);
-
 	if (!err && page->ns != b->ns)
 		err = rc_error_set(b->error, RC_EFORMAT, "state: tree page %u is misplaced", id);
+	*ret = page;
+	return err;
+}
+
+/* The first of operations lo … hi − 1 that isn't under an item; op lo is. */
+static size_t end_of(const struct builder *b, size_t lo, size_t hi, struct page *page, unsigned i)
+{
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (place(b->op[mid].key, page_key(page, i), page_depth(page)[i]) == 0)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi;
+}
+
+/* Writes the new content of a page to the end of the list. */
+static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
+{
+	struct writer w = {b->n, NULL};
+	struct part *parts = b->parts;
+	struct page *page;
+	unsigned next = 0; /* item not looked at yet */
+	int err;
+
+	b->parts = NULL; /* they are this page's */
+	if (hi > b->warmed && hi - lo > 1 && hi - lo <= GROUP_OPS)
+		warm(b, id, lo, hi);
+	err = get_page(b, id, &page);
 	while (!err && lo < hi) {
 		bool in;
 		unsigned i = find_item(page, next, b->op[lo].key, &in);
@@ -575,10 +643,8 @@ static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 		keep_items(b, &w, page, next, i);
 		next = i;
 		if (in) {
-			while (end < hi &&
-			       place(b->op[end].key, page_key(page, i), page_depth(page)[i]) == 0)
-				end++;
-			err = update_item(b, &w, page, i, lo, end);
+			end = end_of(b, lo, hi, page, i);
+			err = update_item(b, &w, page, i, parts ? &parts[i] : NULL, lo, end);
 			next = i + 1;
 		} else {
 			err = insert_before(b, &w, &b->op[lo]);
@@ -652,30 +718,33 @@ static int hash_some(struct builder *b, struct job *const *jobs, size_t n)
 	return RC_OK;
 }
 
-/* The deepest first. */
-static int hash_all(struct builder *b)
+/* Jobs from the first on, the deepest first; then elements from `first` on have their nodes. */
+static int hash_from(struct builder *b, size_t first_job, size_t first)
 {
-	RC_AUTOFREE struct job **sorted = rc_alloc_array(b->n_jobs, sizeof(struct job *));
-	RC_AUTOFREE size_t *end = rc_alloc_array(DEPTHS + 1, sizeof(*end));
-	size_t from = 0;
+	size_t n_jobs = b->n_jobs - first_job, from = 0, end[DEPTHS + 1] = {0};
+	RC_AUTOFREE struct job **sorted = rc_alloc_array(n_jobs, sizeof(struct job *));
+	struct job *jobs = b->jobs + first_job;
 	int err = RC_OK;
 
-	for (size_t i = 0; i < b->n_jobs; i++)
-		end[b->jobs[i].depth]++;
+	for (size_t i = 0; i < n_jobs; i++)
+		end[jobs[i].depth]++;
 	for (size_t d = DEPTHS; d-- > 0;)
 		end[d] += end[d + 1];
-	for (size_t i = b->n_jobs; i-- > 0;)
-		sorted[--end[b->jobs[i].depth]] = &b->jobs[i];
-	while (!err && from < b->n_jobs) {
+	for (size_t i = n_jobs; i-- > 0;)
+		sorted[--end[jobs[i].depth]] = &jobs[i];
+	while (!err && from < n_jobs) {
 		size_t n = 1;
 
-		while (n < HASH_BATCH && from + n < b->n_jobs &&
+		while (n < HASH_BATCH && from + n < n_jobs &&
 		       sorted[from + n]->depth == sorted[from]->depth)
 			n++;
 		err = hash_some(b, sorted + from, n);
 		from += n;
 	}
-	atomic_fetch_add_explicit(&b->tree->hashes, b->n_jobs, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->tree->hashes, n_jobs, memory_order_relaxed);
+	for (size_t i = first; i < b->n; i++)
+		b->list[i].job = NO_JOB;
+	b->n_jobs = first_job;
 	return err;
 }
 
@@ -695,10 +764,7 @@ static void set_root(struct builder *b, struct tree_root *root)
 	root->page = e->child;
 	root->depth = e->depth;
 	memcpy(root->key, e->key, b->key_len);
-	if (e->job != NO_JOB)
-		b->jobs[e->job].copy = &root->node;
-	else
-		root->node = *e->node;
+	root->node = *e->node;
 }
 
 /* A few elements at the top: they need a page, however short. */
@@ -717,6 +783,90 @@ static void make_top(struct builder *b, uint32_t id)
 	}
 }
 
+static void run_part(void *arg, size_t i, unsigned who)
+{
+	struct part *part = (struct part *)arg + i;
+
+	if (part->lo == part->hi)
+		return;
+	part->b.slab = &part->b.tree->local[who];
+	part->err = update_child(&part->b, part->child, part->lo, part->hi);
+	if (!part->err)
+		part->err = hash_from(&part->b, 0, 0);
+}
+
+/* What a part made becomes the builder's. */
+static void merge_part(struct builder *b, struct part *part)
+{
+	for (size_t i = 0; i < part->b.n_pages; i++)
+		add_page(b, part->b.pages[i]);
+	for (size_t i = 0; i < part->b.n_made; i++) {
+		GROW(b->made, b->n_made, b->cap_made);
+		b->made[b->n_made++] = part->b.made[i];
+	}
+	for (size_t i = 0; i < part->b.n_gone; i++) {
+		GROW(b->gone, b->n_gone, b->cap_gone);
+		b->gone[b->n_gone++] = part->b.gone[i];
+	}
+	b->hits += part->b.hits;
+	b->missed |= part->b.missed;
+}
+
+static void builder_done(struct builder *b)
+{
+	free(b->list);
+	free(b->jobs);
+	free(b->pages);
+	free(b->made);
+	free(b->gone);
+}
+
+/*~ What is under different items of the first page has nothing in common: threads build and hash
+ * it side by side, and the page itself is made of what they hand over. */
+static int update_parts(struct builder *b, uint32_t id, size_t n_ops)
+{
+	struct part part[PAGE_ITEMS] = {0};
+	struct page *page;
+	int err = get_page(b, id, &page);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < page->n; i++) {
+		part[i].child = page_child(page)[i];
+		part[i].b = (struct builder){.tree = b->tree,
+					     .error = &part[i].error,
+					     .op = b->op,
+					     .from_seq = b->from_seq,
+					     .seq = b->seq,
+					     .ns = b->ns,
+					     .key_len = b->key_len};
+	}
+	for (size_t lo = 0, end; lo < n_ops; lo = end) {
+		bool in;
+		unsigned i = find_item(page, 0, b->op[lo].key, &in);
+
+		end = in ? end_of(b, lo, n_ops, page, i) : lo + 1;
+		if (!in || !part[i].child)
+			continue;
+		part[i].lo = lo;
+		part[i].hi = end;
+	}
+	crew_run(b->tree->crew, page->n, run_part, part);
+	for (unsigned i = 0; i < page->n; i++) {
+		merge_part(b, &part[i]);
+		if (!err && part[i].err) {
+			err = part[i].err;
+			*b->error = part[i].error;
+		}
+	}
+	b->parts = part;
+	if (!err)
+		err = update_page(b, id, 0, n_ops);
+	for (unsigned i = 0; i < page->n; i++)
+		builder_done(&part[i].b);
+	return err;
+}
+
 static int update_namespace(struct builder *b, const struct tree_root *from, size_t n_ops,
 			    struct tree_root *to)
 {
@@ -730,27 +880,38 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 		err = preload(b, from->page, n_ops);
 	if (err)
 		return err;
-	if (from->page)
+	if (from->page && n_ops >= PARALLEL_OPS)
+		err = update_parts(b, from->page, n_ops);
+	else if (from->page)
 		err = update_page(b, from->page, 0, n_ops);
 	else
 		err = update_leaf(b, from, n_ops);
 	if (err)
 		return err;
 	make_top(b, from->page);
-	set_root(b, to);
-	return hash_all(b);
+	err = hash_from(b, 0, 0);
+	if (!err)
+		set_root(b, to);
+	return err;
 }
 
 /* New copies become visible to readers of seq and later; nobody has that number yet. */
 static void publish(struct builder *b, struct tree_change *change)
 {
 	change->touched = rc_alloc_array(b->n_pages, sizeof(uint32_t));
+	change->replaced = rc_alloc_array(b->n_pages, sizeof(struct slab_block));
+	change->replaced_seq = rc_alloc_array(b->n_pages, sizeof(uint64_t));
 	pthread_mutex_lock(&b->tree->lock);
 	for (size_t i = 0; i < b->n_pages; i++) {
 		struct page *page = b->pages[i];
 		struct tree_slot *slot = tree_slot(b->tree, page->id);
 
 		page->older = atomic_load(&slot->head);
+		if (page->older) {
+			change->replaced_seq[change->n_replaced] = page->older->seq;
+			change->replaced[change->n_replaced++] =
+				(struct slab_block){page->older, page->older->size};
+		}
 		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
 		atomic_store_explicit(&slot->head, page, memory_order_release);
 		change->touched[i] = page->id;
@@ -790,7 +951,7 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 	struct tree_roots roots = *from;
 	int err = RC_OK;
 
-	b.slab.slab = &tree->slab;
+	b.slab = &tree->local[0];
 	set_updating(tree, true);
 	for (unsigned ns = 1; !err && ns <= TREE_NAMESPACES; ns++) {
 		b.ns = ns;
@@ -808,13 +969,10 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 	}
 	set_updating(tree, false);
 	tree->cold = b.missed;
-	slab_local_done(&b.slab);
+	for (unsigned i = 0; i < CREW_MAX; i++)
+		slab_local_done(&tree->local[i]);
 	atomic_fetch_add(&tree->hits, b.hits);
-	free(b.list);
-	free(b.jobs);
-	free(b.pages);
-	free(b.made);
-	free(b.gone);
+	builder_done(&b);
 	tree_trim(tree);
 	return err;
 }

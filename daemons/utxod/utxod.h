@@ -65,7 +65,8 @@ struct utxod {
 	struct rc_source *sources[5];
 	struct rc_source *idle_timer;
 	struct rc_source *metrics_timer;
-	uint64_t writer; /* boot id of the chaind that may write; 0: none yet */
+	uint64_t databases_us; /* what opening them took */
+	uint64_t writer;       /* boot id of the chaind that may write; 0: none yet */
 	unsigned building;
 	uint64_t built;
 	struct job *waiting;

@@ -22,7 +22,8 @@ void *rc_arena_alloc(struct rc_arena *arena, size_t size)
 	void *p;
 
 	if (!chunk || chunk->cap - arena->used < need) {
-		size_t cap = need > CHUNK_BYTES ? need : CHUNK_BYTES;
+		size_t least = arena->chunk ? arena->chunk : CHUNK_BYTES;
+		size_t cap = need > least ? need : least;
 
 		chunk = malloc(sizeof(*chunk) + cap);
 		if (!chunk)

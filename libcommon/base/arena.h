@@ -11,6 +11,7 @@ struct rc_arena {
 	size_t used;   /* of the newest chunk */
 	size_t total;  /* bytes handed out, for budgets */
 	size_t budget; /* 0: none; rc_arena_try_alloc refuses beyond it */
+	size_t chunk;  /* least bytes of a chunk, where what will be needed is known; 0: 64 KiB */
 };
 
 #define RC_ARENA_INIT ((struct rc_arena){0})

@@ -1,12 +1,27 @@
 /* Allocation that ends the process rather than return NULL. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+
+/* By default there are eight a core, and what one thread freed in one isn't another's to use. */
+#define ARENAS 2
+/* The database's write buffers and read buffers of blocks are of this size and more. By default the
+ * threshold follows the largest block that was freed, up to 32 MiB. */
+#define APART_BYTES (256 << 10)
+#define TRIM_BYTES  (4 << 20)
+
+void rc_mem_tune(void)
+{
+	mallopt(M_ARENA_MAX, ARENAS);
+	mallopt(M_MMAP_THRESHOLD, APART_BYTES);
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+}
 
 static void out_of_memory(size_t size)
 {

@@ -17,6 +17,13 @@ char *rc_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 void *rc_memdup(const void *data, size_t len) __attribute__((malloc, returns_nonnull));
 char *rc_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
+/*
+ * Makes the allocator give back what is freed: few arenas, whatever the number of threads, and
+ * large blocks apart from small ones, so that one that stays doesn't hold a hundred that went.
+ * Once, before threads are made.
+ */
+void rc_mem_tune(void);
+
 /* Overwrites a secret in a way the compiler can't remove. */
 void rc_wipe(void *data, size_t len);
 

@@ -68,6 +68,22 @@ static void on_status(void *ctx, struct rc_request *request)
 	rc_request_reply(request, &reply);
 }
 
+/* Pages of the process in memory, the second number of statm. */
+static int64_t resident_bytes(const struct rc_service *service)
+{
+	char text[128];
+	ssize_t n =
+		service->statm_fd < 0 ? -1 : pread(service->statm_fd, text, sizeof(text) - 1, 0);
+	unsigned long pages;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %lu", &pages) != 1)
+		return 0;
+	return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
 static void write_common(struct rc_service *service, struct rc_buf *buf)
 {
 	static const struct {
@@ -91,6 +107,8 @@ static void write_common(struct rc_service *service, struct rc_buf *buf)
 	} rows[] = {
 		{{"uptime_seconds", RC_GAUGE, NULL, "Time since the start."},
 		 (rc_mono_us(rc_service_clock(service)) - service->started_us) / 1000000},
+		{{"resident_bytes", RC_GAUGE, NULL, "Memory of the process, libraries included."},
+		 resident_bytes(service)},
 		{{"ready", RC_GAUGE, NULL, "1: requests are answered."}, status.ready},
 		{{"bus_clients", RC_GAUGE, NULL, "Connected clients."}, (int64_t)s.sessions},
 		{{"bus_pending_requests", RC_GAUGE, NULL, "Requests in hand."}, (int64_t)s.pending},

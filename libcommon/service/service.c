@@ -1,6 +1,7 @@
 /* The life of a daemon, told once; the steps stand in run_service in their order. */
 #include "service/service.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -173,8 +174,8 @@ static int confine(struct rc_service *service, struct rc_error *error)
 		if (*path)
 			readable[n++] = path;
 	if (!rc_config_bool(service->config, "confine")) {
-		rc_log(RC_LOG_INFO, "confinement is off (option confine)");
-		return RC_OK;
+		rc_log(RC_LOG_INFO, "confinement is off (option confine), core dumps stay off");
+		return rc_confine_dumps(error);
 	}
 	return rc_confine_enter(&c, error);
 }
@@ -385,6 +386,8 @@ static void close_service(struct rc_service *service)
 	rc_loop_free(service->loop);
 	if (service->lock_fd >= 0)
 		close(service->lock_fd);
+	if (service->statm_fd >= 0)
+		close(service->statm_fd);
 }
 
 static int run_service(struct rc_service *service)
@@ -422,12 +425,14 @@ int rc_service_main(const struct rc_service_def *def, int argc, char **argv)
 		.boot = rc_random_u64(&rc_random_system) | 1,
 		.started_us = rc_mono_us(&rc_clock_system),
 		.lock_fd = -1,
+		.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC),
 	};
 	enum rc_config_mode mode = RC_MODE_RUN;
 	struct rc_error error;
 	int code = RC_EXIT_OK;
 	int err;
 
+	rc_mem_tune();
 	rc_log_init(def->name, RC_LOG_INFO);
 	err = rc_config_load(&service.program, argc, argv, &service.config, &mode, &error);
 	if (err == RC_OK && (mode == RC_MODE_RUN || mode == RC_MODE_CHECK))

@@ -4,6 +4,7 @@
  */
 #include "store/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
@@ -25,19 +26,29 @@
 
 /* A value from here on goes to a blob file: compaction then never copies it. Below, one more file
  * access costs more than the copying. */
-#define BLOB_LEAST	 1024
-#define LOG_BUFFER	 ((size_t)8 << 20)
-#define STATE_BUFFER	 ((size_t)64 << 20) /* a flush's whole batch: flushed at once anyway */
-#define BLOCKS_BUFFER	 ((size_t)16 << 20)
-#define BLOOM_BITS	 10
-#define INFO_LOG_BYTES	 ((size_t)1 << 20)
-#define INFO_LOG_FILES	 2
-#define INFO_LOG_WARN	 2
-#define NO_COMPRESSION	 0
-#define BACKGROUND_JOBS	 2
-#define BLOB_GC_CUTOFF	 0.5
-#define BLOB_GC_FORCE	 0.5
-#define STATE_BLOCK_SIZE 4096
+#define BLOB_LEAST 1024
+#define LOG_BUFFER ((size_t)8 << 20)
+/* Nothing is flushed but by rc_store_flush, all of it as one table: what is on disk is what stood
+ * at a flush, however many batches went before it. */
+#define STATE_BUFFER  ((size_t)16 << 30)
+#define BLOCKS_BUFFER ((size_t)16 << 20)
+/* Flushes that are merged into the rest together: each merge writes much of the rest again. A
+ * look-up asks so many filters more. */
+#define STATE_TABLES_LEVEL0 8
+#define BLOOM_BITS	    10
+#define INFO_LOG_BYTES	    ((size_t)1 << 20)
+#define INFO_LOG_FILES	    2
+#define INFO_LOG_WARN	    2
+#define NO_COMPRESSION	    0
+#define BACKGROUND_JOBS	    2
+#define BLOB_GC_CUTOFF	    0.5
+#define BLOB_GC_FORCE	    0.5
+#define STATE_BLOCK_SIZE    4096
+/* Open at once: a table of the state has 64 MiB. */
+#define TABLES_MAX 256
+/* Least of a cache: what one look-up pins. */
+#define CACHE_LEAST  ((size_t)256 << 10)
+#define BUFFER_LEAST ((size_t)64 << 10)
 
 struct rc_store {
 	rocksdb_t *db;
@@ -145,9 +156,68 @@ static void set_blobs(rocksdb_options_t *options)
 	rocksdb_options_set_blob_gc_force_threshold(options, BLOB_GC_FORCE);
 }
 
+/* Indexes and filters are cut in pieces that stand in the cache like other blocks: the cache bounds
+ * them, and what isn't looked at leaves it. */
+static void set_tables(rocksdb_block_based_table_options_t *table, rocksdb_cache_t *cache)
+{
+	rocksdb_block_based_options_set_block_cache(table, cache);
+	rocksdb_block_based_options_set_index_type(
+		table, rocksdb_block_based_table_index_type_two_level_index_search);
+	rocksdb_block_based_options_set_partition_filters(table, 1);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+	rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
+}
+
+/*
+ * What the C interface has no call for. A log's write buffer is filled again from the WAL at an
+ * open and needn't be written out then. What wasn't flushed of a kind without a WAL is dropped by a
+ * close as by a crash: it may be half of what belongs together.
+ */
+static rocksdb_options_t *base_options(void)
+{
+	rocksdb_options_t *plain = rocksdb_options_create(), *options = rocksdb_options_create();
+	char *error = NULL;
+
+	rocksdb_get_options_from_string(
+		plain, "avoid_flush_during_recovery=true;avoid_flush_during_shutdown=true", options,
+		&error);
+	assert(!error);
+	rocksdb_options_destroy(plain);
+	return options;
+}
+
+/* What is larger than a part of a cache never stays in it: one of blocks has a single part. */
+static rocksdb_cache_t *make_cache(enum rc_store_kind kind, size_t size)
+{
+	rocksdb_lru_cache_options_t *o = rocksdb_lru_cache_options_create();
+	rocksdb_cache_t *cache;
+
+	rocksdb_lru_cache_options_set_capacity(o, size);
+	if (kind == RC_STORE_BLOCKS)
+		rocksdb_lru_cache_options_set_num_shard_bits(o, 0);
+	cache = rocksdb_cache_create_lru_opts(o);
+	rocksdb_lru_cache_options_destroy(o);
+	return cache;
+}
+
+/* A write buffer as the kind wants it, and two must fit; the rest is the cache's. */
+static size_t set_buffer(rocksdb_options_t *options, size_t wanted, size_t memory)
+{
+	size_t size = memory / 8 * 3;
+
+	if (size > wanted)
+		size = wanted;
+	if (size < BUFFER_LEAST)
+		size = BUFFER_LEAST;
+	rocksdb_options_set_write_buffer_size(options, size);
+	return memory > 2 * size ? memory - 2 * size : 0;
+}
+
 static void make_options(struct rc_store *store, const struct rc_store_config *config)
 {
-	rocksdb_options_t *o = rocksdb_options_create();
+	rocksdb_options_t *o = base_options();
+	size_t cache = config->memory_bytes;
 
 	rocksdb_options_set_create_if_missing(o, 1);
 	rocksdb_options_set_paranoid_checks(o, 1);
@@ -156,27 +226,31 @@ static void make_options(struct rc_store *store, const struct rc_store_config *c
 	rocksdb_options_set_info_log_level(o, INFO_LOG_WARN);
 	rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
 	rocksdb_options_set_keep_log_file_num(o, INFO_LOG_FILES);
+	rocksdb_options_set_max_open_files(o, TABLES_MAX);
+	rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
 	store->table = rocksdb_block_based_options_create();
-	store->cache = rocksdb_cache_create_lru(config->cache_bytes);
-	rocksdb_block_based_options_set_block_cache(store->table, store->cache);
 	switch (config->kind) {
 	case RC_STORE_LOG:
-		rocksdb_options_set_write_buffer_size(o, LOG_BUFFER);
-		set_blobs(o);
+		cache = set_buffer(o, LOG_BUFFER, cache);
 		break;
 	case RC_STORE_STATE:
 		rocksdb_options_set_write_buffer_size(o, STATE_BUFFER);
+		rocksdb_options_set_level0_file_num_compaction_trigger(o, STATE_TABLES_LEVEL0);
 		rocksdb_block_based_options_set_block_size(store->table, STATE_BLOCK_SIZE);
-		rocksdb_block_based_options_set_filter_policy(
-			store->table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
 		break;
 	case RC_STORE_BLOCKS:
-		rocksdb_options_set_write_buffer_size(o, BLOCKS_BUFFER);
-		rocksdb_block_based_options_set_filter_policy(
-			store->table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
-		set_blobs(o);
+		cache = set_buffer(o, BLOCKS_BUFFER, cache);
 		break;
 	}
+	store->cache = make_cache(config->kind, cache > CACHE_LEAST ? cache : CACHE_LEAST);
+	set_tables(store->table, store->cache);
+	if (config->kind != RC_STORE_LOG)
+		rocksdb_block_based_options_set_filter_policy(
+			store->table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+	if (config->kind != RC_STORE_STATE)
+		set_blobs(o);
+	if (config->kind == RC_STORE_BLOCKS)
+		rocksdb_options_set_blob_cache(o, store->cache);
 	rocksdb_options_set_block_based_table_factory(o, store->table);
 	store->options = o;
 	store->read = rocksdb_readoptions_create();

@@ -22,9 +22,9 @@ struct rc_store;
 
 /* What a database is for; each kind has its own settings (store.c). */
 enum rc_store_kind {
-	RC_STORE_LOG,	 /* small synced records, big values in blob files, 8 MiB write buffer */
+	RC_STORE_LOG,	 /* small synced records, big values in blob files, WAL */
 	RC_STORE_STATE,	 /* random keys, bloom filter, no WAL: durable by rc_store_flush alone */
-	RC_STORE_BLOCKS, /* big values in blob files, keys in order, WAL */
+	RC_STORE_BLOCKS, /* big values in blob files and in the cache, keys in order, WAL */
 };
 
 struct rc_store_config {
@@ -33,7 +33,13 @@ struct rc_store_config {
 	const char *owner;   /* "utxod/state": who made it and for what; compared at every open */
 	uint32_t format;     /* the owner's format version; a newer one is refused */
 	uint8_t network[32]; /* network id; another one is refused */
-	size_t cache_bytes;  /* block cache */
+	/*
+	 * All the memory it may take: blocks of tables with their indexes and filters, and for
+	 * kinds with a WAL two write buffers, at most three parts of eight of it each. Not in it:
+	 * what is written to RC_STORE_STATE between two flushes, which its owner bounds; open
+	 * tables, some 10 KiB each and TABLES_MAX at most; and pinned values while they are held.
+	 */
+	size_t memory_bytes;
 };
 
 /*
@@ -119,8 +125,8 @@ int rc_store_iter_end(struct rc_store_iter *iter, struct rc_error *error);
 struct rc_store_figures {
 	uint64_t disk_bytes;	 /* table and blob files */
 	uint64_t memtable_bytes; /* write buffers */
-	uint64_t cache_bytes;	 /* block cache in use */
-	uint64_t table_bytes;	 /* filters and indexes in memory */
+	uint64_t cache_bytes;	 /* blocks, indexes and filters in the cache */
+	uint64_t table_bytes;	 /* open tables beside that */
 	uint64_t keys_estimate;
 };
 void rc_store_figures(struct rc_store *store, struct rc_store_figures *ret_figures);

@@ -21,10 +21,11 @@ def program(name):
 class Driver:
     """A program of tests/bench/driver.h: commands in, JSON out."""
 
-    def __init__(self, name, **options):
+    def __init__(self, name, arguments=(), **options):
         self.name = name
-        self.process = subprocess.Popen([program(name)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, **options)
+        self.process = subprocess.Popen([program(name), *map(str, arguments)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        **options)
 
     def __call__(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
@@ -36,6 +37,7 @@ class Driver:
 
     def close(self):
         self.process.stdin.close()
+        self.process.stdout.close()
         if self.process.wait(60) != 0:
             raise RuntimeError(f"{self.name} ended with {self.process.returncode}")
 

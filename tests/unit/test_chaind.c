@@ -353,6 +353,69 @@ static void test_reorganise_in_parts(void **state)
 	reorganise(40, 8);
 }
 
+/* A block whose coins the pool knows connects without a question to utxod, to the same state as
+ * elsewhere; also where a reorganisation has moved a coin's maker to another height meanwhile. */
+static void test_coins_of_the_pool(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_outpoint outpoint, second;
+	struct rc_coin coin, made;
+	struct rc_buf parent = RC_BUF_INIT, child = RC_BUF_INIT;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	node_generate(&a, 15);
+	node_feed(&b, &a, 0);
+	node_wait_height(&b, 15);
+	node_coinbase(&a, 1, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 2, &parent);
+	assert_int_equal(node_submit_tx(&a, &parent, 7, NULL), RC_VERDICT_OK);
+	assert_int_equal(node_submit_tx(&b, &parent, 7, NULL), RC_VERDICT_OK);
+	node_output(&parent, 0, 16, &second, &made);
+	node_pay(&a, &second, &made, 10000, 1, &child);
+	assert_int_equal(node_submit_tx(&a, &child, 7, NULL), RC_VERDICT_OK);
+	/* a has the parent at 16 and the child in its pool; the other branch the parent at 17. */
+	node_stop_chaind(&b);
+	forget_journal(&b);
+	node_start_chaind(&b);
+	node_wait_height(&b, 15);
+	node_wait_idle(&b);
+	node_generate(&b, 1);
+	assert_int_equal(node_tip(&b)->n_txs, 1);
+	node_stop_chaind(&a);
+	node_start_chaind(&a);
+	node_wait_height(&a, 15);
+	node_wait_idle(&a);
+	assert_int_equal(a.chaind->pool.count, 2);
+	node_generate(&a, 1);
+	assert_int_equal(node_tip(&a)->n_txs, 3);
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_COINS_KNOWN), 1);
+	assert_int_equal(node_submit_tx(&b, &parent, 7, NULL), RC_VERDICT_OK);
+	node_generate(&b, 2);
+	assert_int_equal(node_submit_tx(&b, &child, 7, NULL), RC_VERDICT_OK);
+	node_feed(&a, &b, 15);
+	node_wait_height(&a, 18);
+	node_wait_idle(&a);
+	assert_same_state(&a, &b);
+	/* The child is in a's pool again, with its coin where it is now. */
+	assert_int_equal(a.chaind->pool.count, 1);
+	assert_int_equal(mempool_state_coin(&a.chaind->pool, &second)->height, 17);
+	node_generate(&a, 1);
+	assert_int_equal(node_tip(&a)->n_txs, 2);
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_COINS_KNOWN), 2);
+	node_feed(&b, &a, 18);
+	node_wait_height(&b, 19);
+	node_wait_idle(&b);
+	assert_same_state(&a, &b);
+	rc_buf_done(&parent);
+	rc_buf_done(&child);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
 /* A longer branch whose last block is wrong: the old tip stays, or comes back. */
 static void test_invalid_branch(void **state)
 {
@@ -657,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_reorganise_6),
 		cmocka_unit_test(test_reorganise_100),
 		cmocka_unit_test(test_reorganise_in_parts),
+		cmocka_unit_test(test_coins_of_the_pool),
 		cmocka_unit_test(test_invalid_branch),
 		cmocka_unit_test(test_invalidate),
 		cmocka_unit_test(test_unknown_tip),

@@ -40,7 +40,8 @@ static int setup(void **state)
 	world_init(&f->world, &f->random.random);
 	f->disks = (struct disk_pair){disk_memory_new(), disk_memory_new()};
 	f->options = (struct ledger_options){.genesis = f->world.block[0].id,
-					     .cache_bytes = 1 << 20,
+					     .page_bytes = 1 << 19,
+					     .coin_bytes = 1 << 18,
 					     .undo_blocks = 288,
 					     .flush_changes = 200,
 					     .clock = &rc_clock_system,

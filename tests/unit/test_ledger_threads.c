@@ -203,7 +203,8 @@ static void *reader_main(void *arg)
 static void test_threads(void **state)
 {
 	struct shared *s = rc_alloc(sizeof(*s));
-	struct ledger_options options = {.cache_bytes = 1 << 19,
+	struct ledger_options options = {.page_bytes = 1 << 18,
+					 .coin_bytes = 1 << 17,
 					 .undo_blocks = 300,
 					 .clock = &rc_clock_system,
 					 .random = &s->random.random};

@@ -263,7 +263,7 @@ static void test_expiry(void **state)
 
 static void test_block(void **state)
 {
-	struct rc_outpoint o;
+	struct rc_outpoint o, made;
 	struct made_tx a, b, c, rival;
 	struct rc_block block = {0};
 	struct rc_tx txs[2];
@@ -279,6 +279,10 @@ static void test_block(void **state)
 	assert_int_equal(made_add(&w.pool, &a, NOW), RC_VERDICT_OK);
 	assert_int_equal(made_add(&w.pool, &b, NOW), RC_VERDICT_OK);
 	assert_int_equal(made_add(&w.pool, &c, NOW), RC_VERDICT_OK);
+	/* Coins of the state are known, those of the pool's own aren't of the state. */
+	made = made_output(&a, 0);
+	assert_null(mempool_state_coin(&w.pool, &made));
+	assert_memory_equal(mempool_state_coin(&w.pool, &o), &c.coins[0], sizeof(c.coins[0]));
 	txs[0] = a.tx;
 	txs[1] = rival.tx;
 	block.txs = txs;
@@ -289,6 +293,8 @@ static void test_block(void **state)
 	assert_int_equal(w.removed[POOL_CONFLICT], 1);
 	assert_int_equal(w.pool.count, 1);
 	assert_int_equal(w.pool.oldest->anc_count, 1);
+	assert_null(mempool_state_coin(&w.pool, &o));
+	assert_int_equal(mempool_state_coin(&w.pool, &made)->height, 50);
 	/* b spends a coin of block 50 now: a reorganisation to 49 unsettles it, to 50 doesn't. */
 	assert_int_equal(mempool_unsettle(&w.pool, 50, 60, 0), 0);
 	assert_int_equal(mempool_unsettle(&w.pool, 49, 60, 0), 1);

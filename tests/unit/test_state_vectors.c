@@ -117,7 +117,8 @@ static void two_coins(struct state *s)
 /* Stages and commits the blocks up to the last height that has something. */
 static void build(struct state *s, const struct rc_random *random)
 {
-	struct ledger_options options = {.cache_bytes = 1 << 20,
+	struct ledger_options options = {.page_bytes = 1 << 19,
+					 .coin_bytes = 1 << 18,
 					 .undo_blocks = 288,
 					 .clock = &rc_clock_system,
 					 .random = random};

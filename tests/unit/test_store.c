@@ -29,7 +29,7 @@ static int setup(void **state)
 	snprintf(f->path, sizeof(f->path), "%s/db", f->dir);
 	f->config = (struct rc_store_config){
 		.kind = RC_STORE_LOG, .path = f->path, .owner = "test/store", .format = 3};
-	f->config.cache_bytes = (size_t)1 << 20;
+	f->config.memory_bytes = (size_t)1 << 20;
 	memset(f->config.network, 7, 32);
 	*state = f;
 	return 0;

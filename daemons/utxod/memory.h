@@ -1,0 +1,34 @@
+/* How cache_mb is shared out: what each part of utxod may take. */
+#ifndef UTXOD_MEMORY_H
+#define UTXOD_MEMORY_H
+
+#include <stddef.h>
+
+/* Of 16: the database's blocks, the log's database, the write buffer of a flush, coins; the tree's
+ * pages have what is left, half of it and more. */
+#define MEMORY_STATE_16THS 4
+#define MEMORY_FLUSH_16THS 2
+#define MEMORY_LOG_16THS   1
+#define MEMORY_COIN_16THS  2
+/* Two write buffers of 8 MiB, and what reading deltas needs; more is of no use. */
+#define MEMORY_LOG_MOST ((size_t)20 << 20)
+
+/*
+ * All in bytes; log + state + flush + coins + pages is what was given. What is staged or applied
+ * and not flushed lives in `pages` (new copies of pages, most of it) and is bounded by `stage` and
+ * by LEDGER_DIRTY_TIMES × `flush`: together less than `pages`. Only a single block that makes more
+ * new pages than that can pass them; it has to be applied all the same.
+ */
+struct memory_plan {
+	size_t log;   /* database of the log */
+	size_t state; /* cache of the state's database: blocks, indexes, filters */
+	size_t flush; /* changes that start a flush and that one flush writes */
+	size_t stage; /* blocks staged */
+	size_t coins;
+	size_t pages;
+};
+
+/* flush_bytes: what is wanted at most. */
+void memory_plan(size_t cache_bytes, size_t flush_bytes, struct memory_plan *ret);
+
+#endif
