@@ -216,6 +216,11 @@ class Split(harness.TestCase):
         self.net.ask("line * up=1mbit down=1mbit")
         return self.bad_line(blocks=3, each=4, outputs=230), ("queued",)
 
+    def round_worst(self):
+        """Far, thin and lossy at once."""
+        self.net.ask("line * up=1mbit down=1mbit", "set * * loss=5% delay=100ms jitter=10ms")
+        return self.bad_line(blocks=2, each=2, outputs=230), ("queued", "lost", "delayed")
+
     def round_dirt(self):
         self.net.ask("set * * loss=2% duplicate=5% corrupt=1% reorder=5% delay=10ms jitter=5ms")
         return self.bad_line(), ("lost", "duplicated", "corrupted", "reordered")
