@@ -61,6 +61,12 @@
 	M(ADMIT_IN_FLIGHT, "admissions_in_flight", RC_GAUGE, NULL,                                 \
 	  "Transactions between arrival and verdict.")                                             \
 	M(LEASES, "block_leases", RC_GAUGE, NULL, "Blocks leased to peers for download.")          \
+	M(START_STORE, "start_us", RC_GAUGE, "phase=\"store\"",                                    \
+	  "What the start spent its time on.")                                                     \
+	M(START_HEADERS, "start_us", RC_GAUGE, "phase=\"headers\"",                                \
+	  "What the start spent its time on.")                                                     \
+	M(START_JOURNAL, "start_us", RC_GAUGE, "phase=\"journal\"",                                \
+	  "What the start spent its time on.")                                                     \
 	M(JOURNAL_BYTES, "journal_bytes", RC_GAUGE, NULL, "Size of the pool's journal.")
 
 enum chaind_metric {

@@ -57,6 +57,14 @@ static void finish_job(struct job *job)
 	free(job);
 }
 
+/* A disk that fails, or returns other bytes than were written: who goes on serving from it may
+ * serve the next wrong thing without noticing. */
+static void die_of_disk(const struct job *job)
+{
+	if (job->err == RC_EIO || job->err == RC_EFORMAT)
+		rc_service_die_io("%s", job->error.text);
+}
+
 static void build_done(struct rc_work *work)
 {
 	struct job *job = job_of(work);
@@ -64,8 +72,7 @@ static void build_done(struct rc_work *work)
 
 	rc_metric_set(rc_service_metrics(u->service), M_BUILDING, --u->building);
 	u->built++;
-	if (job->err == RC_EIO || job->err == RC_EFORMAT)
-		rc_service_die_io("%s", job->error.text);
+	die_of_disk(job);
 	finish_job(job);
 	wake_readers(u);
 }
@@ -85,6 +92,7 @@ static void read_done(struct rc_work *work)
 		submit_read(job);
 		return;
 	}
+	die_of_disk(job);
 	finish_job(job);
 }
 

@@ -31,9 +31,11 @@
  * as many bytes again. One block is always taken. */
 #define LEDGER_STAGE_BLOCKS 128
 #define LEDGER_STAGE_BYTES  ((size_t)256 << 20)
-/* A flush begins at either: what memory holds, or what can be applied again in 0.3 s after a crash
- * (some 300,000 changes a second from files in the page cache, half as many from the disk). */
-#define LEDGER_FLUSH_BYTES   ((size_t)64 << 20)
+/* A flush begins at either: what it has to write, or what can be applied again in 0.3 s after a
+ * crash (some 300,000 changes a second from files in the page cache, half as many from the disk).
+ * The rarer, the fewer times a page that
+ * changes often is written. */
+#define LEDGER_FLUSH_BYTES   ((size_t)128 << 20)
 #define LEDGER_FLUSH_CHANGES 100000
 /* Unflushed beyond this many times the trigger: Stage answers BUSY until the flusher caught up. */
 #define LEDGER_DIRTY_TIMES 2
@@ -160,14 +162,16 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 		const struct rc_outpoint *after, size_t max, struct ledger_list *ret,
 		struct rc_error *error);
 
-/* Recomputes the root from the leaves, values read from the disk. *ret_text says what differs, or
+/* Checks every value on the disk against the root, in pieces: of one view, or (view NULL) each
+ * piece of the applied tip as it is then, which keeps no version. *ret_text says what differs, or
  * is empty. progress may be NULL; false stops (RC_ECANCELLED). */
 struct ledger_verified {
 	bool good;
-	uint64_t entries;
+	uint64_t entries, of;
+	struct block_ref block; /* of the last piece */
 	char text[512];
 };
-int ledger_verify(const struct ledger_view *view,
+int ledger_verify(struct ledger *ledger, const struct ledger_view *view,
 		  bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg,
 		  struct ledger_verified *ret, struct rc_error *error);
 

@@ -37,9 +37,9 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (ledger_dirty(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
-				   ledger_dirty(ledger) >> 20);
+				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
 }
@@ -191,6 +191,32 @@ int ledger_switch(struct ledger *ledger, const struct rc_block_id *fork, struct 
 	return err;
 }
 
+int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
+{
+	uint32_t height = ledger->applied->block.height;
+	struct ledger_view view;
+	struct version *v;
+	int err;
+
+	if (!height || height < deltalog_lowest(ledger->log))
+		return RC_OK;
+	if (ledger_view_height(ledger, height - 1, &view) == RC_OK) {
+		ledger_view_close(&view);
+		return RC_OK;
+	}
+	err = ledger_undo_one(ledger, height, error);
+	if (err)
+		return err;
+	v = version_new(rc_memdup(ledger->top->encoded, ledger->top->encoded_len),
+			ledger->top->encoded_len, VERSION_APPLY);
+	err = ledger_grow(ledger, v, error);
+	if (err)
+		ledger_abort(ledger, NULL);
+	else
+		commit_to(ledger, ledger->top);
+	return err;
+}
+
 int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc_error *error)
 {
 	uint32_t height;
@@ -212,6 +238,8 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 		commit_to(ledger, ledger->top);
 		ledger_collect(ledger);
 	}
+	if (!err)
+		err = ledger_repeat_tip(ledger, error);
 	atomic_store(&ledger->build_in_flight, false);
 	return err;
 }

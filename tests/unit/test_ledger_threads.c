@@ -240,7 +240,7 @@ static void test_threads(void **state)
 	assert_true(figures.flushes > 0 && atomic_load(&s->reads) > 0);
 	assert_int_equal(ledger_view_at(s->ledger, NULL, true, &view), RC_OK);
 	assert_ptr_equal(find(s, &view), &s->world.block[s->chain[BLOCKS]]);
-	assert_int_equal(ledger_verify(&view, NULL, NULL, &verified, &error), RC_OK);
+	assert_int_equal(ledger_verify(view.ledger, &view, NULL, NULL, &verified, &error), RC_OK);
 	assert_true(verified.good);
 	ledger_view_close(&view);
 	ledger_close(s->ledger);
