@@ -161,6 +161,8 @@ int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error
 	registry_apply(ledger->registry, v->seq, &entries);
 	/* Coins can be read from here on; the root comes with the tree. */
 	link_top(ledger, v);
+	if (ledger->options.on_top)
+		ledger->options.on_top(ledger->options.arg);
 	err = grow_tree(ledger, v, error);
 	if (err) {
 		unlink_top(ledger, v);

@@ -36,6 +36,7 @@ struct version {
 	atomic_bool rooted;
 	atomic_bool dead; /* dropped: its readers leave */
 	unsigned pins;
+	bool logged;   /* its delta is in the log, ahead of its step */
 	bool released; /* the tree's older copies are gone */
 	bool retired;  /* coins and entries too */
 };
@@ -85,14 +86,15 @@ void version_free(struct version *version);
 
 /* Puts a new version on top: maps, line, tree. On failure it is freed and nothing has changed. */
 int ledger_grow(struct ledger *ledger, struct version *version, struct rc_error *error);
-/* The oldest part of the line goes, as far as readers and the disk allow. */
-void ledger_collect(struct ledger *ledger);
 /* With the lock held: applied moves up to this version. */
 void ledger_advance(struct ledger *ledger, struct version *to);
 /* With the lock held: the log is synced up to here. */
 void ledger_set_durable(struct ledger *ledger, uint64_t seq);
 /* Undoes the applied chain's block of this height on top. */
 int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *error);
+/* Where State(tip − 1) isn't in memory (undo steps passed it, or a start came right after one): the
+ * tip's block is undone and applied again, as one commit, and it is. */
+int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error);
 void ledger_step(const struct version *version, struct step *ret);
 
 /* The marker on the state's disk: what it is the state of. */

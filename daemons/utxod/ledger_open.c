@@ -265,6 +265,8 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		start_line(ledger, &marker);
 		err = replay(ledger, error);
 	}
+	if (!err)
+		err = ledger_repeat_tip(ledger, error);
 	if (err) {
 		ledger_close(ledger);
 		return err;
