@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "crypto/schnorr.h"
 
 #define MAINTENANCE_US INT64_C(1000000)
@@ -39,10 +40,25 @@ uint64_t chaind_now(const struct chaind *chaind)
 
 /* ---- opening ---- */
 
+/* at: before the block store, the headers and the journal, and after them. */
+static void tell_opened(struct chaind *chaind, const int64_t at[4])
+{
+	static const enum chaind_metric metric[] = {METRIC_START_STORE, METRIC_START_HEADERS,
+						    METRIC_START_JOURNAL};
+
+	for (size_t i = 0; i < RC_ARRAY_LEN(metric); i++)
+		rc_metric_set(chaind->metrics, metric[i], at[i + 1] - at[i]);
+	rc_log(RC_LOG_INFO,
+	       "block store opened in %lld ms, %u headers read in %lld, journal in %lld",
+	       (long long)(at[1] - at[0]) / 1000, HASH_COUNT(chaind->chain.nodes),
+	       (long long)(at[2] - at[1]) / 1000, (long long)(at[3] - at[2]) / 1000);
+}
+
 int chaind_enter(struct chaind *chaind, struct rc_error *error)
 {
 	unsigned threads = chaind->config.verify_threads;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t at[4];
 	int rc;
 
 	chaind->clock = (struct rc_clock){wall_ms, mono_us, chaind};
@@ -55,17 +71,22 @@ int chaind_enter(struct chaind *chaind, struct rc_error *error)
 	chaind->journal_writer = rc_workers_new(1, "journal");
 	chaind->verified = verified_new(chaind->config.verified_bytes, chaind->random);
 	download_init(&chaind->download, &chaind->chain);
+	at[0] = rc_mono_us(&chaind->clock);
 	rc = blockstore_open(chaind->config.statedir, chaind->network, chaind->config.cache_bytes,
 			     &chaind->store, error);
 	if (rc < 0)
 		return rc;
+	at[1] = rc_mono_us(&chaind->clock);
 	rc = blockstore_load(chaind->store, &chaind->chain, error);
 	if (rc < 0)
 		return rc;
+	at[2] = rc_mono_us(&chaind->clock);
 	chaind_pool_open(chaind);
 	rc = chaind_journal_open(chaind, error);
 	if (rc < 0)
 		return rc;
+	at[3] = rc_mono_us(&chaind->clock);
+	tell_opened(chaind, at);
 	rc_metric_set(chaind->metrics, METRIC_HEADERS, HASH_COUNT(chaind->chain.nodes));
 	rc_metric_set(chaind->metrics, METRIC_HEADER_HEIGHT,
 		      node_height(chaind->chain.best_header));

@@ -56,6 +56,9 @@ struct chaind {
 	struct mempool pool;
 	struct orphans orphans;
 	struct journal *journal;
+	struct pool_cursor compact_walk; /* of what the journal's new file holds */
+	struct pool_cursor expire_walk, tell_walk;
+	bool compact_spoiled;
 	struct admit admit;
 	struct refill refill;
 	struct download download;
@@ -142,6 +145,8 @@ int chaind_set_mock_time(struct chaind *chaind, uint32_t time);
 /* ---- transactions (txs.c) ---- */
 
 void chaind_pool_open(struct chaind *chaind);
+/* As configured, and bounded by what a block of the network holds. */
+void chaind_pool_set_limits(struct chaind *chaind, const struct pool_limits *limits);
 void chaind_pool_maintain(struct chaind *chaind);
 void chaind_pool_close(struct chaind *chaind);
 /* True: this client (its boot id) should fetch it, and no other for a while. */

@@ -137,6 +137,7 @@ struct connector {
 
 	uint32_t durable_height;
 	struct rc_block_id durable_id;
+	bool tip_known; /* utxod has told it, in this process's life */
 	bool tip_root_known, tip_root_asked;
 	struct rc_hash tip_root;
 };

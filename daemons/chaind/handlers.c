@@ -50,6 +50,13 @@ bool take_id(struct rc_request *request, ProtobufCBinaryData field, const char *
 	return true;
 }
 
+bool take_tip(struct chaind *chaind, struct rc_request *request)
+{
+	if (!chaind->connect.tip_known)
+		rc_request_fail(request, RC_EUNAVAILABLE, "waits for utxod, which has the tip");
+	return chaind->connect.tip_known;
+}
+
 struct block_node *take_block(struct chaind *chaind, struct rc_request *request,
 			      ProtobufCBinaryData field)
 {

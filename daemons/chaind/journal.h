@@ -68,9 +68,15 @@ void journal_ungather(struct journal *journal);
  * ends the process (10-architecture, "Process life"). */
 void journal_append(struct journal *journal, const struct journal_record *record, bool sync,
 		    void (*fn)(void *arg), void *arg);
-/* Writes these records (whole, encoded) as a new file and puts it in the place of the old one.
- * records is taken over. What is appended from now on follows them. */
-void journal_compact(struct journal *journal, struct rc_buf *records);
+/*
+ * Writes a new file, part by part, and puts it in the place of the old one. fill is called for each
+ * part, once the one before is written, and appends encoded records to *records. What is appended
+ * meanwhile goes into the old file: fill must give that too, in its last part at the latest;
+ * persons' records are taken over without it. What is appended after the last part follows it.
+ */
+enum journal_fill { JOURNAL_MORE, JOURNAL_LAST, JOURNAL_GIVE_UP };
+typedef enum journal_fill (*journal_fill_fn)(void *arg, struct rc_buf *records);
+void journal_compact(struct journal *journal, journal_fill_fn fill, void *arg);
 bool journal_compacting(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/mem.h"
 #include "daemons/chaind/mempool_sets.h"
 
@@ -18,6 +20,7 @@ const struct pool_limits pool_limits_default = {
 	.ancestors_max = 25,
 	.descendants_max = 25,
 	.size_max = 100000,
+	.budget_max = UINT64_MAX,
 	.data_max = 1,
 	.dust = 546,
 	.expiry = 14 * 86400,
@@ -306,6 +309,10 @@ void mempool_insert(struct mempool *pool, const struct rc_tx *rc_tx,
 	tx->older = pool->newest;
 	*(pool->newest ? &pool->newest->newer : &pool->oldest) = tx;
 	pool->newest = tx;
+	for (struct pool_cursor *c = pool->cursors; c; c = c->next_cursor) {
+		if (!c->next)
+			c->next = tx;
+	}
 
 	tx->anc_count = tx->desc_count = 1;
 	tx->anc_size = tx->desc_size = tx->tx.raw.len;
@@ -380,6 +387,10 @@ static void detach(struct mempool *pool, struct pool_tx *tx)
 	}
 	for (uint32_t i = 0; i < tx->tx.n_outputs; i++)
 		ref_drop(pool, &tx->out_refs[i]);
+	for (struct pool_cursor *c = pool->cursors; c; c = c->next_cursor) {
+		if (c->next == tx)
+			c->next = tx->newer;
+	}
 	*(tx->older ? &tx->older->newer : &pool->oldest) = tx->newer;
 	*(tx->newer ? &tx->newer->older : &pool->newest) = tx->older;
 	pool->count--;
@@ -387,6 +398,31 @@ static void detach(struct mempool *pool, struct pool_tx *tx)
 	pool->usage -= tx->usage;
 	pool->total_fee -= tx->facts.fee;
 	pool->sequence++;
+}
+
+void mempool_walk_start(struct mempool *pool, struct pool_cursor *cursor)
+{
+	cursor->next = pool->oldest;
+	DL_APPEND2(pool->cursors, cursor, prev_cursor, next_cursor);
+}
+
+struct pool_tx *mempool_walk_next(struct pool_cursor *cursor)
+{
+	struct pool_tx *tx = cursor->next;
+
+	if (tx)
+		cursor->next = tx->newer;
+	return tx;
+}
+
+void mempool_walk_end(struct mempool *pool, struct pool_cursor *cursor)
+{
+	DL_DELETE2(pool->cursors, cursor, prev_cursor, next_cursor);
+}
+
+void mempool_walk_again(struct mempool *pool, struct pool_cursor *cursor)
+{
+	cursor->next = pool->oldest;
 }
 
 static void tell_removed(struct mempool *pool, struct pool_tx *tx, enum pool_removal why)
@@ -465,18 +501,15 @@ void mempool_block(struct mempool *pool, const struct rc_block *block)
 	}
 }
 
-size_t mempool_expire(struct mempool *pool, uint64_t now)
+size_t mempool_expire(struct mempool *pool, struct pool_cursor *walk, size_t max, uint64_t now)
 {
-	struct pool_set set;
-	size_t n;
+	struct pool_tx *tx;
+	size_t n = 0;
 
-	pool_set_init(&set, pool);
-	for (struct pool_tx *tx = pool->oldest; tx; tx = tx->newer) {
+	while (max-- > 0 && (tx = mempool_walk_next(walk))) {
 		if (tx->facts.time + pool->limits.expiry < now)
-			pool_set_descendants(&set, tx);
+			n += mempool_remove(pool, tx, POOL_EXPIRED);
 	}
-	n = mempool_remove_set(pool, &set, POOL_EXPIRED);
-	pool_set_done(&set);
 	return n;
 }
 
@@ -503,6 +536,7 @@ void mempool_done(struct mempool *pool)
 {
 	struct pool_tx *tx = pool->oldest;
 
+	assert(!pool->cursors);
 	for (size_t i = 0; i < pool->locks.cap; i++)
 		free(pool->locks.slots[i].item);
 	pool_index_done(&pool->by_txid);

@@ -20,6 +20,7 @@ struct pool_limits {
 	uint32_t ancestors_max;	  /* in the pool, itself included */
 	uint32_t descendants_max; /* likewise */
 	uint32_t size_max;	  /* of a transaction, bytes */
+	uint64_t budget_max;	  /* of a transaction, units */
 	uint32_t data_max;	  /* DATA outputs of one */
 	uint64_t dust;		  /* least amount of a KEY output */
 	uint32_t expiry;	  /* seconds */
@@ -67,7 +68,8 @@ struct pool_facts {
 	uint32_t height;     /* the tip's at its entry */
 	uint32_t min_height; /* the first block its relative locks and maturities allow */
 	uint32_t coins_to;   /* greatest height of the coins of the state that it spends */
-	bool local;	     /* a person's: synced in the journal */
+	bool local;	     /* a person's */
+	bool synced;	     /* on the disk as a person's */
 	uint64_t told;	     /* when peers were told of it last */
 };
 
@@ -94,14 +96,21 @@ struct pool_tx {
 		*coins; /* n_inputs: what it spends, as in the state once its maker is there */
 };
 
+/* A walk over the pool that may rest between turns of the loop. */
+struct pool_cursor {
+	struct pool_tx *next;
+	struct pool_cursor *prev_cursor, *next_cursor; /* of the pool's */
+};
+
 struct mempool {
 	struct pool_limits limits;
 	struct pool_index by_txid, by_wtxid; /* of struct pool_tx */
 	struct pool_index spends;	     /* of struct pool_spend */
 	struct pool_index locks;	     /* of struct pool_lock */
 	struct pool_tx *oldest, *newest;
-	struct pool_heap evict; /* top: the lowest descendant rate */
-	struct pool_heap mine;	/* top: the highest ancestor rate */
+	struct pool_cursor *cursors; /* under way */
+	struct pool_heap evict;	     /* top: the lowest descendant rate */
+	struct pool_heap mine;	     /* top: the highest ancestor rate */
 	uint64_t count, bytes, usage, total_fee;
 	uint64_t sequence;
 	uint64_t rolling_rate; /* minimum that eviction left, oxides per 1,000 bytes */
@@ -148,12 +157,22 @@ enum rc_verdict mempool_add(struct mempool *pool, const struct rc_tx *tx,
 			    const struct rc_coin *const *coins, const struct pool_facts *facts,
 			    uint64_t now, struct pool_tx **ret_tx);
 
+/*
+ * Walks in the order of entry: what has left meanwhile is not met, what has entered is met at the
+ * end. NULL at the end, for now. A started walk must be ended before mempool_done.
+ */
+void mempool_walk_start(struct mempool *pool, struct pool_cursor *cursor);
+struct pool_tx *mempool_walk_next(struct pool_cursor *cursor);
+void mempool_walk_end(struct mempool *pool, struct pool_cursor *cursor);
+/* From the oldest again. */
+void mempool_walk_again(struct mempool *pool, struct pool_cursor *cursor);
+
 /* It and all that descends from it; returns how many went. */
 size_t mempool_remove(struct mempool *pool, struct pool_tx *tx, enum pool_removal why);
 /* A block's transactions are confirmed, and what conflicts with them goes. */
 void mempool_block(struct mempool *pool, const struct rc_block *block);
-/* What is older than the expiry. */
-size_t mempool_expire(struct mempool *pool, uint64_t now);
+/* What is older than the expiry goes, of at most max that the walk meets. Returns how many went. */
+size_t mempool_expire(struct mempool *pool, struct pool_cursor *walk, size_t max, uint64_t now);
 
 /*
  * After a reorganisation down to fork and up to a tip of this height and median time: takes out

@@ -25,12 +25,16 @@
 	  "1 from a switch's beginning to its commit.")                                            \
 	M(SESSIONS, "utxod_sessions_total", RC_COUNTER, NULL, "Times utxod was opened to write.")  \
 	M(T_LOAD, "stage_seconds", RC_HISTOGRAM, "stage=\"load\"", "Time of a block's stages.")    \
+	M(T_DECODE, "stage_seconds", RC_HISTOGRAM, "stage=\"decode\"",                             \
+	  "Time of a block's stages.")                                                             \
 	M(T_FETCH, "stage_seconds", RC_HISTOGRAM, "stage=\"fetch\"", "Time of a block's stages.")  \
 	M(T_CHECK, "stage_seconds", RC_HISTOGRAM, "stage=\"check\"", "Time of a block's stages.")  \
 	M(T_VERIFY, "stage_seconds", RC_HISTOGRAM, "stage=\"verify\"",                             \
 	  "Time of a block's stages.")                                                             \
 	M(T_STAGE, "stage_seconds", RC_HISTOGRAM, "stage=\"stage\"", "Time of a block's stages.")  \
 	M(T_COMMIT, "stage_seconds", RC_HISTOGRAM, "stage=\"commit\"",                             \
+	  "Time of a block's stages.")                                                             \
+	M(T_PUBLISH, "stage_seconds", RC_HISTOGRAM, "stage=\"publish\"",                           \
 	  "Time of a block's stages.")                                                             \
 	M(T_CONNECT, "connect_seconds", RC_HISTOGRAM, NULL,                                        \
 	  "From a block's entry into the pipeline to its commit.")                                 \
@@ -57,6 +61,12 @@
 	M(ADMIT_IN_FLIGHT, "admissions_in_flight", RC_GAUGE, NULL,                                 \
 	  "Transactions between arrival and verdict.")                                             \
 	M(LEASES, "block_leases", RC_GAUGE, NULL, "Blocks leased to peers for download.")          \
+	M(START_STORE, "start_us", RC_GAUGE, "phase=\"store\"",                                    \
+	  "What the start spent its time on.")                                                     \
+	M(START_HEADERS, "start_us", RC_GAUGE, "phase=\"headers\"",                                \
+	  "What the start spent its time on.")                                                     \
+	M(START_JOURNAL, "start_us", RC_GAUGE, "phase=\"journal\"",                                \
+	  "What the start spent its time on.")                                                     \
 	M(JOURNAL_BYTES, "journal_bytes", RC_GAUGE, NULL, "Size of the pool's journal.")
 
 enum chaind_metric {

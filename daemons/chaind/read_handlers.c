@@ -59,6 +59,8 @@ void on_chain_info(void *ctx, struct rc_request *request)
 	char *warnings[2];
 	uint8_t work[32];
 
+	if (!take_tip(chaind, request))
+		return;
 	fill_ref(&tip_ref, tip);
 	fill_ref(&best, chaind->chain.best_header);
 	durable.height = c->durable_height;
@@ -93,6 +95,8 @@ void on_block_id_at(void *ctx, struct rc_request *request)
 	struct block_node *node = chain_at(&chaind->chain, body->height);
 	Rc__BlockIdAtReply reply = RC__BLOCK_ID_AT_REPLY__INIT;
 
+	if (!take_tip(chaind, request))
+		return;
 	if (!node) {
 		rc_request_fail(request, RC_ENOENT, "height %u is above the tip's, %u",
 				body->height, node_height(chain_tip(&chaind->chain)));
@@ -307,9 +311,12 @@ void on_chain_tips(void *ctx, struct rc_request *request)
 	struct chaind *chaind = ctx;
 	struct block_node *tip = chain_tip(&chaind->chain), *node;
 	Rc__ChainTipsReply reply = RC__CHAIN_TIPS_REPLY__INIT;
-	Rc__ChainTipsReply__Tip *tips = rc_alloc_array(TIPS_MAX, sizeof(*tips));
-	Rc__ChainTipsReply__Tip **list = rc_alloc_array(TIPS_MAX, sizeof(*list));
+	Rc__ChainTipsReply__Tip *tips, **list;
 
+	if (!take_tip(chaind, request))
+		return;
+	tips = rc_alloc_array(TIPS_MAX, sizeof(*tips));
+	list = rc_alloc_array(TIPS_MAX, sizeof(*list));
 	CHAIN_EACH(&chaind->chain, node)
 	{
 		Rc__ChainTipsReply__Tip *t = &tips[reply.n_tips];

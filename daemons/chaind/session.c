@@ -108,6 +108,7 @@ void connect_on_utxod(void *arg, bool up, uint64_t boot, bool changed)
 static void run(struct connector *c)
 {
 	c->phase = CONNECT_RUNNING;
+	c->tip_known = true;
 	connect_step(c);
 	c->ops.changed(c->arg);
 }

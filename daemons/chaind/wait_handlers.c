@@ -25,6 +25,11 @@ static bool attempt_tip(void *ctx, struct rc_request *request, bool last)
 	Rc__BlockRef ref = RC__BLOCK_REF__INIT;
 	bool known = body->known.len == 32 && memcmp(body->known.data, tip->id.b, 32) == 0;
 
+	if (!chaind->connect.tip_known) {
+		if (last)
+			take_tip(chaind, request);
+		return last;
+	}
 	if (!last && (known || node_height(tip) < body->min_height))
 		return false;
 	fill_ref(&ref, tip);

@@ -644,7 +644,8 @@ void relay_on_feefilter(struct peer *peer, const void *body)
 	peer->fee_filter = m->fee_per_kb;
 	if (!opened || (peer->opened_at && now - peer->opened_at < POOL_TOLD_GAP))
 		return;
-	/* It has its blocks now: what it wasn't told before. */
+	/* It has its blocks now: what it wasn't told before, or was while it couldn't judge it. */
+	seen_clear(&peer->known_txs);
 	peer->opened_at = now;
 	tell_pool(peer);
 }

@@ -1,13 +1,14 @@
 /* The two databases in RocksDB. */
 #include "daemons/utxod/disk.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/store.h"
 
 #define LOG_FORMAT   1
-#define STATE_FORMAT 1
+#define STATE_FORMAT 2 /* 2: a page has no more of a key than it needs */
 /* Handed to the database before a commit, so that a flush's changes are in memory once, in its
  * write buffer: of the state, nothing counts before the flush. */
 #define SPILL_BYTES ((size_t)1 << 20)
@@ -145,32 +146,55 @@ static int open_one(const struct rc_store_config *config, struct disk **ret, str
 	return RC_OK;
 }
 
+/* One database, opened by a thread of its own: each waits for its disk. */
+struct opening {
+	struct rc_store_config config;
+	struct disk *disk;
+	struct rc_error error;
+	int err;
+};
+
+static void *run_opening(void *arg)
+{
+	struct opening *o = arg;
+
+	o->err = open_one(&o->config, &o->disk, &o->error);
+	return NULL;
+}
+
 int disk_store_open(const char *dir, const uint8_t network[32], size_t log_bytes,
 		    size_t state_bytes, struct disk_pair *ret, struct rc_error *error)
 {
 	RC_AUTOFREE char *log_path = rc_asprintf("%s/log", dir);
 	RC_AUTOFREE char *state_path = rc_asprintf("%s/state", dir);
-	struct rc_store_config config = {.kind = RC_STORE_LOG,
+	struct opening log = {.config = {.kind = RC_STORE_LOG,
 					 .path = log_path,
 					 .owner = "utxod/log",
 					 .format = LOG_FORMAT,
-					 .memory_bytes = log_bytes};
-	struct disk_pair pair = {NULL, NULL};
-	int err;
+					 .memory_bytes = log_bytes}};
+	struct opening state = {.config = {.kind = RC_STORE_STATE,
+					   .path = state_path,
+					   .owner = "utxod/state",
+					   .format = STATE_FORMAT,
+					   .memory_bytes = state_bytes}};
+	struct disk_pair pair;
+	const struct opening *bad;
+	pthread_t thread;
+	bool both;
 
-	memcpy(config.network, network, 32);
-	err = open_one(&config, &pair.log, error);
-	if (err)
-		return err;
-	config.kind = RC_STORE_STATE;
-	config.path = state_path;
-	config.owner = "utxod/state";
-	config.format = STATE_FORMAT;
-	config.memory_bytes = state_bytes;
-	err = open_one(&config, &pair.state, error);
-	if (err) {
+	memcpy(log.config.network, network, 32);
+	memcpy(state.config.network, network, 32);
+	both = pthread_create(&thread, NULL, run_opening, &log) == 0;
+	run_opening(&state);
+	if (both)
+		pthread_join(thread, NULL);
+	else
+		run_opening(&log);
+	pair = (struct disk_pair){.log = log.disk, .state = state.disk};
+	bad = log.err ? &log : state.err ? &state : NULL;
+	if (bad) {
 		disk_pair_close(&pair);
-		return err;
+		return rc_error_set(error, bad->err, "%s", bad->error.text);
 	}
 	*ret = pair;
 	return RC_OK;

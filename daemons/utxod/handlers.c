@@ -75,6 +75,8 @@ static void run_read(struct job *job)
 	}
 	ledger_view_block(&view, &r->block);
 	job->err = r->read(r, &view);
+	if (job->err && ledger_view_gone(&view)) /* what was read is void */
+		job->err = rc_error_set(&job->error, RC_ENOENT, "unknown: the block was dropped");
 	ledger_view_close(&view);
 }
 
@@ -287,7 +289,7 @@ static void answer_root(struct read_job *r)
 static void on_root(void *ctx, struct rc_request *request)
 {
 	const Rc__RootRequest *m = rc_request_body(request);
-	struct read_job *r = read_new(request, M_T_OTHER, read_root, answer_root);
+	struct read_job *r = read_new(request, M_T_ROOT, read_root, answer_root);
 
 	r->rooted = true;
 	r->by_height = m->by_height;
@@ -504,9 +506,12 @@ static bool verify_progress(void *arg, uint64_t done, uint64_t of_all)
 	return !atomic_load(&u->closing_now);
 }
 
-static int read_verify(struct read_job *r, const struct ledger_view *view)
+static void run_verify(struct job *job)
 {
-	return ledger_verify(view, verify_progress, r->job.u, &r->verified, &r->job.error);
+	struct read_job *r = of(job);
+
+	job->err = ledger_verify(job->u->ledger, NULL, verify_progress, job->u, &r->verified,
+				 &job->error);
 }
 
 static void answer_verify(struct read_job *r)
@@ -514,7 +519,7 @@ static void answer_verify(struct read_job *r)
 	Rc__VerifyStateReply reply = RC__VERIFY_STATE_REPLY__INIT;
 	Rc__BlockRef at;
 
-	fill_ref(&r->block, &at);
+	fill_ref(&r->verified.block, &at);
 	reply.at = &at;
 	reply.good = r->verified.good;
 	reply.text = r->verified.text;
@@ -539,8 +544,8 @@ static void on_verify_state(void *ctx, struct rc_request *request)
 		return;
 	}
 	u->verifying = true;
-	r = read_new(request, M_T_OTHER, read_verify, answer_verify);
-	r->rooted = true;
+	r = read_new(request, M_T_OTHER, NULL, answer_verify);
+	r->job.run = run_verify;
 	r->job.done = done_verify;
 	engine_slow(u, &r->job);
 }

@@ -37,9 +37,9 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (ledger_dirty(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
-				   ledger_dirty(ledger) >> 20);
+				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
 }
@@ -86,7 +86,6 @@ static void commit_to(struct ledger *ledger, struct version *to)
 	ledger_advance(ledger, to);
 	ledger->switching = false; /* what is committed stands above the undo steps */
 	pthread_mutex_unlock(&ledger->lock);
-	ledger_collect(ledger);
 }
 
 int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc_error *error)
@@ -192,6 +191,32 @@ int ledger_switch(struct ledger *ledger, const struct rc_block_id *fork, struct 
 	return err;
 }
 
+int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
+{
+	uint32_t height = ledger->applied->block.height;
+	struct ledger_view view;
+	struct version *v;
+	int err;
+
+	if (!height || height < deltalog_lowest(ledger->log))
+		return RC_OK;
+	if (ledger_view_height(ledger, height - 1, &view) == RC_OK) {
+		ledger_view_close(&view);
+		return RC_OK;
+	}
+	err = ledger_undo_one(ledger, height, error);
+	if (err)
+		return err;
+	v = version_new(rc_memdup(ledger->top->encoded, ledger->top->encoded_len),
+			ledger->top->encoded_len, VERSION_APPLY);
+	err = ledger_grow(ledger, v, error);
+	if (err)
+		ledger_abort(ledger, NULL);
+	else
+		commit_to(ledger, ledger->top);
+	return err;
+}
+
 int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc_error *error)
 {
 	uint32_t height;
@@ -208,9 +233,13 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 	atomic_store(&ledger->build_in_flight, true);
 	while (!err && ledger->applied->block.height > height) {
 		err = ledger_undo_one(ledger, ledger->applied->block.height, error);
-		if (!err)
-			commit_to(ledger, ledger->top);
+		if (err)
+			break;
+		commit_to(ledger, ledger->top);
+		ledger_collect(ledger);
 	}
+	if (!err)
+		err = ledger_repeat_tip(ledger, error);
 	atomic_store(&ledger->build_in_flight, false);
 	return err;
 }
@@ -234,6 +263,58 @@ static struct version *first_unwritten(struct ledger *ledger, struct version **r
 	return v;
 }
 
+/* The lowest version above those that the log has, held; NULL: each has its delta there. */
+static struct version *hold_unlogged(struct ledger *ledger)
+{
+	struct version *found = NULL;
+
+	pthread_mutex_lock(&ledger->lock);
+	for (struct version *v = ledger->top; v && v->seq > ledger->written; v = v->below)
+		if (v->kind == VERSION_APPLY && !v->logged)
+			found = v;
+	if (found)
+		found->pins++;
+	pthread_mutex_unlock(&ledger->lock);
+	return found;
+}
+
+void ledger_set_durable(struct ledger *ledger, uint64_t seq)
+{
+	const struct version *v = ledger->applied;
+
+	if (seq <= ledger->durable)
+		return;
+	while (v->seq > seq)
+		v = v->below;
+	ledger->durable = seq;
+	ledger->durable_block = v->block;
+}
+
+int ledger_write_ahead(struct ledger *ledger, bool sync, struct rc_error *error)
+{
+	struct disk *disk = ledger->disks.log;
+	struct version *v;
+
+	while ((v = hold_unlogged(ledger))) {
+		int err;
+
+		deltalog_put_delta(ledger->log, v->seq,
+				   (struct rc_bytes){v->encoded, v->encoded_len});
+		err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
+		if (err)
+			return err;
+		pthread_mutex_lock(&ledger->lock);
+		v->logged = true;
+		if (sync) /* with what was written before */
+			ledger_set_durable(ledger, ledger->written);
+		ledger->unsynced = sync ? 0 : ledger->unsynced + v->encoded_len;
+		if (--v->pins == 0)
+			pthread_cond_broadcast(&ledger->left);
+		pthread_mutex_unlock(&ledger->lock);
+	}
+	return RC_OK;
+}
+
 static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 {
 	struct disk *disk = ledger->disks.log;
@@ -248,8 +329,8 @@ static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 		struct step step;
 
 		ledger_step(v, &step);
-		deltalog_put(ledger->log, &step);
-		bytes += v->encoded_len;
+		deltalog_put(ledger->log, &step, !v->logged);
+		bytes += DELTALOG_HEAD + (v->logged ? 0 : v->encoded_len);
 		if (v == last)
 			break;
 	}
@@ -263,18 +344,6 @@ static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 	}
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
-}
-
-void ledger_set_durable(struct ledger *ledger, uint64_t seq)
-{
-	const struct version *v = ledger->applied;
-
-	if (seq <= ledger->durable)
-		return;
-	while (v->seq > seq)
-		v = v->below;
-	ledger->durable = seq;
-	ledger->durable_block = v->block;
 }
 
 int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)

@@ -1,7 +1,5 @@
-/* Walking a version's tree: proofs, the coins of a lock, and verifying all of it. */
+/* Walking a version's tree: proofs, and the coins of a lock. */
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +8,6 @@
 /* A proof's leaves beyond this many bytes are answered by the opened branch: it must fit a message
  * (16 MiB, bus/messages.def). */
 #define PROOF_BYTES_MAX ((size_t)15 << 20)
-#define VERIFY_BATCH	4096
 
 /* Whether the first bits of two keys are the same. */
 static bool agree(const uint8_t *a, const uint8_t *b, unsigned bits)
@@ -372,112 +369,5 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 		*ret = list;
 	free(leaves.keys);
 	rc_buf_done(&d.steps);
-	return err;
-}
-
-/* ---- verifying ---- */
-
-struct verifier {
-	const struct ledger_view *view;
-	bool (*progress)(void *arg, uint64_t done, uint64_t of);
-	void *arg;
-	unsigned ns;
-	struct rc_trie_fold *fold;
-	struct leaf_list batch;
-	uint64_t done, of;
-	bool disorder;
-	int err;
-	struct rc_error *error;
-};
-
-static bool fold_value(void *arg, const uint8_t *key, const uint8_t *value, size_t len)
-{
-	struct verifier *v = arg;
-
-	v->disorder |= !rc_trie_fold_add(v->fold, key, value, len);
-	return !v->disorder;
-}
-
-static void verify_batch(struct verifier *v)
-{
-	v->err = leaf_values(v->view, v->ns, &v->batch, fold_value, v, v->error);
-	v->done += v->batch.n;
-	v->batch.n = 0;
-	if (!v->err && v->progress && !v->progress(v->arg, v->done, v->of))
-		v->err = RC_ECANCELLED;
-}
-
-static bool verify_leaf(void *arg, const struct tree_node *leaf)
-{
-	struct verifier *v = arg;
-
-	add_leaf(&v->batch, leaf);
-	if (v->batch.n == VERIFY_BATCH)
-		verify_batch(v);
-	return !v->err && !v->disorder && !ledger_view_gone(v->view);
-}
-
-static int verify_namespace(struct verifier *v, struct ledger_verified *ret)
-{
-	const struct tree_root *root = &v->view->version->roots.ns[v->ns - 1];
-	struct walk w = {.view = v->view, .fn = verify_leaf, .arg = v, .error = v->error};
-	struct rc_state_node node = {0};
-	struct tree_node top;
-	bool any, sums;
-	int err = tree_top(v->view->ledger->tree, v->view->version->seq, &v->view->version->roots,
-			   v->ns, &any, &top, v->error);
-
-	v->batch.key_len = rc_state_key_len(v->ns);
-	rc_trie_fold_init(v->fold, v->ns);
-	if (!err && any)
-		err = walk_leaves(&w, &top, NULL);
-	if (!err && !v->err)
-		verify_batch(v);
-	err = err ? err : v->err;
-	if (err == RC_EFORMAT) {
-		snprintf(ret->text, sizeof(ret->text), "%s", v->error->text);
-		ret->good = false;
-		return RC_OK;
-	}
-	if (err)
-		return err;
-	sums = rc_trie_fold_end(v->fold, &node);
-	if (v->disorder || !sums ||
-	    (any && memcmp(&node.hash, &root->node.hash, sizeof(node.hash)) != 0)) {
-		snprintf(ret->text, sizeof(ret->text),
-			 "namespace %u: its leaves don't give its root", v->ns);
-		ret->good = false;
-	}
-	return RC_OK;
-}
-
-int ledger_verify(const struct ledger_view *view,
-		  bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg,
-		  struct ledger_verified *ret, struct rc_error *error)
-{
-	const struct version *version = view->version;
-	struct rc_error local;
-	struct verifier v = {.view = view,
-			     .progress = progress,
-			     .arg = arg,
-			     .fold = rc_alloc(sizeof(struct rc_trie_fold)),
-			     .batch.most = SIZE_MAX,
-			     .of = version->coins + version->entries,
-			     .error = error ? error : &local};
-	int err = RC_OK;
-
-	*ret = (struct ledger_verified){.good = true};
-	for (v.ns = 1; !err && ret->good && v.ns <= TREE_NAMESPACES; v.ns++)
-		err = verify_namespace(&v, ret);
-	ret->entries = v.done;
-	if (!err && ret->good && v.done != v.of) {
-		snprintf(ret->text, sizeof(ret->text),
-			 "the tree has %" PRIu64 " entries, counted were %" PRIu64, v.done, v.of);
-		ret->good = false;
-	}
-	if (!err && ledger_view_gone(view))
-		err = RC_ENOENT;
-	free(v.batch.keys);
-	free(v.fold);
 	return err;
 }

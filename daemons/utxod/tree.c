@@ -53,7 +53,6 @@ void tree_change_done(struct tree_change *change)
 	free(change->made);
 	free(change->gone);
 	free(change->replaced);
-	free(change->replaced_seq);
 	*change = (struct tree_change){0};
 }
 
@@ -363,18 +362,12 @@ void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change
 
 /*~ The pages that stay aren't looked at, which would be a miss of the CPU's cache for each: their
  * pointers to the copies that go may remain, since nobody follows them from a version so old. */
-size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
+void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
 {
-	size_t unflushed = 0;
-
 	slab_put_many(&tree->slab, change->replaced, change->n_replaced);
 	pthread_mutex_lock(&tree->lock);
 	tree->released = seq;
-	for (size_t i = 0; i < change->n_replaced; i++)
-		if (change->replaced_seq[i] > tree->flushed)
-			unflushed += change->replaced[i].size;
 	pthread_mutex_unlock(&tree->lock);
-	return unflushed;
 }
 
 /* ---- disk and memory ---- */

@@ -17,9 +17,10 @@
 #define SLICE 128
 /* Sockets of a process: a simulation of some hundred nodes has about ten each. */
 #define MAX_SOCKETS 8192
-/* After a lost connection: soon, since a daemon is back within a second, then slower. */
-#define RECONNECT_MS	 50
-#define RECONNECT_MAX_MS 500
+/* After a lost connection: soon, since a daemon is back within a fraction of a second, and a node
+ * isn't there before its daemons have found each other; then slower. */
+#define RECONNECT_MS	 10
+#define RECONNECT_MAX_MS 50
 /* The monitor's own message: 16-bit event, 32-bit value. */
 #define MONITOR_FRAME 6
 

@@ -76,7 +76,7 @@ static int classify(const char *text)
 		return RC_ENOSPC;
 	if (strstr(text, "ermission denied") || strstr(text, "Read-only file system"))
 		return RC_EACCES;
-	if (strstr(text, "lock "))
+	if (strstr(text, "lock file") || strstr(text, "lock hold"))
 		return RC_ELOCKED;
 	if (!strncmp(text, "Corruption", 10) || !strncmp(text, "Not implemented", 15) ||
 	    !strncmp(text, "Invalid argument", 16))

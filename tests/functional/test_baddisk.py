@@ -114,6 +114,27 @@ class BadDisk(harness.TestCase):
             put(path, good)
         self.comes_back(node, tip)
 
+    def test_damaged_coins(self):
+        """A disk that returns other bytes than were written ends utxod with 74, at a mere question
+        too: it may not go on serving from such a disk."""
+        node, purse = self.node(options={"utxod": {"flush_changes": 100}}), Purse("disk")
+        blocks = node.rpc("generatetoaddress", 250, purse.address)
+        coins = [node.rpc("getblock", block)["tx"][0] for block in blocks[:60]]
+        wait_for("flushed", lambda: node.metrics_of("utxod")["rustycoin_utxod_flushed_height"] > 100)
+        node.stop()
+        state = os.path.join(node.home, "utxod", "state")
+        for name in os.listdir(state):
+            if name.endswith(".sst") and os.path.getsize(os.path.join(state, name)) > 8192:
+                path = os.path.join(state, name)
+                put(path, flipped(content(path), 40))   # a block of coins alone
+        node.start().wait_ready()
+        with self.assertRaises(RpcError):
+            for coin in coins:
+                self.assertIsNotNone(node.rpc("gettxout", coin, 0))
+        self.assertEqual(node.processes.pop("utxod").wait(30 * SLOW), IO)
+        with open(node.log_path("utxod"), encoding="utf-8") as f:
+            self.assertIn("ends at once (74)", f.read().splitlines()[-1])
+
     def test_damaged_journal(self):
         """A damaged record costs its transaction and a warning, no start."""
         node, tip = self.mined()

@@ -288,6 +288,22 @@ static void a_dial_that_fails_at_once(void **state)
 	rig_done(&rig);
 }
 
+/* What is told to a node in its download it can't judge yet, and is told again after it. */
+static void a_newcomer_gets_the_pool(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 13);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 5000, 1000, 0);
+	for (uint32_t i = 0; i < 100; i++)
+		rig_pay(&rig.nodes[0], i);
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, paid, &rig));
+	rig_done(&rig);
+}
+
 /* A node known by two addresses, as one of IPv4 and one of IPv6: one link, and no more dials. */
 static void two_addresses_one_link(void **state)
 {
@@ -327,6 +343,7 @@ int main(void)
 		cmocka_unit_test(chaind_may_restart),
 		cmocka_unit_test(a_seed_is_a_run),
 		cmocka_unit_test(a_dial_that_fails_at_once),
+		cmocka_unit_test(a_newcomer_gets_the_pool),
 		cmocka_unit_test(two_addresses_one_link),
 	};
 
