@@ -193,17 +193,21 @@ int ledger_switch(struct ledger *ledger, const struct rc_block_id *fork, struct 
 
 int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
 {
+	const struct version *below;
 	uint32_t height = ledger->applied->block.height;
-	struct ledger_view view;
 	struct version *v;
+	bool there;
 	int err;
 
 	if (!height || height < deltalog_lowest(ledger->log))
 		return RC_OK;
-	if (ledger_view_height(ledger, height - 1, &view) == RC_OK) {
-		ledger_view_close(&view);
+	/* Directly below: what lies deeper in the line may be let go while the tip stays. */
+	pthread_mutex_lock(&ledger->lock);
+	below = ledger->applied->below;
+	there = below && below->block.height == height - 1;
+	pthread_mutex_unlock(&ledger->lock);
+	if (there)
 		return RC_OK;
-	}
 	err = ledger_undo_one(ledger, height, error);
 	if (err)
 		return err;
