@@ -185,6 +185,9 @@ class Node:
                 command += [f"--{name}", str(one)]
         return command
 
+    def popen(self, *args, **named):
+        return subprocess.Popen(*args, **named)
+
     def start(self, *daemons):
         config = os.path.join(self.home, "none.conf")
         if not os.path.exists(config):
@@ -194,7 +197,7 @@ class Node:
             assert daemon not in self.processes, f"{daemon} of {self.name} runs already"
             os.makedirs(os.path.join(self.home, daemon), mode=0o700, exist_ok=True)
             with open(self.log_path(daemon), "ab") as log:
-                self.processes[daemon] = subprocess.Popen(
+                self.processes[daemon] = self.popen(
                     self.command(daemon), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     cwd=self.home)
         return self
