@@ -35,4 +35,4 @@ bench-record:
 .PHONY: bench-record bench bench-scale bench-programs
 
 # What tests use too.
-tests: $(BUILD)/bench/make_chain $(BUILD)/bench/feed
+tests: $(BUILD)/bench/make_chain $(BUILD)/bench/feed $(BUILD)/bench/tx_peer

@@ -1,6 +1,6 @@
 # Coverage of libcommon/consensus by its own tests, with gcov.
 
-COVER_TESTS := test_address test_bip341 test_chain_vectors test_consensus_vectors test_extra_vectors \
+COVER_TESTS := test_address test_bip341 test_chain_vectors test_consensus_vectors test_crowd test_extra_vectors \
 	test_lock_vectors test_network test_rules test_types test_verdicts
 COVER_DIR := build/cov
 COVER_MAKE = $(MAKE) --no-print-directory SAN=cov SAN_cov='--coverage -O0'

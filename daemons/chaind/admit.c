@@ -43,6 +43,8 @@ struct rejected {
 /* Who wants to know. */
 struct asker {
 	struct asker *next;
+	bool local;
+	uint64_t max_fee_rate;
 	admit_fn fn;
 	void *arg;
 };
@@ -63,6 +65,7 @@ struct admission {
 	const struct rc_coin **coin_at;
 	uint8_t *source; /* of each input: enum coin_source */
 	uint32_t to_ask;
+	bool fee_known;
 	struct rc_loose_result loose;
 	struct rc_witness_finding finding;
 	struct admit_result result;
@@ -153,11 +156,12 @@ static void reject(struct admit *admit, const struct rc_wtxid *wtxid, enum rc_ve
 	admit->n_rejected++;
 }
 
-static void add_asker(struct admission *a, admit_fn fn, void *arg)
+static void add_asker(struct admission *a, const struct admit_options *options, admit_fn fn,
+		      void *arg)
 {
 	struct asker *asker = rc_alloc(sizeof(*asker));
 
-	*asker = (struct asker){NULL, fn, arg};
+	*asker = (struct asker){NULL, options->local, options->max_fee_rate, fn, arg};
 	LL_APPEND(a->askers, asker);
 }
 
@@ -209,12 +213,69 @@ static void refuse(struct admission *a, enum rc_verdict verdict, uint32_t input,
 	finish(a);
 }
 
+/* ---- what who asks is willing to pay ---- */
+
+static bool too_dear(const struct admission *a, uint64_t max_fee_rate)
+{
+	return max_fee_rate && fee_rate_compare(a->loose.fee, a->len, max_fee_rate, 1000) > 0;
+}
+
+static void answer_too_dear(struct admission *a, admit_fn fn, void *arg)
+{
+	struct admit_result result = a->result;
+
+	set_verdict(&result, RC_V_POOL_MAX_FEE, 0, false);
+	rc_metric_add(a->admit->metrics, METRIC_POOL_REFUSED, 1);
+	fn(arg, &result);
+}
+
+/* Its fee is known now: those it is too dear for are told so. False: all of them; it has ended. */
+static bool judge_fee(struct admission *a)
+{
+	struct asker *asker, *next, *unwilling = NULL;
+	size_t n_willing = 0;
+
+	a->fee_known = true;
+	LL_FOREACH (a->askers, asker)
+		n_willing += !too_dear(a, asker->max_fee_rate);
+	if (n_willing == 0) {
+		refuse(a, RC_V_POOL_MAX_FEE, 0, false);
+		return false;
+	}
+	a->options.local = false;
+	LL_FOREACH_SAFE(a->askers, asker, next)
+	{
+		if (!too_dear(a, asker->max_fee_rate)) {
+			a->options.local |= asker->local;
+			continue;
+		}
+		LL_DELETE(a->askers, asker);
+		LL_PREPEND(unwilling, asker);
+	}
+	LL_FOREACH_SAFE(unwilling, asker, next)
+	{
+		answer_too_dear(a, asker->fn, asker->arg);
+		free(asker);
+	}
+	return true;
+}
+
 /* ---- into the pool ---- */
+
+/* On the disk as a person's: who submits it again needn't wait. It may have left the pool. */
+static void note_synced(struct admission *a)
+{
+	struct pool_tx *entry = mempool_find_wtxid(a->admit->pool, &a->tx.wtxid);
+
+	if (entry)
+		entry->facts.synced = true;
+}
 
 static void journaled(void *arg)
 {
 	struct admission *a = arg;
 
+	note_synced(a);
 	finish(a);
 }
 
@@ -250,6 +311,7 @@ static void fill_facts(const struct admission *a, struct pool_facts *facts)
 		.peer = a->options.peer,
 		.height = node_height(a->at),
 		.local = a->options.local,
+		.synced = a->options.local && a->options.journaled,
 	};
 	if (a->tx.lock_time && a->tx.lock_time < RC_LOCK_TIME_IS_TIME)
 		facts->min_height = a->tx.lock_time + 1;
@@ -440,12 +502,11 @@ static void judge(struct admission *a)
 		return;
 	}
 	a->result.fee = a->loose.fee;
-	if (a->options.max_fee_rate &&
-	    fee_rate_compare(a->loose.fee, a->tx.raw.len, a->options.max_fee_rate, 1000) > 0) {
-		refuse(a, RC_V_POOL_MAX_FEE, 0, false);
+	if (!judge_fee(a))
 		return;
-	}
-	verdict = mempool_check(admit->pool, &a->tx, a->loose.fee, now);
+	verdict = a->loose.budget > admit->pool->limits.budget_max ? RC_V_POOL_SIZE : RC_VERDICT_OK;
+	if (verdict == RC_VERDICT_OK)
+		verdict = mempool_check(admit->pool, &a->tx, a->loose.fee, now);
 	if (verdict != RC_VERDICT_OK)
 		refuse(a, verdict, 0, false);
 	else if (verified_has(admit->verified, &a->tx.wtxid))
@@ -650,6 +711,7 @@ static void duplicate_journaled(void *arg)
 {
 	struct admission *a = arg;
 
+	note_synced(a);
 	a->askers->fn(a->askers->arg, &a->result);
 	admission_free(a);
 }
@@ -660,11 +722,11 @@ static void answer_now(struct admission *a, admit_fn fn, void *arg)
 {
 	struct pool_tx *entry = mempool_find_wtxid(a->admit->pool, &a->tx.wtxid);
 
-	if (a->options.local && a->result.duplicate && !entry->facts.local) {
+	if (a->options.local && a->result.duplicate && !entry->facts.synced) {
 		struct journal_record record = {entry->facts.time, true, a->raw, a->len};
 
 		entry->facts.local = true;
-		add_asker(a, fn, arg);
+		add_asker(a, &a->options, fn, arg);
 		journal_append(a->admit->journal, &record, true, duplicate_journaled, a);
 		return;
 	}
@@ -698,11 +760,16 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	if (verdict == RC_VERDICT_OK)
 		HASH_FIND(by_wtxid, admit->by_wtxid, a->tx.wtxid.b, 32, same);
 	if (same && !same->options.test_only && !options->test_only) {
+		if (same->fee_known && too_dear(same, options->max_fee_rate)) {
+			answer_too_dear(same, fn, arg);
+			admission_free(a);
+			return;
+		}
 		/* Its record in the journal is a peer's, which nobody synced. */
 		if (options->local && !same->options.local)
 			same->options.journaled = false;
 		same->options.local |= options->local;
-		add_asker(same, fn, arg);
+		add_asker(same, options, fn, arg);
 		admission_free(a);
 		return;
 	}
@@ -713,7 +780,7 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	a->coins = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coins));
 	a->coin_at = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coin_at));
 	a->source = rc_arena_alloc(&a->arena, a->tx.n_inputs);
-	add_asker(a, fn, arg);
+	add_asker(a, options, fn, arg);
 	HASH_ADD(by_txid, admit->by_txid, tx.txid.b, sizeof(a->tx.txid.b), a);
 	HASH_ADD(by_wtxid, admit->by_wtxid, tx.wtxid.b, sizeof(a->tx.wtxid.b), a);
 	admit->count++;

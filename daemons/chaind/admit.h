@@ -28,7 +28,8 @@ struct admit_options {
 	bool test_only;
 	bool journaled;	       /* it is in the journal already */
 	bool again;	       /* it was in the pool, or in a block, before: not announced */
-	uint64_t max_fee_rate; /* oxides per 1,000 bytes; 0: any */
+	uint64_t max_fee_rate; /* oxides per 1,000 bytes; 0: any. Of this submission alone, also
+				  where another one is under way */
 	uint64_t time;	       /* of its first entry; 0: now */
 };
 

@@ -315,8 +315,11 @@ static void checked_bad(struct arrival *a, enum rc_verdict verdict)
 static void check_run(struct rc_work *work)
 {
 	struct arrival *a = (struct arrival *)work;
+	int64_t start = rc_mono_us(&a->chaind->clock);
 
 	body_check(a->body);
+	rc_metric_time_us(a->chaind->metrics, METRIC_T_DECODE,
+			  (uint64_t)(rc_mono_us(&a->chaind->clock) - start));
 }
 
 static void check_done(struct rc_work *work)

@@ -18,6 +18,8 @@ struct body *body_new(struct rc_buf *raw)
 void body_check(struct body *body)
 {
 	body->verdict = rc_block_check(body->raw.data, body->raw.len, &body->arena, &body->block);
+	if (body->verdict == RC_VERDICT_OK)
+		rc_connect_collect(&body->block, &body->arena, &body->plan);
 }
 
 struct body *body_ref(struct body *body)

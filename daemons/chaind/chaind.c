@@ -141,6 +141,7 @@ int chaind_start(struct chaind *chaind, struct rc_error *error)
 		.clock = &chaind->clock,
 		.boot = chaind->config.utxod.boot,
 	};
+	journal_gather(chaind->journal, chaind->loop);
 	chaind_set_connect_ops(chaind);
 	connect_init(c);
 	chaind->config.utxod.on_state = connect_on_utxod;
@@ -185,6 +186,7 @@ void chaind_close(struct chaind *chaind)
 		rc_source_free(chaind->sources[i]);
 	rc_workers_free(chaind->verify);
 	rc_workers_free(chaind->prep);
+	journal_ungather(chaind->journal);
 	rc_workers_free(chaind->journal_writer);
 	blockstore_close(chaind->store);
 	/* Nothing can arrive any more; who still waits is told so. */
@@ -194,6 +196,7 @@ void chaind_close(struct chaind *chaind)
 		chaind_pool_close(chaind);
 	download_done(&chaind->download);
 	future_done(&chaind->future);
+	events_done(chaind);
 	verified_free(chaind->verified);
 	chain_done(&chaind->chain);
 	chaind->entered = false;

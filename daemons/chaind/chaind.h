@@ -35,6 +35,7 @@ struct block_wait;
 struct arrival;
 struct confirmed;
 struct tx_lease;
+struct tx_event;
 
 struct chaind {
 	struct chaind_config config;
@@ -55,6 +56,9 @@ struct chaind {
 	struct mempool pool;
 	struct orphans orphans;
 	struct journal *journal;
+	struct pool_cursor compact_walk; /* of what the journal's new file holds */
+	struct pool_cursor expire_walk, tell_walk;
+	bool compact_spoiled;
 	struct admit admit;
 	struct refill refill;
 	struct download download;
@@ -71,6 +75,9 @@ struct chaind {
 	uint64_t last_number; /* of waits */
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
+	struct tx_event *tx_events;  /* new in the pool, to be told together */
+	size_t n_tx_events;
+	struct rc_source *tell_txs;
 	uint64_t last_log_us;
 	uint32_t last_log_height;
 	int64_t template_told_us;
@@ -138,10 +145,12 @@ int chaind_set_mock_time(struct chaind *chaind, uint32_t time);
 /* ---- transactions (txs.c) ---- */
 
 void chaind_pool_open(struct chaind *chaind);
+/* As configured, and bounded by what a block of the network holds. */
+void chaind_pool_set_limits(struct chaind *chaind, const struct pool_limits *limits);
 void chaind_pool_maintain(struct chaind *chaind);
 void chaind_pool_close(struct chaind *chaind);
-/* True: this client should fetch it, and nobody else for a while. */
-bool chaind_want_tx(struct chaind *chaind, const struct rc_wtxid *wtxid);
+/* True: this client (its boot id) should fetch it, and no other for a while. */
+bool chaind_want_tx(struct chaind *chaind, uint64_t client, const struct rc_wtxid *wtxid);
 #define TX_LEASE_MS 20000
 void chaind_txs_confirmed(struct chaind *chaind, const struct rc_block *block);
 int chaind_journal_open(struct chaind *chaind, struct rc_error *error);
@@ -168,6 +177,9 @@ void event_tip(struct chaind *chaind, bool reorganised);
 void event_durable(struct chaind *chaind);
 void event_header(struct chaind *chaind, const struct block_node *node);
 void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why);
+/* What was kept to be told together is told now. */
+void event_flush(struct chaind *chaind);
+void events_done(struct chaind *chaind);
 void event_tx_removed(struct chaind *chaind, const struct rc_txid *txid,
 		      const struct rc_wtxid *wtxid, uint32_t size, uint64_t fee, const char *why);
 

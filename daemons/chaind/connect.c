@@ -312,7 +312,9 @@ static void settle(struct connector *c, struct block_node *to)
 	if (c->best != to)
 		c->best = node_compare(to, c->best) > 0 ? to : c->best;
 	blockstore_put_index(c->store, c->chain);
+	now = rc_mono_us(c->clock);
 	c->ops.advanced(c->arg, old_tip, fork, blocks, n);
+	rc_metric_time_us(c->metrics, METRIC_T_PUBLISH, (uint64_t)(rc_mono_us(c->clock) - now));
 	for (size_t i = 0; i < n; i++)
 		pipe_block_unref(blocks[i]);
 }

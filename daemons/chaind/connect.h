@@ -37,19 +37,25 @@ struct pipe_block {
 
 	struct body *body; /* NULL until loaded */
 	bool loading;
-	struct rc_arena arena; /* plan, coins, result; a worker's while it works */
-	struct rc_connect_plan plan;
-	struct rc_coin_slot *coins;
+	struct rc_arena arena;	    /* coins, result; a worker's while it works */
+	struct rc_coin_slot *coins; /* NULL: nothing was asked yet */
+	struct rc_outpoint *asked;  /* of utxod, in parts */
+	uint32_t *asked_slots;	    /* where their coins go */
+	struct fetch_part *parts;
+	uint32_t n_parts, parts_left;
 	struct rc_hash parent_root;
 	rc_amount treasury_before;
-	bool fetching, fetched;
+	bool fetched;
 	bool root_asked, root_here;
 	bool checking, checked;
 	enum rc_verdict check_verdict;
 	struct rc_connect_result result;
 	struct rc_buf delta;
-	struct verify_chunk *chunks;
-	uint32_t n_chunks, chunks_left;
+	uint32_t *chunks; /* the first job of each, and at the end how many jobs there are */
+	uint32_t n_chunks;
+	_Atomic uint32_t next_chunk; /* not taken yet */
+	struct verifier *verifiers;
+	unsigned verifiers_left;
 	struct rc_witness_finding finding;
 	bool verify_started, verified;
 	bool staging, staged;
@@ -60,6 +66,9 @@ struct pipe_block {
 };
 
 struct connect_ops {
+	/* A coin of the state at the applied tip that is known without utxod, valid until the loop
+	 * turns; NULL: not known. */
+	const struct rc_coin *(*known_coin)(void *arg, const struct rc_outpoint *outpoint);
 	/* The applied tip moved from old over fork to the last of blocks (none: it is fork). */
 	void (*advanced)(void *arg, struct block_node *old_tip, struct block_node *fork,
 			 struct pipe_block *const *blocks, size_t n_blocks);
@@ -176,6 +185,7 @@ struct session_call {
 	struct block_node *node;
 	uint64_t session;
 	bool write;
+	struct fetch_part *part; /* the block's */
 };
 struct session_call *session_call_new(struct connector *c, struct pipe_block *b,
 				      struct block_node *node, bool write);

@@ -37,7 +37,8 @@ struct journal_batch {
 	struct rc_buf bytes;
 	struct journal_waiter *waiters;
 	bool sync;
-	bool compact; /* bytes are a new file's */
+	bool compact;		/* bytes are the new file's … */
+	enum journal_fill fill; /* … and what follows them */
 };
 
 struct journal {
@@ -50,9 +51,15 @@ struct journal {
 	bool busy;
 	uint64_t size;
 	struct journal_batch running; /* the worker's while busy */
-	struct rc_buf compacted;      /* waits for its turn, before next */
-	bool has_compacted;
 	struct journal_batch next;
+	/* The new file while there is one being written. */
+	journal_fill_fn fill;
+	void *fill_arg;
+	int new_fd;
+	uint64_t new_size;
+	struct rc_buf late;	    /* persons' records appended meanwhile */
+	struct rc_source *gathered; /* a timer; NULL: nothing is gathered */
+	bool gathering;		    /* it is armed */
 };
 
 /* ---- format ---- */
@@ -178,23 +185,47 @@ static void sync_file(int fd, const char *path)
 				  strerror(errno));
 }
 
-/* The new file is complete and synced before it takes the old one's name. */
-static void replace_file(struct journal *journal, const struct rc_buf *bytes)
+static char *temp_path(const struct journal *journal)
 {
-	RC_AUTOFREE char *temp = rc_asprintf("%s.tmp", journal->path);
-	struct rc_error error;
-	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+	return rc_asprintf("%s.tmp", journal->path);
+}
 
-	if (fd < 0)
-		rc_service_die_io("making %s failed: %s", temp, strerror(errno));
-	write_all(fd, bytes->data, bytes->len, temp);
-	sync_file(fd, temp);
+/* The new file is complete and synced before it takes the old one's name. */
+static void replace_file(struct journal *journal, const char *temp)
+{
+	struct rc_error error;
+
+	sync_file(journal->new_fd, temp);
 	if (rename(temp, journal->path) < 0)
 		rc_service_die_io("renaming %s failed: %s", temp, strerror(errno));
 	if (rc_dir_sync(journal->dir, &error) < 0)
 		rc_service_die_io("%s", error.text);
 	close(journal->fd);
-	journal->fd = fd;
+	journal->fd = journal->new_fd;
+	journal->new_fd = -1;
+}
+
+static void write_part(struct journal *journal)
+{
+	const struct journal_batch *part = &journal->running;
+	RC_AUTOFREE char *temp = temp_path(journal);
+
+	if (part->fill == JOURNAL_GIVE_UP) {
+		if (journal->new_fd >= 0)
+			close(journal->new_fd);
+		journal->new_fd = -1;
+		unlink(temp);
+		return;
+	}
+	if (journal->new_fd < 0) {
+		journal->new_fd =
+			open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+		if (journal->new_fd < 0)
+			rc_service_die_io("making %s failed: %s", temp, strerror(errno));
+	}
+	write_all(journal->new_fd, part->bytes.data, part->bytes.len, temp);
+	if (part->fill == JOURNAL_LAST)
+		replace_file(journal, temp);
 }
 
 static void run_batch(struct rc_work *work)
@@ -202,7 +233,7 @@ static void run_batch(struct rc_work *work)
 	struct journal *journal = (struct journal *)work;
 
 	if (journal->running.compact) {
-		replace_file(journal, &journal->running.bytes);
+		write_part(journal);
 		return;
 	}
 	write_all(journal->fd, journal->running.bytes.data, journal->running.bytes.len,
@@ -211,34 +242,59 @@ static void run_batch(struct rc_work *work)
 		sync_file(journal->fd, journal->path);
 }
 
+/* The next part of the new file. */
+static void start_part(struct journal *journal)
+{
+	struct journal_batch part = {.compact = true};
+
+	if (journal->new_size == 0)
+		journal_head_put(&part.bytes, &journal->network_id);
+	part.fill = journal->fill(journal->fill_arg, &part.bytes);
+	if (part.fill == JOURNAL_LAST)
+		rc_buf_put(&part.bytes, journal->late.data, journal->late.len);
+	journal->new_size += part.bytes.len;
+	journal->running = part;
+}
+
+/* What was appended goes before the next part, so that who waits for it waits for one part only. */
 static void start_batch(struct journal *journal)
 {
+	bool part_was_last = journal->running.compact;
+
 	if (journal->busy)
 		return;
-	if (journal->has_compacted) {
-		journal->running =
-			(struct journal_batch){.bytes = journal->compacted, .compact = true};
-		journal->compacted = RC_BUF_INIT;
-		journal->has_compacted = false;
-		journal->size = 0;
-	} else if (journal->next.bytes.len) {
+	if (journal->next.bytes.len && (part_was_last || !journal->fill)) {
 		journal->running = journal->next;
 		journal->next = (struct journal_batch){0};
+		journal->size += journal->running.bytes.len;
+	} else if (journal->fill) {
+		start_part(journal);
 	} else {
 		return;
 	}
-	journal->size += journal->running.bytes.len;
 	journal->busy = true;
 	rc_workers_submit(journal->workers, &journal->work);
+}
+
+static void end_compaction(struct journal *journal)
+{
+	if (journal->running.fill == JOURNAL_LAST)
+		journal->size = journal->new_size;
+	rc_buf_done(&journal->late);
+	journal->fill = NULL;
+	journal->new_size = 0;
 }
 
 static void batch_done(struct rc_work *work)
 {
 	struct journal *journal = (struct journal *)work;
 	struct journal_waiter *waiter = journal->running.waiters;
+	bool part = journal->running.compact;
 
+	if (part && journal->running.fill != JOURNAL_MORE)
+		end_compaction(journal);
 	rc_buf_done(&journal->running.bytes);
-	journal->running = (struct journal_batch){0};
+	journal->running = (struct journal_batch){.compact = part};
 	journal->busy = false;
 	start_batch(journal);
 	while (waiter) {
@@ -319,7 +375,7 @@ int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_wo
 	journal->dir = rc_strdup(dir);
 	journal->path = rc_asprintf("%s/mempool.journal", dir);
 	journal->network_id = *network_id;
-	journal->fd = -1;
+	journal->fd = journal->new_fd = -1;
 	rc = read_file(journal, fn, arg, error);
 	if (rc == RC_OK)
 		rc = open_file(journal, error);
@@ -338,18 +394,47 @@ void journal_close(struct journal *journal)
 	assert(!journal->busy);
 	if (journal->fd >= 0)
 		close(journal->fd);
-	rc_buf_done(&journal->compacted);
 	rc_buf_done(&journal->next.bytes);
 	free(journal->dir);
 	free(journal->path);
 	free(journal);
 }
 
+static void on_gathered(void *arg)
+{
+	struct journal *journal = arg;
+
+	journal->gathering = false;
+	start_batch(journal);
+}
+
+void journal_gather(struct journal *journal, struct rc_loop *loop)
+{
+	journal->gathered = rc_loop_add_timer(loop, on_gathered, journal);
+}
+
+void journal_ungather(struct journal *journal)
+{
+	if (!journal)
+		return;
+	rc_source_free(journal->gathered);
+	journal->gathered = NULL;
+	start_batch(journal);
+}
+
 void journal_append(struct journal *journal, const struct journal_record *record, bool sync,
 		    void (*fn)(void *arg), void *arg)
 {
 	journal_record_put(&journal->next.bytes, record);
+	if (journal->fill && record->local)
+		journal_record_put(&journal->late, record);
 	journal->next.sync |= sync;
+	if (!sync && !fn && journal->gathered) {
+		if (!journal->gathering)
+			rc_timer_arm(journal->gathered, JOURNAL_GATHER_US);
+		journal->gathering = true;
+		return;
+	}
 	if (fn) {
 		struct journal_waiter *waiter = rc_alloc(sizeof(*waiter));
 
@@ -359,23 +444,17 @@ void journal_append(struct journal *journal, const struct journal_record *record
 	start_batch(journal);
 }
 
-void journal_compact(struct journal *journal, struct rc_buf *records)
+void journal_compact(struct journal *journal, journal_fill_fn fill, void *arg)
 {
-	struct rc_buf file = RC_BUF_INIT;
-
-	journal_head_put(&file, &journal->network_id);
-	rc_buf_put(&file, records->data, records->len);
-	rc_buf_done(records);
-	if (journal->has_compacted)
-		rc_buf_done(&journal->compacted);
-	journal->compacted = file;
-	journal->has_compacted = true;
+	assert(!journal->fill);
+	journal->fill = fill;
+	journal->fill_arg = arg;
 	start_batch(journal);
 }
 
 bool journal_compacting(const struct journal *journal)
 {
-	return journal->has_compacted || journal->running.compact;
+	return journal->fill != NULL;
 }
 
 uint64_t journal_size(const struct journal *journal)

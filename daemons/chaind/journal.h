@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/workers.h"
+#include "bus/loop.h"
 #include "crypto/sha256.h"
 
 #define JOURNAL_HEAD_SIZE   37
@@ -57,14 +58,25 @@ int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_wo
 		 struct journal **ret_journal, struct rc_error *error);
 /* Everything appended must have been written: its worker has ended. */
 void journal_close(struct journal *journal);
+/* From now on what nobody waits for is gathered for JOURNAL_GATHER_US before it is written. */
+void journal_gather(struct journal *journal, struct rc_loop *loop);
+#define JOURNAL_GATHER_US 10000
+/* Writes what was gathered, and writes everything at once from now on: before its worker ends. */
+void journal_ungather(struct journal *journal);
 
 /* Appends. fn (may be NULL) is called when it is written; sync: and on the disk. A write that fails
  * ends the process (10-architecture, "Process life"). */
 void journal_append(struct journal *journal, const struct journal_record *record, bool sync,
 		    void (*fn)(void *arg), void *arg);
-/* Writes these records (whole, encoded) as a new file and puts it in the place of the old one.
- * records is taken over. What is appended from now on follows them. */
-void journal_compact(struct journal *journal, struct rc_buf *records);
+/*
+ * Writes a new file, part by part, and puts it in the place of the old one. fill is called for each
+ * part, once the one before is written, and appends encoded records to *records. What is appended
+ * meanwhile goes into the old file: fill must give that too, in its last part at the latest;
+ * persons' records are taken over without it. What is appended after the last part follows it.
+ */
+enum journal_fill { JOURNAL_MORE, JOURNAL_LAST, JOURNAL_GIVE_UP };
+typedef enum journal_fill (*journal_fill_fn)(void *arg, struct rc_buf *records);
+void journal_compact(struct journal *journal, journal_fill_fn fill, void *arg);
 bool journal_compacting(const struct journal *journal);
 uint64_t journal_size(const struct journal *journal);
 

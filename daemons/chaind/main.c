@@ -86,9 +86,9 @@ static int service_start(void *ctx, struct rc_error *error)
 static void service_reload(void *ctx)
 {
 	struct chaind *chaind = ctx;
+	const struct pool_limits limits = limits_of(rc_service_config(chaind->service));
 
-	chaind->config.pool = limits_of(rc_service_config(chaind->service));
-	chaind->pool.limits = chaind->config.pool;
+	chaind_pool_set_limits(chaind, &limits);
 }
 
 static void service_status(void *ctx, struct rc_status *ret_status)

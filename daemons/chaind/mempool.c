@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/mem.h"
 #include "daemons/chaind/mempool_sets.h"
 
-/* What the hash tables and heaps take beside a transaction's own allocation: handles are in it, so
- * this is buckets and two heap places. */
-#define POOL_TX_OVERHEAD 96
+/* What tables and heaps take beside a transaction's own allocation: an entry by each id, two heap
+ * places. */
+#define POOL_TX_OVERHEAD (2 * POOL_INDEX_ENTRY + 2 * sizeof(void *))
 
 const struct pool_limits pool_limits_default = {
 	.bytes_max = UINT64_C(300) << 20,
@@ -18,6 +20,7 @@ const struct pool_limits pool_limits_default = {
 	.ancestors_max = 25,
 	.descendants_max = 25,
 	.size_max = 100000,
+	.budget_max = UINT64_MAX,
 	.data_max = 1,
 	.dust = 546,
 	.expiry = 14 * 86400,
@@ -75,8 +78,22 @@ void mempool_init(struct mempool *pool, const struct pool_limits *limits,
 	pool->limits = *limits;
 	pool->on_removed = on_removed;
 	pool->arg = arg;
+	pool_index_init(&pool->by_txid, offsetof(struct pool_tx, tx.txid), sizeof(struct rc_txid));
+	pool_index_init(&pool->by_wtxid, offsetof(struct pool_tx, tx.wtxid),
+			sizeof(struct rc_wtxid));
+	pool_index_init(&pool->spends, offsetof(struct pool_spend, key), RC_OUTPOINT_SIZE);
+	pool_index_init(&pool->locks, offsetof(struct pool_lock, hash), sizeof(struct rc_hash));
 	pool_heap_init(&pool->evict, evict_above, offsetof(struct pool_tx, evict_place));
 	pool_heap_init(&pool->mine, mine_above, offsetof(struct pool_tx, mine_place));
+}
+
+void mempool_salt(struct mempool *pool, const struct rc_random *random)
+{
+	struct pool_index *tables[] = {&pool->by_txid, &pool->by_wtxid, &pool->spends,
+				       &pool->locks};
+
+	for (size_t i = 0; i < RC_ARRAY_LEN(tables); i++)
+		pool_index_salt(tables[i], rc_random_u64(random), rc_random_u64(random));
 }
 
 static void pool_tx_free(struct pool_tx *tx)
@@ -88,18 +105,12 @@ static void pool_tx_free(struct pool_tx *tx)
 
 struct pool_tx *mempool_find(const struct mempool *pool, const struct rc_txid *txid)
 {
-	struct pool_tx *tx;
-
-	HASH_FIND(by_txid, pool->by_txid, txid->b, sizeof(txid->b), tx);
-	return tx;
+	return pool_index_find(&pool->by_txid, txid->b);
 }
 
 struct pool_tx *mempool_find_wtxid(const struct mempool *pool, const struct rc_wtxid *wtxid)
 {
-	struct pool_tx *tx;
-
-	HASH_FIND(by_wtxid, pool->by_wtxid, wtxid->b, sizeof(wtxid->b), tx);
-	return tx;
+	return pool_index_find(&pool->by_wtxid, wtxid->b);
 }
 
 struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outpoint *outpoint)
@@ -108,7 +119,7 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 	struct pool_spend *spend;
 
 	rc_outpoint_key_encode(outpoint, key);
-	HASH_FIND(hh, pool->spends, key, sizeof(key), spend);
+	spend = pool_index_find(&pool->spends, key);
 	return spend ? spend->tx : NULL;
 }
 
@@ -127,12 +138,22 @@ bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint
 	return true;
 }
 
+const struct rc_coin *mempool_state_coin(const struct mempool *pool,
+					 const struct rc_outpoint *outpoint)
+{
+	struct pool_tx *tx = mempool_spender(pool, outpoint);
+	uint32_t i = 0;
+
+	if (!tx || mempool_find(pool, &outpoint->txid))
+		return NULL;
+	while (!rc_outpoint_eq(&tx->tx.inputs[i].prevout, outpoint))
+		i++;
+	return &tx->coins[i];
+}
+
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash)
 {
-	struct pool_lock *lock;
-
-	HASH_FIND(hh, pool->locks, lock_hash->b, sizeof(lock_hash->b), lock);
-	return lock;
+	return pool_index_find(&pool->locks, lock_hash->b);
 }
 
 /* ---- one allocation for a transaction and all it looks into ---- */
@@ -179,7 +200,9 @@ static struct pool_tx *pool_tx_new(const struct rc_tx *tx, const struct rc_coin 
 		p->tx.outputs[i].lock.data = moved(tx->outputs[i].lock.data, from, raw);
 	}
 	p->facts = *facts;
-	p->usage = size + POOL_TX_OVERHEAD + (n_in + n_out) * sizeof(struct pool_lock) / 2;
+	/* Of locks about every other one is its alone. */
+	p->usage = size + POOL_TX_OVERHEAD + n_in * POOL_INDEX_ENTRY +
+		   (n_in + n_out) * (sizeof(struct pool_lock) + POOL_INDEX_ENTRY) / 2;
 	return p;
 }
 
@@ -196,7 +219,7 @@ static void ref_add(struct mempool *pool, struct pool_lock_ref *ref, struct pool
 	if (!l) {
 		l = rc_alloc(sizeof(*l));
 		l->hash = hash;
-		HASH_ADD(hh, pool->locks, hash.b, sizeof(l->hash.b), l);
+		pool_index_add(&pool->locks, l);
 	}
 	*ref = (struct pool_lock_ref){l, l->refs, NULL, tx, index, spends};
 	if (l->refs)
@@ -217,7 +240,7 @@ static void ref_drop(struct mempool *pool, struct pool_lock_ref *ref)
 	if (ref->next)
 		ref->next->prev = ref->prev;
 	if (!lock->refs) {
-		HASH_DEL(pool->locks, lock);
+		pool_index_remove(&pool->locks, lock);
 		free(lock);
 	}
 }
@@ -278,14 +301,18 @@ void mempool_insert(struct mempool *pool, const struct rc_tx *rc_tx,
 
 	tx->sequence = ++pool->sequence;
 	link_parents(pool, tx);
-	HASH_ADD(by_txid, pool->by_txid, tx.txid.b, sizeof(tx->tx.txid.b), tx);
-	HASH_ADD(by_wtxid, pool->by_wtxid, tx.wtxid.b, sizeof(tx->tx.wtxid.b), tx);
+	pool_index_add(&pool->by_txid, tx);
+	pool_index_add(&pool->by_wtxid, tx);
 	for (uint32_t i = 0; i < tx->tx.n_inputs; i++)
-		HASH_ADD(hh, pool->spends, key, sizeof(tx->spends[i].key), &tx->spends[i]);
+		pool_index_add(&pool->spends, &tx->spends[i]);
 	refs_add(pool, tx);
 	tx->older = pool->newest;
 	*(pool->newest ? &pool->newest->newer : &pool->oldest) = tx;
 	pool->newest = tx;
+	for (struct pool_cursor *c = pool->cursors; c; c = c->next_cursor) {
+		if (!c->next)
+			c->next = tx;
+	}
 
 	tx->anc_count = tx->desc_count = 1;
 	tx->anc_size = tx->desc_size = tx->tx.raw.len;
@@ -352,14 +379,18 @@ static void detach(struct mempool *pool, struct pool_tx *tx)
 	tx->n_parents = tx->n_children = 0;
 	pool_heap_remove(&pool->evict, tx);
 	pool_heap_remove(&pool->mine, tx);
-	HASH_DELETE(by_txid, pool->by_txid, tx);
-	HASH_DELETE(by_wtxid, pool->by_wtxid, tx);
+	pool_index_remove(&pool->by_txid, tx);
+	pool_index_remove(&pool->by_wtxid, tx);
 	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
-		HASH_DEL(pool->spends, &tx->spends[i]);
+		pool_index_remove(&pool->spends, &tx->spends[i]);
 		ref_drop(pool, &tx->in_refs[i]);
 	}
 	for (uint32_t i = 0; i < tx->tx.n_outputs; i++)
 		ref_drop(pool, &tx->out_refs[i]);
+	for (struct pool_cursor *c = pool->cursors; c; c = c->next_cursor) {
+		if (c->next == tx)
+			c->next = tx->newer;
+	}
 	*(tx->older ? &tx->older->newer : &pool->oldest) = tx->newer;
 	*(tx->newer ? &tx->newer->older : &pool->newest) = tx->older;
 	pool->count--;
@@ -367,6 +398,31 @@ static void detach(struct mempool *pool, struct pool_tx *tx)
 	pool->usage -= tx->usage;
 	pool->total_fee -= tx->facts.fee;
 	pool->sequence++;
+}
+
+void mempool_walk_start(struct mempool *pool, struct pool_cursor *cursor)
+{
+	cursor->next = pool->oldest;
+	DL_APPEND2(pool->cursors, cursor, prev_cursor, next_cursor);
+}
+
+struct pool_tx *mempool_walk_next(struct pool_cursor *cursor)
+{
+	struct pool_tx *tx = cursor->next;
+
+	if (tx)
+		cursor->next = tx->newer;
+	return tx;
+}
+
+void mempool_walk_end(struct mempool *pool, struct pool_cursor *cursor)
+{
+	DL_DELETE2(pool->cursors, cursor, prev_cursor, next_cursor);
+}
+
+void mempool_walk_again(struct mempool *pool, struct pool_cursor *cursor)
+{
+	cursor->next = pool->oldest;
 }
 
 static void tell_removed(struct mempool *pool, struct pool_tx *tx, enum pool_removal why)
@@ -412,6 +468,16 @@ size_t mempool_remove(struct mempool *pool, struct pool_tx *tx, enum pool_remova
 	return n;
 }
 
+/* What a transaction spends of this maker is a coin of a block from now on. */
+static void settle_coins(struct pool_tx *tx, const struct rc_txid *maker, uint32_t height)
+{
+	tx->facts.coins_to = height;
+	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
+		if (rc_txid_eq(&tx->tx.inputs[i].prevout.txid, maker))
+			tx->coins[i].height = height;
+	}
+}
+
 void mempool_block(struct mempool *pool, const struct rc_block *block)
 {
 	if (pool->count == 0)
@@ -421,9 +487,8 @@ void mempool_block(struct mempool *pool, const struct rc_block *block)
 		struct pool_tx *mine = mempool_find(pool, &tx->txid);
 
 		if (mine) {
-			/* Its children spend a coin of this block from now on. */
 			for (uint32_t j = 0; j < mine->n_children; j++)
-				mine->children[j]->facts.coins_to = block->header.height;
+				settle_coins(mine->children[j], &tx->txid, block->header.height);
 			detach(pool, mine);
 			tell_removed(pool, mine, POOL_IN_BLOCK);
 		}
@@ -436,18 +501,15 @@ void mempool_block(struct mempool *pool, const struct rc_block *block)
 	}
 }
 
-size_t mempool_expire(struct mempool *pool, uint64_t now)
+size_t mempool_expire(struct mempool *pool, struct pool_cursor *walk, size_t max, uint64_t now)
 {
-	struct pool_set set;
-	size_t n;
+	struct pool_tx *tx;
+	size_t n = 0;
 
-	pool_set_init(&set, pool);
-	for (struct pool_tx *tx = pool->oldest; tx; tx = tx->newer) {
+	while (max-- > 0 && (tx = mempool_walk_next(walk))) {
 		if (tx->facts.time + pool->limits.expiry < now)
-			pool_set_descendants(&set, tx);
+			n += mempool_remove(pool, tx, POOL_EXPIRED);
 	}
-	n = mempool_remove_set(pool, &set, POOL_EXPIRED);
-	pool_set_done(&set);
 	return n;
 }
 
@@ -473,15 +535,14 @@ size_t mempool_unsettle(struct mempool *pool, uint32_t fork_height, uint32_t tip
 void mempool_done(struct mempool *pool)
 {
 	struct pool_tx *tx = pool->oldest;
-	struct pool_lock *lock, *next;
 
-	HASH_CLEAR(by_txid, pool->by_txid);
-	HASH_CLEAR(by_wtxid, pool->by_wtxid);
-	HASH_CLEAR(hh, pool->spends);
-	HASH_ITER (hh, pool->locks, lock, next) {
-		HASH_DEL(pool->locks, lock);
-		free(lock);
-	}
+	assert(!pool->cursors);
+	for (size_t i = 0; i < pool->locks.cap; i++)
+		free(pool->locks.slots[i].item);
+	pool_index_done(&pool->by_txid);
+	pool_index_done(&pool->by_wtxid);
+	pool_index_done(&pool->spends);
+	pool_index_done(&pool->locks);
 	while (tx) {
 		struct pool_tx *newer = tx->newer;
 

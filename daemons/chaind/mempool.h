@@ -6,10 +6,10 @@
 #ifndef CHAIND_MEMPOOL_H
 #define CHAIND_MEMPOOL_H
 
-#include <uthash.h>
-
+#include "base/clock.h"
 #include "consensus/verdict.h"
 #include "daemons/chaind/pool_heap.h"
+#include "daemons/chaind/pool_index.h"
 #include "types/block.h"
 #include "types/coin.h"
 #include "types/tx.h"
@@ -20,6 +20,7 @@ struct pool_limits {
 	uint32_t ancestors_max;	  /* in the pool, itself included */
 	uint32_t descendants_max; /* likewise */
 	uint32_t size_max;	  /* of a transaction, bytes */
+	uint64_t budget_max;	  /* of a transaction, units */
 	uint32_t data_max;	  /* DATA outputs of one */
 	uint64_t dust;		  /* least amount of a KEY output */
 	uint32_t expiry;	  /* seconds */
@@ -40,7 +41,6 @@ const char *pool_removal_name(enum pool_removal why);
 
 /* An input: whom it spends from. The table by outpoint is of these. */
 struct pool_spend {
-	UT_hash_handle hh;
 	uint8_t key[RC_OUTPOINT_SIZE];
 	struct pool_tx *tx;
 };
@@ -55,7 +55,6 @@ struct pool_lock_ref {
 	bool spends; /* input index spends a coin of the lock; else output index makes one */
 };
 struct pool_lock {
-	UT_hash_handle hh;
 	struct rc_hash hash;
 	struct pool_lock_ref *refs;
 };
@@ -69,13 +68,12 @@ struct pool_facts {
 	uint32_t height;     /* the tip's at its entry */
 	uint32_t min_height; /* the first block its relative locks and maturities allow */
 	uint32_t coins_to;   /* greatest height of the coins of the state that it spends */
-	bool local;	     /* a person's: synced in the journal */
+	bool local;	     /* a person's */
+	bool synced;	     /* on the disk as a person's */
 	uint64_t told;	     /* when peers were told of it last */
 };
 
 struct pool_tx {
-	UT_hash_handle by_txid;
-	UT_hash_handle by_wtxid;
 	struct rc_tx tx; /* its views and arrays are in this allocation */
 	struct pool_facts facts;
 	uint64_t sequence;     /* order of entry */
@@ -94,18 +92,25 @@ struct pool_tx {
 	struct pool_spend *spends;     /* n_inputs */
 	struct pool_lock_ref *in_refs; /* n_inputs */
 	struct pool_lock_ref *out_refs;
-	struct rc_coin *coins; /* n_inputs: what it spends */
+	struct rc_coin
+		*coins; /* n_inputs: what it spends, as in the state once its maker is there */
+};
+
+/* A walk over the pool that may rest between turns of the loop. */
+struct pool_cursor {
+	struct pool_tx *next;
+	struct pool_cursor *prev_cursor, *next_cursor; /* of the pool's */
 };
 
 struct mempool {
 	struct pool_limits limits;
-	struct pool_tx *by_txid;
-	struct pool_tx *by_wtxid;
-	struct pool_spend *spends;
-	struct pool_lock *locks;
+	struct pool_index by_txid, by_wtxid; /* of struct pool_tx */
+	struct pool_index spends;	     /* of struct pool_spend */
+	struct pool_index locks;	     /* of struct pool_lock */
 	struct pool_tx *oldest, *newest;
-	struct pool_heap evict; /* top: the lowest descendant rate */
-	struct pool_heap mine;	/* top: the highest ancestor rate */
+	struct pool_cursor *cursors; /* under way */
+	struct pool_heap evict;	     /* top: the lowest descendant rate */
+	struct pool_heap mine;	     /* top: the highest ancestor rate */
 	uint64_t count, bytes, usage, total_fee;
 	uint64_t sequence;
 	uint64_t rolling_rate; /* minimum that eviction left, oxides per 1,000 bytes */
@@ -121,6 +126,8 @@ void mempool_init(struct mempool *pool, const struct pool_limits *limits,
 		  void (*on_removed)(void *arg, const struct pool_tx *tx, enum pool_removal why),
 		  void *arg);
 void mempool_done(struct mempool *pool);
+/* Salts its tables, while it is empty. */
+void mempool_salt(struct mempool *pool, const struct rc_random *random);
 
 struct pool_tx *mempool_find(const struct mempool *pool, const struct rc_txid *txid);
 struct pool_tx *mempool_find_wtxid(const struct mempool *pool, const struct rc_wtxid *wtxid);
@@ -129,6 +136,10 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 /* The coin an output of the pool makes; false if there is none. height: tip + 1. */
 bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint, uint32_t height,
 		  struct rc_coin *ret_coin);
+/* The coin of the state that a transaction of the pool spends by this outpoint; NULL: nobody does,
+ * or another transaction of the pool makes it. */
+const struct rc_coin *mempool_state_coin(const struct mempool *pool,
+					 const struct rc_outpoint *outpoint);
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash);
 
 /* Policy that needs no coins: size, DATA outputs, dust. */
@@ -146,12 +157,22 @@ enum rc_verdict mempool_add(struct mempool *pool, const struct rc_tx *tx,
 			    const struct rc_coin *const *coins, const struct pool_facts *facts,
 			    uint64_t now, struct pool_tx **ret_tx);
 
+/*
+ * Walks in the order of entry: what has left meanwhile is not met, what has entered is met at the
+ * end. NULL at the end, for now. A started walk must be ended before mempool_done.
+ */
+void mempool_walk_start(struct mempool *pool, struct pool_cursor *cursor);
+struct pool_tx *mempool_walk_next(struct pool_cursor *cursor);
+void mempool_walk_end(struct mempool *pool, struct pool_cursor *cursor);
+/* From the oldest again. */
+void mempool_walk_again(struct mempool *pool, struct pool_cursor *cursor);
+
 /* It and all that descends from it; returns how many went. */
 size_t mempool_remove(struct mempool *pool, struct pool_tx *tx, enum pool_removal why);
 /* A block's transactions are confirmed, and what conflicts with them goes. */
 void mempool_block(struct mempool *pool, const struct rc_block *block);
-/* What is older than the expiry. */
-size_t mempool_expire(struct mempool *pool, uint64_t now);
+/* What is older than the expiry goes, of at most max that the walk meets. Returns how many went. */
+size_t mempool_expire(struct mempool *pool, struct pool_cursor *walk, size_t max, uint64_t now);
 
 /*
  * After a reorganisation down to fork and up to a tip of this height and median time: takes out

@@ -144,6 +144,6 @@ bool mempool_consistent(struct mempool *pool)
 			return false;
 	}
 	return count == pool->count && bytes == pool->bytes && usage == pool->usage &&
-	       fee == pool->total_fee && spends == HASH_CNT(hh, pool->spends) &&
-	       count == pool->evict.n && count == pool->mine.n;
+	       fee == pool->total_fee && spends == pool->spends.n && count == pool->by_txid.n &&
+	       count == pool->by_wtxid.n && count == pool->evict.n && count == pool->mine.n;
 }

@@ -25,6 +25,8 @@
 	  "1 from a switch's beginning to its commit.")                                            \
 	M(SESSIONS, "utxod_sessions_total", RC_COUNTER, NULL, "Times utxod was opened to write.")  \
 	M(T_LOAD, "stage_seconds", RC_HISTOGRAM, "stage=\"load\"", "Time of a block's stages.")    \
+	M(T_DECODE, "stage_seconds", RC_HISTOGRAM, "stage=\"decode\"",                             \
+	  "Time of a block's stages.")                                                             \
 	M(T_FETCH, "stage_seconds", RC_HISTOGRAM, "stage=\"fetch\"", "Time of a block's stages.")  \
 	M(T_CHECK, "stage_seconds", RC_HISTOGRAM, "stage=\"check\"", "Time of a block's stages.")  \
 	M(T_VERIFY, "stage_seconds", RC_HISTOGRAM, "stage=\"verify\"",                             \
@@ -32,8 +34,12 @@
 	M(T_STAGE, "stage_seconds", RC_HISTOGRAM, "stage=\"stage\"", "Time of a block's stages.")  \
 	M(T_COMMIT, "stage_seconds", RC_HISTOGRAM, "stage=\"commit\"",                             \
 	  "Time of a block's stages.")                                                             \
+	M(T_PUBLISH, "stage_seconds", RC_HISTOGRAM, "stage=\"publish\"",                           \
+	  "Time of a block's stages.")                                                             \
 	M(T_CONNECT, "connect_seconds", RC_HISTOGRAM, NULL,                                        \
 	  "From a block's entry into the pipeline to its commit.")                                 \
+	M(COINS_KNOWN, "coins_known_total", RC_COUNTER, NULL,                                      \
+	  "Coins of connected blocks that the pool knew, so that utxod wasn't asked.")             \
 	M(VERIFIED_HITS, "verified_hits_total", RC_COUNTER, NULL,                                  \
 	  "Transactions whose witnesses were known to be good.")                                   \
 	M(VERIFIED_MISSES, "verified_misses_total", RC_COUNTER, NULL,                              \

@@ -73,6 +73,13 @@ static void moved(struct chaind *chaind, bool reorganised)
 	refill_pump(&chaind->refill);
 }
 
+static const struct rc_coin *on_known_coin(void *arg, const struct rc_outpoint *outpoint)
+{
+	struct chaind *chaind = arg;
+
+	return mempool_state_coin(&chaind->pool, outpoint);
+}
+
 static void on_advanced(void *arg, struct block_node *old_tip, struct block_node *fork,
 			struct pipe_block *const *blocks, size_t n_blocks)
 {
@@ -174,6 +181,7 @@ static void on_lost_body(void *arg, struct block_node *node)
 void chaind_set_connect_ops(struct chaind *chaind)
 {
 	chaind->connect.ops = (struct connect_ops){
+		.known_coin = on_known_coin,
 		.advanced = on_advanced,
 		.failed = on_failed,
 		.changed = on_changed,

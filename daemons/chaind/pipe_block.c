@@ -3,6 +3,7 @@
  * staged and verified at the same time. See connect.h.
  */
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,11 @@
 #include "daemons/chaind/connect.h"
 #include "daemons/chaind/metrics.h"
 
-/* Inputs a worker verifies before it looks for more work: 64 take some 3 ms, so that the threads
- * end within that time of each other, and handing work over costs nothing against it. */
-#define CHUNK_INPUTS RC_WITNESS_JOB_INPUTS
+/* Inputs a worker verifies before it takes more: they take most of a millisecond, so that the
+ * threads end within that time of each other, and taking is one atomic addition. */
+#define CHUNK_INPUTS 16
+/* Outpoints asked for in one request: a block's coins are looked up by all of utxod's readers. */
+#define FETCH_PART 1024
 
 /* Work on another thread for a block. */
 struct block_work {
@@ -23,12 +26,17 @@ struct block_work {
 	uint64_t hits, misses;
 };
 
-struct verify_chunk {
+/* A worker's part in a block: it takes chunks of jobs until none is left. */
+struct verifier {
 	struct rc_work work;
 	struct pipe_block *b;
-	uint32_t first_job;
-	uint32_t n_jobs;
 	struct rc_witness_finding finding;
+};
+
+/* A request for some of a block's coins. */
+struct fetch_part {
+	uint32_t first, n; /* of what is asked of utxod */
+	bool asked, here;
 };
 
 struct pipe_block *pipe_block_new(struct connector *c, struct block_node *node)
@@ -56,6 +64,7 @@ void pipe_block_unref(struct pipe_block *b)
 	rc_arena_done(&b->arena);
 	rc_buf_done(&b->delta);
 	free(b->chunks);
+	free(b->verifiers);
 	free(b);
 }
 
@@ -132,51 +141,102 @@ static void start_load(struct pipe_block *b)
 
 /* ---- fetch ---- */
 
+static void put_coin(struct pipe_block *b, uint32_t slot, const struct rc_coin *coin)
+{
+	b->coins[slot].present = rc_utxod_coin_found(coin);
+	b->coins[slot].coin = *coin;
+}
+
 static void coins_answered(void *arg, const struct rc_reply *reply,
 			   const struct rc_utxod_coins *coins)
 {
+	struct fetch_part *part = ((struct session_call *)arg)->part;
 	struct connector *c;
 	struct pipe_block *b;
 	struct block_node *node;
 
 	if (!session_call_end(arg, &c, &b, &node))
 		return;
-	b->fetching = false;
+	part->asked = false;
 	if (reply->err == RC_EBUSY) {
 		session_retry_in(c, reply->retry_ms);
-	} else if (reply->err < 0 || coins->n != b->plan.n_outpoints) {
+	} else if (reply->err < 0 || coins->n != part->n) {
 		pipe_block_unref(b);
 		session_lost(c, "coins", reply);
 		return;
 	} else {
-		for (size_t i = 0; i < coins->n; i++) {
-			b->coins[i].present = rc_utxod_coin_found(&coins->coins[i]);
-			b->coins[i].coin = coins->coins[i];
+		for (uint32_t i = 0; i < part->n; i++)
+			put_coin(b, b->asked_slots[part->first + i], &coins->coins[i]);
+		part->here = true;
+		if (--b->parts_left == 0) {
+			b->fetched = true;
+			timed(b, METRIC_T_FETCH);
 		}
-		b->fetched = true;
-		timed(b, METRIC_T_FETCH);
 	}
 	pipe_block_unref(b);
 	connect_step(c);
 }
 
-static void start_fetch(struct pipe_block *b)
+/* Sorts out which coins are known already and which are asked of utxod, in parts.
+ *
+ * What the pool's transactions spend is known on top of the applied tip and nowhere else: each of
+ * them holds there, so its coins are unspent there, and a coin doesn't change as long as its block
+ * stays. A reorganisation takes those out of the pool that spend coins made above its fork
+ * (moves.c) before the tip it leads to is anybody's parent here; and if the pool were wrong, the
+ * delta wouldn't fit utxod's state. */
+static void plan_fetch(struct pipe_block *b)
+{
+	const struct rc_connect_plan *plan = &b->body->plan;
+	struct connector *c = b->c;
+	bool on_tip = b == c->head && !c->switching && b->node->parent == chain_tip(c->chain);
+	uint32_t n = 0;
+
+	b->coins = rc_arena_alloc(&b->arena, sizeof(*b->coins) * (plan->n_outpoints + 1));
+	b->asked = rc_arena_alloc(&b->arena, sizeof(*b->asked) * (plan->n_outpoints + 1));
+	b->asked_slots =
+		rc_arena_alloc(&b->arena, sizeof(*b->asked_slots) * (plan->n_outpoints + 1));
+	for (uint32_t i = 0; i < plan->n_outpoints; i++) {
+		const struct rc_coin *known =
+			on_tip ? c->ops.known_coin(c->arg, &plan->outpoints[i]) : NULL;
+
+		if (known) {
+			put_coin(b, i, known);
+			continue;
+		}
+		b->asked[n] = plan->outpoints[i];
+		b->asked_slots[n++] = i;
+	}
+	rc_metric_add(c->metrics, METRIC_COINS_KNOWN, plan->n_outpoints - n);
+	b->n_parts = b->parts_left = (n + FETCH_PART - 1) / FETCH_PART;
+	b->parts = rc_arena_alloc(&b->arena, sizeof(*b->parts) * (b->n_parts + 1));
+	for (uint32_t i = 0; i < b->n_parts; i++) {
+		uint32_t first = i * FETCH_PART, left = n - first;
+
+		b->parts[i] = (struct fetch_part){.first = first,
+						  .n = left < FETCH_PART ? left : FETCH_PART};
+	}
+	b->fetched = n == 0;
+	b->stage_us = rc_mono_us(c->clock);
+}
+
+static void fetch(struct pipe_block *b)
 {
 	struct connector *c = b->c;
 
-	if (!b->coins) {
-		rc_connect_collect(&b->body->block, &b->arena, &b->plan);
-		b->coins = rc_arena_alloc(&b->arena, sizeof(*b->coins) * (b->plan.n_outpoints + 1));
-		b->stage_us = rc_mono_us(c->clock);
+	if (!b->coins)
+		plan_fetch(b);
+	for (uint32_t i = 0; i < b->n_parts; i++) {
+		struct fetch_part *part = &b->parts[i];
+		struct session_call *call;
+
+		if (part->asked || part->here)
+			continue;
+		part->asked = true;
+		call = session_call_new(c, b, b->node, false);
+		call->part = part;
+		rc_utxod_get_coins(c->utxod, &b->node->parent->id, b->asked + part->first, part->n,
+				   STATE_DEADLINE_MS, coins_answered, call);
 	}
-	if (b->plan.n_outpoints == 0) {
-		b->fetched = true;
-		return;
-	}
-	b->fetching = true;
-	rc_utxod_get_coins(c->utxod, &b->node->parent->id, b->plan.outpoints, b->plan.n_outpoints,
-			   STATE_DEADLINE_MS, coins_answered,
-			   session_call_new(c, b, b->node, false));
 }
 
 static void root_answered(void *arg, const struct rc_reply *reply, const struct rc_utxod_root *root)
@@ -247,13 +307,13 @@ static void cut_into_chunks(struct pipe_block *b)
 	b->chunks = rc_alloc_array(r->n_jobs + 1, sizeof(*b->chunks));
 	for (uint32_t i = 0; i < r->n_jobs; i++) {
 		if (n == 0 || inputs + r->jobs[i].n_inputs > CHUNK_INPUTS) {
-			b->chunks[n++] = (struct verify_chunk){.b = b, .first_job = i};
+			b->chunks[n++] = i;
 			inputs = 0;
 		}
-		b->chunks[n - 1].n_jobs++;
 		inputs += r->jobs[i].n_inputs;
 	}
-	b->n_chunks = b->chunks_left = n;
+	b->chunks[n] = r->n_jobs;
+	b->n_chunks = n;
 }
 
 static void check_run(struct rc_work *work)
@@ -269,7 +329,8 @@ static void check_run(struct rc_work *work)
 
 	if (b->dropped)
 		return;
-	b->check_verdict = rc_connect_block(&context, &b->plan, b->coins, &b->arena, &b->result);
+	b->check_verdict =
+		rc_connect_block(&context, &b->body->plan, b->coins, &b->arena, &b->result);
 	if (b->check_verdict != RC_VERDICT_OK)
 		return;
 	rc_delta_encode(&b->result.delta, &b->delta);
@@ -308,30 +369,39 @@ static void start_check(struct pipe_block *b)
 
 /* ---- verify ---- */
 
-static void chunk_run(struct rc_work *work)
+static void verify_chunk(struct verifier *v, uint32_t chunk)
 {
-	struct verify_chunk *chunk = (struct verify_chunk *)work;
-	struct pipe_block *b = chunk->b;
+	struct pipe_block *b = v->b;
 	const struct rc_hash *network_id = &b->c->chain->network->id;
 
-	for (uint32_t i = 0; i < chunk->n_jobs && !b->dropped; i++) {
-		const struct rc_witness_job *job = &b->result.jobs[chunk->first_job + i];
+	for (uint32_t i = b->chunks[chunk]; i < b->chunks[chunk + 1]; i++) {
+		const struct rc_witness_job *job = &b->result.jobs[i];
 		struct rc_witness_finding found = rc_witness_job_run(network_id, job, NULL);
 
-		rc_witness_worse(&chunk->finding, &found);
+		rc_witness_worse(&v->finding, &found);
 		if (found.verdict == RC_VERDICT_OK && job->n_inputs == job->tx->n_inputs)
 			verified_add(b->c->verified, &job->tx->wtxid);
 	}
 }
 
-static void chunk_done(struct rc_work *work)
+static void verify_run(struct rc_work *work)
 {
-	struct verify_chunk *chunk = (struct verify_chunk *)work;
-	struct pipe_block *b = chunk->b;
+	struct verifier *v = (struct verifier *)work;
+	struct pipe_block *b = v->b;
+	uint32_t chunk;
+
+	while (!b->dropped && (chunk = atomic_fetch_add(&b->next_chunk, 1)) < b->n_chunks)
+		verify_chunk(v, chunk);
+}
+
+static void verify_done(struct rc_work *work)
+{
+	struct verifier *v = (struct verifier *)work;
+	struct pipe_block *b = v->b;
 	struct connector *c = b->c;
 
-	rc_witness_worse(&b->finding, &chunk->finding);
-	if (--b->chunks_left > 0) {
+	rc_witness_worse(&b->finding, &v->finding);
+	if (--b->verifiers_left > 0) {
 		pipe_block_unref(b);
 		return;
 	}
@@ -344,12 +414,21 @@ static void chunk_done(struct rc_work *work)
 
 static void start_verify(struct pipe_block *b)
 {
-	b->verified = b->n_chunks == 0;
-	for (uint32_t i = 0; i < b->n_chunks; i++) {
-		b->chunks[i].work.run = chunk_run;
-		b->chunks[i].work.done = chunk_done;
+	unsigned n = rc_workers_threads(b->c->verify);
+
+	if (n > b->n_chunks)
+		n = b->n_chunks;
+	b->verified = n == 0;
+	b->verifiers = rc_alloc_array(n + 1, sizeof(*b->verifiers));
+	b->verifiers_left = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct verifier *v = &b->verifiers[i];
+
+		v->work.run = verify_run;
+		v->work.done = verify_done;
+		v->b = b;
 		pipe_block_ref(b);
-		rc_workers_submit(b->c->verify, &b->chunks[i].work);
+		rc_workers_submit(b->c->verify, &v->work);
 	}
 }
 
@@ -406,8 +485,8 @@ void pipe_block_advance(struct pipe_block *b)
 		return;
 	if (!b->root_asked && !c->hold)
 		ask_root(b);
-	if (!b->fetched && !b->fetching && !c->hold)
-		start_fetch(b);
+	if (!b->fetched && !c->hold)
+		fetch(b);
 	if (b->fetched && !b->checked && !b->checking)
 		start_check(b);
 	if (!b->checked || b->check_verdict != RC_VERDICT_OK)

@@ -9,6 +9,8 @@
 /* Flags of PoolCoins and PoolLock. */
 #define POOL_MAKES  1
 #define POOL_SPENDS 2
+/* Transactions in one part of the pool's list: a millisecond. */
+#define POOL_LIST_MAX 1000
 
 void on_mempool_info(void *ctx, struct rc_request *request)
 {
@@ -51,6 +53,22 @@ static void fill_entry(const struct pool_tx *tx, struct rc_arena *arena, Rc__Mem
 		e->spent_by[i] = field_of(tx->children[i]->tx.txid.b, 32);
 }
 
+/* The first one that entered after the one that an asker has; that one may have left. */
+static struct pool_tx *list_from(struct mempool *pool, uint64_t after, const struct rc_txid *txid)
+{
+	struct pool_tx *tx;
+
+	if (after == 0)
+		return pool->oldest;
+	tx = mempool_find(pool, txid);
+	if (tx && tx->sequence == after)
+		return tx->newer;
+	for (tx = pool->oldest; tx && tx->sequence <= after;)
+		tx = tx->newer;
+	return tx;
+}
+
+/* A part of the pool, so that no answer keeps the loop from others: they ask for the next. */
 void on_mempool_list(void *ctx, struct rc_request *request)
 {
 	struct chaind *chaind = ctx;
@@ -58,20 +76,28 @@ void on_mempool_list(void *ctx, struct rc_request *request)
 	const Rc__MempoolListRequest *body = rc_request_body(request);
 	Rc__MempoolListReply reply = RC__MEMPOOL_LIST_REPLY__INIT;
 	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_txid after = {{0}};
+	struct pool_tx *tx;
 	size_t n = 0;
 
-	reply.txids = rc_arena_alloc(&arena, (pool->count + 1) * sizeof(*reply.txids));
-	reply.entries = rc_arena_alloc(&arena, (pool->count + 1) * sizeof(*reply.entries));
-	for (struct pool_tx *tx = pool->oldest; tx; tx = tx->newer, n++) {
+	if (body->after &&
+	    !take_id(request, body->after_txid, "the last transaction's id", after.b))
+		return;
+	reply.txids = rc_arena_alloc(&arena, POOL_LIST_MAX * sizeof(*reply.txids));
+	reply.entries = rc_arena_alloc(&arena, POOL_LIST_MAX * sizeof(*reply.entries));
+	for (tx = list_from(pool, body->after, &after); tx && n < POOL_LIST_MAX; tx = tx->newer) {
+		reply.last = tx->sequence;
 		reply.txids[n] = field_of(tx->tx.txid.b, 32);
-		if (!body->verbose)
-			continue;
-		reply.entries[n] = rc_arena_alloc(&arena, sizeof(**reply.entries));
-		fill_entry(tx, &arena, reply.entries[n]);
+		if (body->verbose) {
+			reply.entries[n] = rc_arena_alloc(&arena, sizeof(**reply.entries));
+			fill_entry(tx, &arena, reply.entries[n]);
+		}
+		n++;
 	}
 	reply.n_txids = n;
 	reply.n_entries = body->verbose ? n : 0;
 	reply.sequence = pool->sequence;
+	reply.more = tx != NULL;
 	rc_request_reply(request, &reply);
 	rc_arena_done(&arena);
 }
@@ -248,6 +274,7 @@ void on_have_txs(void *ctx, struct rc_request *request)
 	struct chaind *chaind = ctx;
 	Rc__HaveTxsReply reply = RC__HAVE_TXS_REPLY__INIT;
 	struct rc_buf wanted = RC_BUF_INIT;
+	uint64_t client = rc_request_client_boot(request);
 	struct rc_bytes items, bulk;
 	size_t n;
 
@@ -257,7 +284,7 @@ void on_have_txs(void *ctx, struct rc_request *request)
 		struct rc_wtxid wtxid;
 
 		memcpy(wtxid.b, items.data + i * 32, 32);
-		if (chaind_want_tx(chaind, &wtxid))
+		if (chaind_want_tx(chaind, client, &wtxid))
 			rc_buf_put(&wanted, wtxid.b, 32);
 	}
 	reply.lease_ms = TX_LEASE_MS;

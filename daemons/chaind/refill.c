@@ -6,6 +6,7 @@
 
 #include <utlist.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 /* Under way at once: enough to fill batches of coins and all threads. */
@@ -116,6 +117,20 @@ static void read_decode(void *arg, struct rc_buf *buf)
 	body_check(read->body);
 }
 
+static void log_unread(const struct block_node *node, const struct body *body)
+{
+	char hex[RC_ID_HEX];
+
+	rc_log(RC_LOG_WARNING,
+	       "block %s at height %u, no longer of the best chain, can't be read back from the "
+	       "store "
+	       "(%s): its transactions don't return to the pool, unless peers send them again; if "
+	       "this "
+	       "happens more than once, check the disk and chaind's state directory",
+	       rc_block_id_hex(hex, &node->id), node_height(node),
+	       body ? rc_verdict_name(body->verdict) : "it is not there");
+}
+
 static void read_done(void *arg, struct rc_buf *buf)
 {
 	struct read *read = arg;
@@ -128,6 +143,8 @@ static void read_done(void *arg, struct rc_buf *buf)
 		refill->body = read->body;
 		refill->next_tx = 1;
 	} else {
+		if (!refill->closing)
+			log_unread(first->node, read->body);
 		body_unref(read->body);
 	}
 	free(read);

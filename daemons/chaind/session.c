@@ -23,7 +23,7 @@ struct session_call *session_call_new(struct connector *c, struct pipe_block *b,
 {
 	struct session_call *call = rc_alloc(sizeof(*call));
 
-	*call = (struct session_call){c, b, node, c->session, write};
+	*call = (struct session_call){c, b, node, c->session, write, NULL};
 	if (b)
 		pipe_block_ref(b);
 	c->writes_out += write;

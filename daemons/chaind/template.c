@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uthash.h>
+
 #include "base/mem.h"
 #include "consensus/connect.h"
 #include "daemons/chaind/mempool_sets.h"

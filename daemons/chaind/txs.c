@@ -6,19 +6,26 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemons/chaind/chaind.h"
+#include "daemons/chaind/template.h"
 
 /* A journal is written anew when it is this much larger than what is in the pool. */
 #define JOURNAL_SLACK (4u << 20)
+/* It is written in parts, one a turn of the loop: less than a millisecond of encoding. */
+#define JOURNAL_PART (256u << 10)
 /* Wtxids of late blocks that aren't fetched again: some ten full blocks' worth. */
 #define CONFIRMED_MAX 50000
 /* Leases of transactions: beyond, the oldest end. */
 #define TX_LEASES_MAX 50000
+/* Transactions of the pool looked at in one second's maintenance, to see whether they expired or
+ * are to be told again: half a millisecond; a pool of 300,000 is through in a minute. */
+#define MAINTAIN_MAX 5000
 /* A person's transaction is announced again in so many seconds until a block has it. */
 #define TELL_AGAIN_SECONDS 600
 
 struct tx_lease {
 	UT_hash_handle hh;
 	struct rc_wtxid wtxid;
+	uint64_t client; /* boot id of the peerd */
 	int64_t until_ms;
 };
 
@@ -40,25 +47,27 @@ static void drop_lease(struct chaind *chaind, const struct rc_wtxid *wtxid)
 	free(lease);
 }
 
-static bool lease(struct chaind *chaind, const struct rc_wtxid *wtxid)
+/* One that asks again for what it has leased didn't get it: it may go on with another peer. */
+static bool lease(struct chaind *chaind, uint64_t client, const struct rc_wtxid *wtxid)
 {
 	int64_t now = rc_mono_us(&chaind->clock) / 1000;
 	struct tx_lease *l;
 
 	HASH_FIND(hh, chaind->tx_leases, wtxid->b, sizeof(wtxid->b), l);
-	if (l && l->until_ms > now)
+	if (l && l->client != client && l->until_ms > now)
 		return false;
 	drop_lease(chaind, wtxid);
 	if (HASH_COUNT(chaind->tx_leases) >= TX_LEASES_MAX)
 		drop_lease(chaind, &chaind->tx_leases->wtxid);
 	l = rc_alloc(sizeof(*l));
 	l->wtxid = *wtxid;
+	l->client = client;
 	l->until_ms = now + TX_LEASE_MS;
 	HASH_ADD(hh, chaind->tx_leases, wtxid.b, sizeof(l->wtxid.b), l);
 	return true;
 }
 
-bool chaind_want_tx(struct chaind *chaind, const struct rc_wtxid *wtxid)
+bool chaind_want_tx(struct chaind *chaind, uint64_t client, const struct rc_wtxid *wtxid)
 {
 	struct confirmed *confirmed;
 
@@ -66,7 +75,7 @@ bool chaind_want_tx(struct chaind *chaind, const struct rc_wtxid *wtxid)
 	    mempool_find_wtxid(&chaind->pool, wtxid) || admit_knows(&chaind->admit, wtxid))
 		return false;
 	HASH_FIND(hh, chaind->confirmed, wtxid->b, sizeof(wtxid->b), confirmed);
-	return !confirmed && lease(chaind, wtxid);
+	return !confirmed && lease(chaind, client, wtxid);
 }
 
 static void remember_confirmed(struct chaind *chaind, const struct rc_wtxid *wtxid)
@@ -120,11 +129,12 @@ static void on_removed(void *arg, const struct pool_tx *tx, enum pool_removal wh
 		struct admit_options options = {
 			.peer = tx->facts.peer,
 			.local = tx->facts.local,
-			.journaled = true,
+			.journaled = !tx->facts.local || tx->facts.synced,
 			.again = true,
 			.time = tx->facts.time,
 		};
 
+		chaind->compact_spoiled = true;
 		refill_add_tx(&chaind->refill, tx->tx.raw.data, tx->tx.raw.len, &options);
 		return;
 	}
@@ -171,9 +181,25 @@ static void on_refilled(void *arg)
 
 /* ---- life ---- */
 
+void chaind_pool_set_limits(struct chaind *chaind, const struct pool_limits *limits)
+{
+	uint32_t block = chaind->network->params.block_limit;
+
+	chaind->config.pool = *limits;
+	/* What no block of this network could hold would stay for ever. */
+	if (chaind->config.pool.size_max > block - TEMPLATE_RESERVE)
+		chaind->config.pool.size_max = block - TEMPLATE_RESERVE;
+	chaind->config.pool.budget_max = block;
+	chaind->pool.limits = chaind->config.pool;
+}
+
 void chaind_pool_open(struct chaind *chaind)
 {
 	mempool_init(&chaind->pool, &chaind->config.pool, on_removed, chaind);
+	chaind_pool_set_limits(chaind, &chaind->config.pool);
+	mempool_salt(&chaind->pool, chaind->random);
+	mempool_walk_start(&chaind->pool, &chaind->expire_walk);
+	mempool_walk_start(&chaind->pool, &chaind->tell_walk);
 	chaind->admit = (struct admit){
 		.chain = &chaind->chain,
 		.pool = &chaind->pool,
@@ -221,47 +247,73 @@ int chaind_journal_open(struct chaind *chaind, struct rc_error *error)
 	return rc;
 }
 
+/* The next part of the journal's new file: what is in the pool, oldest first. */
+static enum journal_fill fill_journal(void *arg, struct rc_buf *records)
+{
+	struct chaind *chaind = arg;
+	struct pool_tx *tx = NULL;
+
+	/* What left the pool to be asked again is in the old file alone. */
+	while (!chaind->stopping && !chaind->compact_spoiled && records->len < JOURNAL_PART &&
+	       (tx = mempool_walk_next(&chaind->compact_walk))) {
+		struct journal_record record = {tx->facts.time, tx->facts.local, tx->tx.raw.data,
+						tx->tx.raw.len};
+
+		journal_record_put(records, &record);
+	}
+	if (tx)
+		return JOURNAL_MORE;
+	mempool_walk_end(&chaind->pool, &chaind->compact_walk);
+	return chaind->stopping || chaind->compact_spoiled ? JOURNAL_GIVE_UP : JOURNAL_LAST;
+}
+
 /* What is in the journal and not in the pool any more is most of it: write the pool anew. Not
  * while transactions are on their way back, which are in the journal alone. Also while more is
  * being written: under a steady load it always is, and a journal too large is never read again. */
 static void compact(struct chaind *chaind)
 {
 	uint64_t size = journal_size(chaind->journal);
-	struct rc_buf records = RC_BUF_INIT;
 
 	rc_metric_set(chaind->metrics, METRIC_JOURNAL_BYTES, (int64_t)size);
 	if (size < 2 * chaind->pool.bytes + JOURNAL_SLACK || refill_active(&chaind->refill) ||
 	    !connect_running(&chaind->connect) || journal_compacting(chaind->journal))
 		return;
-	for (struct pool_tx *tx = chaind->pool.oldest; tx; tx = tx->newer) {
-		struct journal_record record = {tx->facts.time, tx->facts.local, tx->tx.raw.data,
-						tx->tx.raw.len};
-
-		journal_record_put(&records, &record);
-	}
-	rc_log(RC_LOG_INFO, "the pool's journal of %" PRIu64 " bytes is written anew: %zu bytes",
-	       size, records.len);
-	journal_compact(chaind->journal, &records);
+	rc_log(RC_LOG_INFO,
+	       "the pool's journal of %" PRIu64 " bytes is written anew: about %" PRIu64 " bytes",
+	       size, chaind->pool.bytes);
+	chaind->compact_spoiled = false;
+	mempool_walk_start(&chaind->pool, &chaind->compact_walk);
+	journal_compact(chaind->journal, fill_journal, chaind);
 }
 
 static void tell_again(struct chaind *chaind, uint64_t now)
 {
-	for (struct pool_tx *tx = chaind->pool.oldest; tx; tx = tx->newer) {
-		uint64_t since = tx->facts.told ? tx->facts.told : tx->facts.time;
+	struct pool_cursor *walk = &chaind->tell_walk;
 
+	for (size_t i = 0; i < MAINTAIN_MAX; i++) {
+		struct pool_tx *tx = mempool_walk_next(walk);
+		uint64_t since;
+
+		if (!tx)
+			break;
+		since = tx->facts.told ? tx->facts.told : tx->facts.time;
 		if (!tx->facts.local || since + TELL_AGAIN_SECONDS > now)
 			continue;
 		tx->facts.told = now;
 		event_tx(chaind, tx, "again");
 	}
+	if (!walk->next)
+		mempool_walk_again(&chaind->pool, walk);
 }
 
 void chaind_pool_maintain(struct chaind *chaind)
 {
 	uint64_t now = chaind_now(chaind);
-	size_t n = mempool_expire(&chaind->pool, now);
+	size_t n = mempool_expire(&chaind->pool, &chaind->expire_walk, MAINTAIN_MAX, now);
 	int64_t now_ms = rc_mono_us(&chaind->clock) / 1000;
 
+	if (!chaind->expire_walk.next)
+		mempool_walk_again(&chaind->pool, &chaind->expire_walk);
 	if (n)
 		rc_log(RC_LOG_INFO, "%zu transactions expired", n);
 	tell_again(chaind, now);
@@ -282,6 +334,8 @@ void chaind_pool_close(struct chaind *chaind)
 	refill_done(&chaind->refill);
 	admit_done(&chaind->admit);
 	orphans_done(&chaind->orphans);
+	mempool_walk_end(&chaind->pool, &chaind->expire_walk);
+	mempool_walk_end(&chaind->pool, &chaind->tell_walk);
 	mempool_done(&chaind->pool);
 	journal_close(chaind->journal);
 	HASH_ITER (hh, chaind->tx_leases, l, l_next) {

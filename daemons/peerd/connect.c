@@ -101,15 +101,18 @@ static bool listens_at(const struct peer *peer, const struct net_addr *addr)
 }
 
 /*
- * Linked already. An inbound link counts on private networks only, where it saves the second link
- * of two nodes that know each other; elsewhere who dials us doesn't choose whom we dial.
+ * Linked already, at this address or (key: of who is there, NULL: unknown) at another one. An
+ * inbound link counts on private networks only, where it saves the second link of two nodes that
+ * know each other; elsewhere who dials us doesn't choose whom we dial.
  */
-static bool is_linked(const struct peerd *core, const struct net_addr *addr)
+static bool is_linked(const struct peerd *core, const struct net_addr *addr, const uint8_t *key)
 {
 	for (const struct peer *p = core->peers; p; p = p->hh.next) {
 		if (p->role == PEER_INBOUND && net_addr_class(addr) == NET_PUBLIC)
 			continue;
-		if (listens_at(p, addr))
+		if (listens_at(p, addr) ||
+		    (key && p->state == PEER_READY &&
+		     memcmp(rc_link_remote_key(p->link), key, RC_LINK_KEY_SIZE) == 0))
 			return true;
 	}
 	return false;
@@ -132,11 +135,15 @@ static bool group_taken(const struct peerd *core, const struct net_addr *addr)
 static bool may_dial(struct peerd *core, const struct net_addr *addr)
 {
 	const struct backoff *b = backoff_find(core, addr);
+	const struct book_entry *e = book_find(core->book, addr);
 	int64_t now = core_now(core);
 
 	if (b && b->next_at > now)
 		return false;
-	return !is_own(core, addr) && !is_linked(core, addr) && !group_taken(core, addr) &&
+	/* A key that was only told might keep us from an honest node. */
+	if (is_linked(core, addr, e && e->tried && e->has_key ? e->key : NULL))
+		return false;
+	return !is_own(core, addr) && !group_taken(core, addr) &&
 	       !bans_has(&core->bans, addr, core_time(core)) &&
 	       !discouraged_has(core->discouraged, addr, now / PEERD_SECOND);
 }
@@ -229,7 +236,7 @@ static void tend_manual(struct peerd *core)
 		struct manual *m = &core->manual[i - 1];
 
 		if (m->peer || m->next_at > now || is_own(core, &m->endpoint.addr) ||
-		    is_linked(core, &m->endpoint.addr))
+		    is_linked(core, &m->endpoint.addr, m->met ? m->met_key : NULL))
 			continue;
 		dial(core, PEER_MANUAL, &m->endpoint, m);
 	}
@@ -378,6 +385,22 @@ static bool drop_double(struct peer *peer)
 		peer_drop(other, "there is a link to this node already");
 	}
 	return false;
+}
+
+void connect_met(struct peer *peer, const struct rc_link *link)
+{
+	struct peerd *core = peer->core;
+	struct net_endpoint endpoint = {.addr = peer->addr, .has_key = true};
+	const struct book_entry *e = book_find(core->book, &peer->addr);
+	struct manual *manual = manual_of(core, peer->id);
+
+	memcpy(endpoint.key, rc_link_remote_key(link), RC_LINK_KEY_SIZE);
+	if (manual) {
+		manual->met = true;
+		memcpy(manual->met_key, endpoint.key, RC_LINK_KEY_SIZE);
+	}
+	if (e)
+		book_good(core->book, &endpoint, e->services, core_time(core));
 }
 
 void connect_ready(struct peer *peer)

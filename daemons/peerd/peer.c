@@ -97,6 +97,7 @@ static bool on_open(void *arg, struct rc_link *link)
 	peer->state = PEER_HELLO;
 	/* One outbound link a node is enough, whatever its addresses. */
 	if (peer->role != PEER_INBOUND) {
+		connect_met(peer, link);
 		for (other = core->peers; other; other = other->hh.next) {
 			if (other != peer && other->role != PEER_INBOUND &&
 			    other->state >= PEER_HELLO && !other->dead &&

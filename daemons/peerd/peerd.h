@@ -201,6 +201,8 @@ struct manual {
 	unsigned failures;
 	int64_t next_at;
 	bool once;
+	bool met; /* it answered, with this key: another address of it may be linked already */
+	uint8_t met_key[RC_LINK_KEY_SIZE];
 };
 
 /* An address that failed or was lost: when it may be dialled again. */
@@ -388,6 +390,9 @@ void connect_init(struct peerd *core);
 void connect_done(struct peerd *core);
 void connect_soon(struct peerd *core);
 bool connect_may_accept(struct peerd *core, const struct net_addr *addr);
+/* The handshake with a dialled address is done: whose it is is known, even if the link isn't kept.
+ */
+void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
 void connect_is_self(struct peer *peer);

@@ -26,7 +26,7 @@
 /* Inventories gathered for one question to chaind; transactions for one SubmitTx. */
 #define HAVE_GAP	(2 * PEERD_MS)
 #define HAVE_MAX	2000
-#define BATCH_GAP	(1 * PEERD_MS)
+#define BATCH_GAP	(4 * PEERD_MS)
 #define BATCH_TXS_MAX	500
 #define BATCH_BYTES_MAX (1u << 20)
 #define SUBMITS_MAX	4 /* batches of one peer on their way; beyond, it is not read */
@@ -644,7 +644,8 @@ void relay_on_feefilter(struct peer *peer, const void *body)
 	peer->fee_filter = m->fee_per_kb;
 	if (!opened || (peer->opened_at && now - peer->opened_at < POOL_TOLD_GAP))
 		return;
-	/* It has its blocks now: what it wasn't told before. */
+	/* It has its blocks now: what it wasn't told before, or was while it couldn't judge it. */
+	seen_clear(&peer->known_txs);
 	peer->opened_at = now;
 	tell_pool(peer);
 }

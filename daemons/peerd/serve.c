@@ -188,6 +188,9 @@ static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_p
 				seen_add(&peer->known_txs, call->items[i].id);
 				send_raw(peer, PEER_MSG_TX, reply->raw[at++]);
 			} else {
+				/* It was told and doesn't get it: if the pool has it again (a block
+				 * was undone), it is to be told again. */
+				seen_forget(&peer->known_txs, call->items[i].id);
 				call->items[missing++] = call->items[i];
 			}
 		}

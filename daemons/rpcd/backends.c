@@ -2,6 +2,7 @@
  * user waits for that, and what he is told. */
 #include "daemons/rpcd/backends.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -19,6 +20,7 @@ struct rpc_wait {
 	struct backends *backends;
 	enum backend backend;
 	int64_t since_us;
+	uint64_t bus; /* call_waits_for_event */
 	struct rpc_wait *prev, *next;
 };
 
@@ -111,6 +113,7 @@ static bool give_up_waits(struct backends *b)
 		DL_DELETE(b->waits, w);
 		w->call = NULL;
 		call->wait = NULL;
+		call->hang_up = NULL;
 		rc_metric_add(b->rpcd->metrics, M_HELD_TOO_LONG, 1);
 		fail_away(call, w->backend,
 			  "is away; the request was held and given up: try again");
@@ -231,6 +234,27 @@ void *call_wait(struct rpc_call *call, enum backend backend)
 	return w;
 }
 
+static void hang_up(struct rpc_call *call)
+{
+	struct rpc_wait *w = call->wait;
+	struct backends *b = w->backends;
+
+	rc_chaind_cancel(backend_chaind(b, w->backend), w->bus);
+	DL_DELETE(b->waits, w);
+	free(w);
+	call->wait = NULL;
+	rpc_call_fail(call, RPC_MISC, "the client hung up");
+}
+
+void call_waits_for_event(struct rpc_call *call, uint64_t bus)
+{
+	if (!bus)
+		return; /* the connection closes, and the call is told */
+	assert(call->wait && backend_daemon(call->wait->backend) == RC_CHAIND);
+	call->wait->bus = bus;
+	call->hang_up = hang_up;
+}
+
 /* The daemon, or one that it needs itself, says: not now. Begin again while there is time. */
 static bool try_again(struct backends *b, struct rpc_call *call)
 {
@@ -284,6 +308,7 @@ static struct rpc_call *take(void *wait, const struct rc_reply *why)
 	if (call) {
 		DL_DELETE(b->waits, w);
 		call->wait = NULL;
+		call->hang_up = NULL;
 	}
 	free(w);
 	if (!call)

@@ -53,6 +53,9 @@ struct rpc_call *call_resume(void *wait, const struct rc_reply *why);
 /* As call_resume, but the errors a handler has its own words for (RC_ENOENT, RC_EEXIST, RC_EINVAL)
  * are left to it. */
 struct rpc_call *call_resume_any(void *wait, const struct rc_reply *why);
+/* For a question that waits for an event: bus is its id. If who asked the call hangs up, so does
+ * the call (rpc_hang_up). Right after asking. */
+void call_waits_for_event(struct rpc_call *call, uint64_t bus);
 /* The error object for a reply's error. */
 void call_fail_reply(struct rpc_call *call, const struct rc_reply *why);
 

@@ -5,6 +5,7 @@
 
 #include "consensus/pow.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/known.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/show.h"
 #include "daemons/rpcd/tip.h"
@@ -242,23 +243,19 @@ static bool block_found(struct rpc_call *call, const struct rc_reply *why)
 	return false;
 }
 
-static void on_header(void *arg, const struct rc_reply *why, const struct rc_header_info *info)
+static struct known *call_known(const struct rpc_call *call)
 {
-	struct rpc_call *call = call_resume_any(arg, why);
-	struct rc_block_id id;
+	return call_rpcd(call)->known;
+}
+
+static void answer_header(struct rpc_call *call, const struct rc_header_info *info)
+{
+	struct rc_block_id id = arg_block_id(&call->args[0]);
 	struct rc_header header;
 
-	if (!call || !block_found(call, why))
-		return;
-	if (info->raw.len != RC_HEADER_SIZE) {
-		rpc_call_fail(call, RPC_INTERNAL_ERROR, "chaind sent a header of %zu bytes",
-			      info->raw.len);
-		return;
-	}
 	if (!call->args[1].b) {
 		out_hex(&call->out, NULL, info->raw.data, info->raw.len);
 	} else {
-		id = arg_block_id(&call->args[0]);
 		rc_header_decode(info->raw.data, &header);
 		out_object(&call->out, NULL);
 		show_header(&call->out, call_network(call), &id, &header, info);
@@ -267,65 +264,147 @@ static void on_header(void *arg, const struct rc_reply *why, const struct rc_hea
 	rpc_call_done(call);
 }
 
-void on_getblockheader(struct rpc_call *call)
-{
-	struct rc_block_id id = arg_block_id(&call->args[0]);
-
-	rc_chaind_header(call_chaind(call), &id, call_deadline(call), on_header,
-			 call_wait(call, BACKEND_CHAIND_READ));
-}
-
-/* Transaction after transaction, so that a large block needs no tree in memory. */
-static bool show_block(struct rpc_call *call, const struct rc_header_info *info, bool full)
-{
-	struct rc_block_id id = arg_block_id(&call->args[0]);
-	struct rc_block_reader reader;
-	struct rc_arena arena = RC_ARENA_INIT;
-	struct json_out *out = &call->out;
-	struct rc_tx tx;
-
-	if (!rc_block_reader_init(&reader, info->raw.data, info->raw.len))
-		return false;
-	out_object(out, NULL);
-	show_header(out, call_network(call), &id, &reader.header, info);
-	out_array(out, "tx");
-	while (rc_block_reader_next(&reader, &arena, &tx)) {
-		if (full) {
-			out_object(out, NULL);
-			show_tx(out, call_network(call), &tx);
-			out_object_end(out);
-		} else {
-			out_id(out, NULL, tx.txid.b);
-		}
-		rc_arena_reset(&arena);
-	}
-	out_array_end(out);
-	out_object_end(out);
-	rc_arena_done(&arena);
-	return rc_block_reader_end(&reader);
-}
-
-static void on_block(void *arg, const struct rc_reply *why, const struct rc_header_info *info)
+static void on_header(void *arg, const struct rc_reply *why, const struct rc_header_info *info)
 {
 	struct rpc_call *call = call_resume_any(arg, why);
+	struct rc_block_id id;
 
 	if (!call || !block_found(call, why))
 		return;
+	if (info->raw.len != RC_HEADER_SIZE) {
+		rpc_call_fail(call, RPC_INTERNAL_ERROR, "chaind sent a header of %zu bytes",
+			      info->raw.len);
+		return;
+	}
+	id = arg_block_id(&call->args[0]);
+	known_put_header(call_known(call), &id, info);
+	answer_header(call, info);
+}
+
+void on_getblockheader(struct rpc_call *call)
+{
+	struct rc_block_id id = arg_block_id(&call->args[0]);
+	const struct rc_header_info *info = known_header(call_known(call), &id);
+
+	if (info)
+		answer_header(call, info);
+	else
+		rc_chaind_header(call_chaind(call), &id, call_deadline(call), on_header,
+				 call_wait(call, BACKEND_CHAIND_READ));
+}
+
+/* Transactions read, hashed and shown together: their tree stays in the processor's cache, however
+ * large a block is. */
+#define SHOW_ROUND 64
+
+static void show_txs(struct rpc_call *call, struct rc_block_reader *reader, bool full)
+{
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct json_out *out = &call->out;
+	struct rc_tx txs[SHOW_ROUND];
+	size_t n;
+
+	while ((n = rc_block_reader_next_many(reader, &arena, txs, SHOW_ROUND)) > 0) {
+		for (size_t i = 0; i < n; i++) {
+			if (full) {
+				out_object(out, NULL);
+				show_tx(out, call_network(call), &txs[i]);
+				out_object_end(out);
+			} else {
+				out_id(out, NULL, txs[i].txid.b);
+			}
+		}
+		rc_arena_reset(&arena);
+	}
+	rc_arena_done(&arena);
+}
+
+static bool show_block(struct rpc_call *call, struct rc_bytes body,
+		       const struct rc_header_info *info)
+{
+	struct rc_block_id id = arg_block_id(&call->args[0]);
+	struct rc_block_reader reader;
+	struct json_out *out = &call->out;
+	bool full = call->args[1].i == 2;
+
+	if (!rc_block_reader_init(&reader, body.data, body.len))
+		return false;
+	/* Room at once for what a usual block makes; it grows if that was too little. */
+	rc_buf_reserve(out->buf, full ? 5 * body.len : 80 * (size_t)reader.n_txs);
+	out_object(out, NULL);
+	show_header(out, call_network(call), &id, &reader.header, info);
+	out_array(out, "tx");
+	show_txs(call, &reader, full);
+	out_array_end(out);
+	out_object_end(out);
+	return rc_block_reader_end(&reader);
+}
+
+static void answer_block(struct rpc_call *call, struct rc_bytes body,
+			 const struct rc_header_info *info)
+{
 	if (!call->args[1].i) {
-		out_hex(&call->out, NULL, info->raw.data, info->raw.len);
-	} else if (!show_block(call, info, call->args[1].i == 2)) {
+		out_hex(&call->out, NULL, body.data, body.len);
+	} else if (!show_block(call, body, info)) {
 		rpc_call_fail(call, RPC_INTERNAL_ERROR, "chaind sent a block that can't be read");
 		return;
 	}
 	rpc_call_done(call);
 }
 
-void on_getblock(struct rpc_call *call)
+static void on_block(void *arg, const struct rc_reply *why, const struct rc_header_info *info)
+{
+	struct rpc_call *call = call_resume_any(arg, why);
+	struct rc_block_id id;
+
+	if (!call || !block_found(call, why))
+		return;
+	id = arg_block_id(&call->args[0]);
+	known_put_header(call_known(call), &id, info);
+	known_put_body(call_known(call), &id, info->raw);
+	answer_block(call, info->raw, info);
+}
+
+static void ask_block(struct rpc_call *call)
 {
 	struct rc_block_id id = arg_block_id(&call->args[0]);
 
 	rc_chaind_block(call_chaind(call), &id, call_deadline(call), on_block,
 			call_wait(call, BACKEND_CHAIND_READ));
+}
+
+/* The body was here; it may have gone while chaind was asked about the header. */
+static void on_header_of_block(void *arg, const struct rc_reply *why,
+			       const struct rc_header_info *info)
+{
+	struct rpc_call *call = call_resume_any(arg, why);
+	struct rc_block_id id;
+	struct rc_bytes body;
+
+	if (!call || !block_found(call, why))
+		return;
+	id = arg_block_id(&call->args[0]);
+	body = known_body(call_known(call), &id);
+	known_put_header(call_known(call), &id, info);
+	if (body.data)
+		answer_block(call, body, info);
+	else
+		ask_block(call);
+}
+
+void on_getblock(struct rpc_call *call)
+{
+	struct rc_block_id id = arg_block_id(&call->args[0]);
+	struct rc_bytes body = known_body(call_known(call), &id);
+	const struct rc_header_info *info = known_header(call_known(call), &id);
+
+	if (!body.data)
+		ask_block(call);
+	else if (info || !call->args[1].i)
+		answer_block(call, body, info);
+	else
+		rc_chaind_header(call_chaind(call), &id, call_deadline(call), on_header_of_block,
+				 call_wait(call, BACKEND_CHAIND_READ));
 }
 
 /* ---- an operator's word ---- */

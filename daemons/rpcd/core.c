@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "daemons/rpcd/backends.h"
 #include "daemons/rpcd/http.h"
+#include "daemons/rpcd/known.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/ops.h"
 #include "daemons/rpcd/rpcd.h"
@@ -57,6 +58,11 @@ static const struct rc_option options[] = {
 	 "requests that may wait for an answer; more get HTTP 503"},
 	{"rpc_body_mb", RC_OPT_U64, 1, 256, "MiB", NULL, "64", false,
 	 "most of a request's body; a block of 32,000,000 bytes in hex needs 62"},
+	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "512", false,
+	 "most of all answers that wait to be read; beyond it reads get HTTP 503, error -32052"},
+	{"block_cache_mb", RC_OPT_U64, 0, 65536, "MiB", NULL, "32", false,
+	 "most of the blocks kept in memory for who asks for one again; the largest block needs "
+	 "31"},
 	{"hold_ms", RC_OPT_U64, 0, 600000, "milliseconds", NULL, "5000", false,
 	 "how long a request is held while a daemon behind is away"},
 	{"watch_ms", RC_OPT_U64, 20, 60000, "milliseconds", NULL, "1000", false,
@@ -81,6 +87,10 @@ static const struct rc_metric_def metrics[M_COUNT] = {
 	[M_HELD_TOO_LONG] = {"held_too_long_total", RC_COUNTER, NULL,
 			     "Of those, given up after hold_ms."},
 	[M_BODY_BYTES] = {"body_bytes", RC_GAUGE, NULL, "Bytes of request bodies in hand."},
+	[M_ANSWER_BYTES] = {"answer_bytes", RC_GAUGE, NULL,
+			    "Bytes of answers made and not taken yet."},
+	[M_KEPT_BODY_BYTES] = {"kept_body_bytes", RC_GAUGE, NULL,
+			       "Bytes of blocks kept for who asks next."},
 	[M_ANSWER_TIME] = {"answer_seconds", RC_HISTOGRAM, NULL,
 			   "From a request's end to its answer."},
 };
@@ -221,6 +231,9 @@ static int rpcd_start(void *arg, struct rc_error *error)
 	if (err < 0)
 		return err;
 	rpcd->tip = tip_open(rpcd);
+	rpcd->known = known_new(
+		rpcd, (size_t)rc_config_u64(rc_service_config(rpcd->service), "block_cache_mb")
+			      << 20);
 	rpcd->watch = watch_open(rpcd);
 	ctx->n_sockets = 0;
 	err = front_open(rpcd, ctx->sockets, n, &rpcd->front, error);
@@ -313,6 +326,7 @@ static void rpcd_close(void *arg)
 	front_close(rpcd->front);
 	watch_free(rpcd->watch);
 	tip_free(rpcd->tip);
+	known_free(rpcd->known);
 	ops_close(rpcd->ops);
 	auth_close(rpcd->auth);
 	close_sockets(ctx);

@@ -20,6 +20,10 @@
 #define RETRY_AFTER_MS	 1000
 #define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more get 429 at once */
 #define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
+/* An answer of so many bytes is never refused: there is one a connection at most. */
+#define ANSWER_SMALL 4096u
+/* How often those who wait are looked at: who has hung up keeps his place no longer. */
+#define HANG_UP_US INT64_C(1000000)
 
 struct listener {
 	struct front *front;
@@ -40,7 +44,10 @@ struct front {
 	struct request *delayed;  /* wrong passwords, the next due first */
 	size_t n_delayed;
 	size_t in_flight, in_flight_max;
-	size_t body_max, bodies; /* bytes */
+	size_t body_max, bodies;     /* bytes */
+	size_t answers, answers_max; /* bytes of answers that are made and not taken yet */
+	struct rc_source *hang_up_timer;
+	bool hang_up_armed;
 };
 
 enum stage {
@@ -60,7 +67,9 @@ struct request {
 	bool gone; /* the connection ended while the work went on */
 	struct rc_buf body;
 	size_t reserved; /* of front->bodies */
+	size_t held;	 /* of front->answers */
 	int64_t began_us;
+	struct rpc_batch *batch; /* while it works */
 	struct rpc_answer answer;
 	const char *plain; /* a refusal's text instead of JSON */
 	struct request *next_delayed;
@@ -141,9 +150,28 @@ static void release_body(struct request *r)
 	rc_metric_set(r->front->rpcd->metrics, M_BODY_BYTES, (int64_t)r->front->bodies);
 }
 
+/* The request's answers have so many bytes now. */
+static void hold_answers(struct request *r, size_t bytes)
+{
+	struct front *front = r->front;
+
+	front->answers += bytes - r->held;
+	r->held = bytes;
+	rc_metric_set(front->rpcd->metrics, M_ANSWER_BYTES, (int64_t)front->answers);
+}
+
+/* Too much lies here for slow readers; an answer that is alone may have any size. */
+static bool too_many_answers(const struct request *r)
+{
+	const struct front *front = r->front;
+
+	return front->answers > front->answers_max && front->answers > r->held;
+}
+
 static void request_free(struct request *r)
 {
 	release_body(r);
+	hold_answers(r, 0);
 	rc_buf_done(&r->answer.body);
 	DL_DELETE(r->front->requests, r);
 	free(r);
@@ -214,16 +242,61 @@ static void forget_delayed(struct request *r)
 		}
 }
 
+/* ---- who hangs up while he waits ---- */
+
+static void watch_hang_ups(struct front *front)
+{
+	if (front->hang_up_armed)
+		return;
+	front->hang_up_armed = true;
+	rc_timer_arm(front->hang_up_timer, HANG_UP_US);
+}
+
+/* libmicrohttpd doesn't look at a connection that is asleep. */
+static bool has_hung_up(const struct request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd p = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static void on_hang_up_timer(void *arg)
+{
+	struct front *front = arg;
+	int64_t old = rc_loop_now_us(front->rpcd->loop) - HANG_UP_US;
+	struct request *r, *next;
+
+	front->hang_up_armed = false;
+	/* Nobody is freed here: who is resumed goes when libmicrohttpd runs. */
+	DL_FOREACH_SAFE (front->requests, r, next) {
+		if (!r->batch || r->gone)
+			continue;
+		watch_hang_ups(front);
+		if (r->suspended && r->began_us <= old && has_hung_up(r))
+			rpc_hang_up(r->batch);
+	}
+}
+
 /* ---- requests ---- */
 
-static int may_call(void *arg, const struct rpc_method *method)
+static int may_call(void *arg, const struct rpc_method *method, size_t bytes)
 {
-	const struct request *r = arg;
+	struct request *r = arg;
 
 	rc_metric_add(r->front->rpcd->metrics, M_CALLS, 1);
+	hold_answers(r, bytes);
 	if (r->front->rpcd->closing) /* what a batch has left: there is nobody to ask */
 		return RPC_DAEMON_AWAY;
-	return method->class <= r->class ? 0 : RPC_NOT_PERMITTED;
+	if (method->class > r->class)
+		return RPC_NOT_PERMITTED;
+	/* Submissions and an operator's word have short answers, and must get through. */
+	if (method->class == RPC_READ && too_many_answers(r)) {
+		rc_metric_add(r->front->rpcd->metrics, M_REFUSED_BUSY, 1);
+		return RPC_OVERLOADED;
+	}
+	return 0;
 }
 
 static void on_answer(void *arg, struct rpc_answer *answer)
@@ -238,7 +311,15 @@ static void on_answer(void *arg, struct rpc_answer *answer)
 	rc_metric_add(front->rpcd->metrics, M_CALLS_FAILED, answer->failed);
 	r->answer = *answer;
 	r->stage = STAGE_ANSWER;
+	r->batch = NULL;
 	release_body(r);
+	hold_answers(r, answer->body.len);
+	if (answer->body.len > ANSWER_SMALL && too_many_answers(r)) {
+		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
+		rc_buf_done(&r->answer.body);
+		hold_answers(r, 0);
+		refuse(r, 503);
+	}
 	if (r->gone)
 		request_free(r);
 	else if (r->suspended)
@@ -315,11 +396,12 @@ static void begin_work(struct request *r)
 	r->began_us = rc_loop_now_us(front->rpcd->loop);
 	front->in_flight++;
 	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
-	rpc_start(&front->rpcd->table, front->rpcd, may_call, (const char *)r->body.data,
-		  r->body.len, on_answer, r);
+	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, (const char *)r->body.data,
+			     r->body.len, on_answer, r);
 	if (r->stage == STAGE_WORK) {
 		r->suspended = true;
 		MHD_suspend_connection(r->connection);
+		watch_hang_ups(front);
 	}
 }
 
@@ -471,6 +553,8 @@ int front_open(struct rpcd *rpcd, const struct listen_socket *sockets, size_t n,
 	front->rpcd = rpcd;
 	front->in_flight_max = rc_config_u64(config, "rpc_in_flight");
 	front->body_max = (size_t)rc_config_u64(config, "rpc_body_mb") << 20;
+	front->answers_max = (size_t)rc_config_u64(config, "rpc_answers_mb") << 20;
+	front->hang_up_timer = rc_loop_add_timer(rpcd->loop, on_hang_up_timer, front);
 	front->kick = rc_loop_add_defer(rpcd->loop, on_kick, front);
 	front->delay_timer = rc_loop_add_timer(rpcd->loop, on_delay, front);
 	for (size_t i = 0; i < n && i < LISTENERS_MAX && err == RC_OK; i++)
@@ -518,5 +602,6 @@ void front_close(struct front *front)
 	}
 	rc_source_free(front->kick);
 	rc_source_free(front->delay_timer);
+	rc_source_free(front->hang_up_timer);
 	free(front);
 }

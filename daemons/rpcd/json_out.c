@@ -6,91 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/hex.h"
 
-static void put_text(struct rc_buf *buf, const char *text);
-
-/* The comma and the key that stand before a value. */
-static void before(struct json_out *out, const char *key)
+void out_put_uint(struct json_out *out, uint64_t value)
 {
-	if (out->comma)
-		rc_buf_put_u8(out->buf, ',');
-	out->comma = true;
-	if (key) {
-		put_text(out->buf, key);
-		rc_buf_put_u8(out->buf, ':');
-	}
+	char *p = (char *)rc_buf_reserve(out->buf, RC_DECIMAL_MAX);
+
+	out->buf->len += (size_t)(rc_decimal(p, value) - p);
 }
 
-static void open_with(struct json_out *out, const char *key, char bracket)
+void out_put_int(struct json_out *out, int64_t value)
 {
-	before(out, key);
-	rc_buf_put_u8(out->buf, (uint8_t)bracket);
-	out->comma = false;
-}
-
-static void close_with(struct json_out *out, char bracket)
-{
-	rc_buf_put_u8(out->buf, (uint8_t)bracket);
-	out->comma = true;
-}
-
-void out_object(struct json_out *out, const char *key)
-{
-	open_with(out, key, '{');
-}
-
-void out_object_end(struct json_out *out)
-{
-	close_with(out, '}');
-}
-
-void out_array(struct json_out *out, const char *key)
-{
-	open_with(out, key, '[');
-}
-
-void out_array_end(struct json_out *out)
-{
-	close_with(out, ']');
-}
-
-void out_uint(struct json_out *out, const char *key, uint64_t value)
-{
-	char digits[20], *p = digits + sizeof(digits);
-
-	before(out, key);
-	do {
-		*--p = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	rc_buf_put(out->buf, p, (size_t)(digits + sizeof(digits) - p));
-}
-
-void out_int(struct json_out *out, const char *key, int64_t value)
-{
-	if (value >= 0) {
-		out_uint(out, key, (uint64_t)value);
-		return;
-	}
-	before(out, key);
-	rc_buf_printf(out->buf, "%lld", (long long)value);
-}
-
-void out_raw(struct json_out *out, const char *key, const char *json, size_t len)
-{
-	before(out, key);
-	rc_buf_put(out->buf, json, len);
-}
-
-void out_bool(struct json_out *out, const char *key, bool value)
-{
-	out_raw(out, key, value ? "true" : "false", value ? 4 : 5);
-}
-
-void out_null(struct json_out *out, const char *key)
-{
-	out_raw(out, key, "null", 4);
+	if (value < 0)
+		rc_buf_put_u8(out->buf, '-');
+	out_put_uint(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 /* Bytes of the UTF-8 character at p; 0 if it isn't one (RFC 3629). */
@@ -109,14 +39,29 @@ static size_t utf8_len(const uint8_t *p)
 	return n;
 }
 
+/* Bytes from p on that stand for themselves. */
+static size_t plain_len(const uint8_t *p)
+{
+	size_t n = 0;
+
+	while (p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\')
+		n++;
+	return n;
+}
+
 static void put_text(struct rc_buf *buf, const char *text)
 {
 	const uint8_t *p = (const uint8_t *)text;
 
 	rc_buf_put_u8(buf, '"');
-	while (*p) {
-		size_t n = utf8_len(p);
+	for (;;) {
+		size_t n = plain_len(p);
 
+		rc_buf_put(buf, p, n);
+		p += n;
+		if (!*p)
+			break;
+		n = utf8_len(p);
 		if (!n) {
 			rc_buf_put(buf, "\xef\xbf\xbd", 3);
 			p++;
@@ -136,14 +81,20 @@ static void put_text(struct rc_buf *buf, const char *text)
 	rc_buf_put_u8(buf, '"');
 }
 
-void out_text(struct json_out *out, const char *key, const char *text)
+void out_put_text(struct json_out *out, const char *text)
 {
-	if (!text) {
-		out_null(out, key);
-		return;
-	}
-	before(out, key);
-	put_text(out->buf, text);
+	if (text)
+		put_text(out->buf, text);
+	else
+		rc_buf_put(out->buf, "null", 4);
+}
+
+void out_text_named(struct json_out *out, const char *name, const char *text)
+{
+	out_key(out, NULL);
+	put_text(out->buf, name);
+	rc_buf_put_u8(out->buf, ':');
+	out_put_text(out, text);
 }
 
 void out_textf(struct json_out *out, const char *key, const char *fmt, ...)
@@ -159,34 +110,32 @@ void out_textf(struct json_out *out, const char *key, const char *fmt, ...)
 	free(text);
 }
 
-void out_hex(struct json_out *out, const char *key, const void *data, size_t len)
+void out_put_hex(struct json_out *out, const void *data, size_t len)
 {
-	char *p;
+	/* The terminator's room is the closing quote's. */
+	char *p = (char *)rc_buf_add(out->buf, 2 * len + 2);
 
-	before(out, key);
-	rc_buf_put_u8(out->buf, '"');
-	p = (char *)rc_buf_reserve(out->buf, 2 * len + 1);
-	rc_hex_encode(p, data, len);
-	out->buf->len += 2 * len;
-	rc_buf_put_u8(out->buf, '"');
+	p[0] = '"';
+	rc_hex_encode(p + 1, data, len);
+	p[1 + 2 * len] = '"';
 }
 
-void out_id(struct json_out *out, const char *key, const uint8_t id[32])
+void out_put_id(struct json_out *out, const uint8_t id[32])
 {
-	char hex[65];
+	char *p = (char *)rc_buf_add(out->buf, 66);
 
-	rc_hex_encode_reversed(hex, id, 32);
-	before(out, key);
-	rc_buf_put_u8(out->buf, '"');
-	rc_buf_put(out->buf, hex, 64);
-	rc_buf_put_u8(out->buf, '"');
+	p[0] = '"';
+	rc_hex_encode_reversed(p + 1, id, 32);
+	p[65] = '"';
 }
 
-void out_amount(struct json_out *out, const char *key, rc_amount amount)
+void out_put_amount(struct json_out *out, rc_amount amount)
 {
-	char text[RC_AMOUNT_TEXT], oxides[64];
+	char *p = (char *)rc_buf_reserve(out->buf, RC_AMOUNT_TEXT + 2);
 
-	out_text(out, key, rc_amount_format(text, amount));
-	snprintf(oxides, sizeof(oxides), "%s_oxides", key);
-	out_uint(out, oxides, amount);
+	p[0] = '"';
+	rc_amount_format(p + 1, amount);
+	p = strchr(p + 1, '\0');
+	*p++ = '"';
+	out->buf->len = (size_t)(p - (char *)out->buf->data);
 }

@@ -104,6 +104,7 @@ void on_getblocktemplate(struct rpc_call *call)
 	struct rc_bytes known = {NULL, 0};
 	uint32_t wait_ms = 0;
 	bool force = false;
+	uint64_t bus;
 
 	if (fields && fields[TEMPLATE_MODE].given &&
 	    strcmp(fields[TEMPLATE_MODE].text, "template")) {
@@ -120,8 +121,10 @@ void on_getblocktemplate(struct rpc_call *call)
 			wait_ms = (uint32_t)fields[TEMPLATE_TIMEOUT].i;
 		}
 	}
-	rc_chaind_template(call_chaind(call), known, wait_ms, force, call_deadline(call) + wait_ms,
-			   on_template, call_wait(call, BACKEND_CHAIND_READ));
+	bus = rc_chaind_template(call_chaind(call), known, wait_ms, force,
+				 call_deadline(call) + wait_ms, on_template,
+				 call_wait(call, BACKEND_CHAIND_READ));
+	call_waits_for_event(call, bus);
 }
 
 static void on_mining_info(void *arg, const struct rc_reply *why, const struct rc_chain_info *info)

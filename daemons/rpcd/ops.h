@@ -19,7 +19,7 @@ struct ops;
 struct ops_picture {
 	bool ready;
 	struct rc_buf causes;  /* a JSON list of sentences */
-	struct rc_buf metrics; /* of all daemons but rpcd */
+	struct rc_buf metrics; /* but for rpcd's own table */
 };
 
 /* Takes the socket over. metrics: rpcd's own, read on the thread. */

@@ -18,6 +18,7 @@ struct rpc_batch {
 	size_t bytes;	/* of answers */
 	bool exclusive; /* the running one changes something: it runs alone */
 	bool pumping;
+	bool hung_up; /* there is nobody to be answered */
 	rpc_answer_fn fn;
 	void *arg;
 };
@@ -134,13 +135,14 @@ void rpc_call_set_state(struct rpc_call *call, void *state, void (*state_free)(v
 	call->state_free = state_free;
 }
 
-static void pump(struct rpc_batch *batch);
+static bool pump(struct rpc_batch *batch);
 
 static void finish(struct rpc_call *call)
 {
 	struct rpc_batch *batch = call->batch;
 
 	rpc_call_set_state(call, NULL, NULL);
+	call->hang_up = NULL;
 	call->finished = true;
 	batch->running--;
 	batch->bytes += call->answer.len;
@@ -265,11 +267,17 @@ static void begin(struct rpc_call *call)
 			      batch->bytes);
 		return;
 	}
-	code = batch->permit ? batch->permit(batch->arg, call->method) : 0;
-	if (code == RPC_DAEMON_AWAY) {
-		rpc_call_fail_retry(call, RPC_DAEMON_AWAY, 1000,
+	if (batch->hung_up) {
+		rpc_call_fail(call, RPC_MISC, "the client hung up");
+		return;
+	}
+	code = batch->permit ? batch->permit(batch->arg, call->method, batch->bytes) : 0;
+	if (code == RPC_DAEMON_AWAY || code == RPC_OVERLOADED) {
+		rpc_call_fail_retry(call, code, 1000,
 				    json_pack("{s:s, s:i}", "daemon", "rpcd", "retry_ms", 1000),
-				    "rpcd is stopping: try again");
+				    code == RPC_DAEMON_AWAY ? "rpcd is stopping: try again"
+							    : "rpcd is overloaded: too many "
+							      "answers wait to be read: try again");
 		return;
 	}
 	if (code) {
@@ -351,11 +359,12 @@ static void conclude(struct rpc_batch *batch)
 	batch_free(batch);
 }
 
-/* Begins what may begin: reads side by side, anything else alone and in its place. */
-static void pump(struct rpc_batch *batch)
+/* Begins what may begin: reads side by side, anything else alone and in its place. True if that was
+ * the end, and the batch is freed. */
+static bool pump(struct rpc_batch *batch)
 {
 	if (batch->pumping)
-		return;
+		return false;
 	batch->pumping = true;
 	while (batch->next < batch->n && !batch->exclusive && batch->running < RPC_BATCH_PARALLEL) {
 		struct rpc_call *call = &batch->calls[batch->next];
@@ -371,8 +380,21 @@ static void pump(struct rpc_batch *batch)
 		begin(call);
 	}
 	batch->pumping = false;
-	if (batch->next == batch->n && !batch->running)
-		conclude(batch);
+	if (batch->next < batch->n || batch->running)
+		return false;
+	conclude(batch);
+	return true;
+}
+
+void rpc_hang_up(struct rpc_batch *batch)
+{
+	batch->hung_up = true;
+	batch->pumping = true; /* what ends now neither begins others nor frees the batch */
+	for (size_t i = 0; i < batch->next; i++)
+		if (batch->calls[i].hang_up)
+			batch->calls[i].hang_up(&batch->calls[i]);
+	batch->pumping = false;
+	pump(batch);
 }
 
 static void refuse(rpc_answer_fn fn, void *arg, enum rpc_code code, const char *text)
@@ -396,8 +418,8 @@ static void refuse_parse(rpc_answer_fn fn, void *arg, const json_error_t *e)
 	refuse(fn, arg, RPC_PARSE_ERROR, text);
 }
 
-void rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit, const char *body,
-	       size_t len, rpc_answer_fn fn, void *arg)
+struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit,
+			    const char *body, size_t len, rpc_answer_fn fn, void *arg)
 {
 	json_error_t error;
 	json_t *root;
@@ -406,12 +428,12 @@ void rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit, c
 
 	if (!body_within_bounds(body, len)) {
 		refuse(fn, arg, RPC_PARSE_ERROR, "Parse error: too deep or too many values");
-		return;
+		return NULL;
 	}
 	root = json_loadb(len ? body : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!root) {
 		refuse_parse(fn, arg, &error);
-		return;
+		return NULL;
 	}
 	n = json_is_array(root) ? json_array_size(root) : 1;
 	if (!n || n > RPC_BATCH_MAX) {
@@ -421,7 +443,7 @@ void rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit, c
 
 		json_decref(root);
 		refuse(fn, arg, RPC_INVALID_REQUEST, text);
-		return;
+		return NULL;
 	}
 	batch = rc_alloc(sizeof(*batch));
 	batch->table = table;
@@ -437,5 +459,5 @@ void rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit, c
 		batch->calls[i].ctx = ctx;
 		batch->calls[i].request = batch->is_list ? json_array_get(root, i) : root;
 	}
-	pump(batch);
+	return pump(batch) ? NULL : batch;
 }

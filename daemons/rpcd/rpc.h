@@ -123,6 +123,8 @@ struct rpc_call {
 	struct json_out out; /* where the result goes: one value */
 	void *state;	     /* the handler's, freed by state_free (NULL: free) at the end */
 	void (*state_free)(void *state);
+	/* Set while the call waits for an event: fails it at once (rpc_hang_up). */
+	void (*hang_up)(struct rpc_call *call);
 	struct rpc_wait *wait;	     /* backends.c: what it waits for */
 	int64_t held_us;	     /* backends.c: since when a daemon says "try again" */
 	struct rpc_call *next_retry; /* backends.c */
@@ -156,14 +158,19 @@ struct rpc_answer {
 };
 typedef void (*rpc_answer_fn)(void *arg, struct rpc_answer *answer);
 /* Before a call is carried out: 0; or RPC_NOT_PERMITTED, this caller may not (an allow-list, a
- * class); or RPC_DAEMON_AWAY, nothing is begun any more. */
-typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
+ * class); or RPC_DAEMON_AWAY, nothing is begun any more; or RPC_OVERLOADED, not now. bytes: of the
+ * answers to the same body that are made already. */
+typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method, size_t bytes);
 
 /*
- * Takes a body; fn is called exactly once, perhaps before this returns. permit NULL: everything.
+ * Takes a body; fn is called exactly once, perhaps before this returns: then NULL is returned.
+ * permit NULL: everything.
  */
-void rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit, const char *body,
-	       size_t len, rpc_answer_fn fn, void *arg);
+struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit,
+			    const char *body, size_t len, rpc_answer_fn fn, void *arg);
+/* Nobody is there any more to be answered: calls that wait for an event end, and none begins. fn is
+ * called as ever, perhaps in here. */
+void rpc_hang_up(struct rpc_batch *batch);
 
 /* params.c: checks params (NULL, a list or an object) against the method's rows. 0, or a code and
  * its sentence. The args are freed by rpc_args_free, also after a failure. */

@@ -18,6 +18,7 @@ struct rpcd {
 	struct front *front;	   /* http.c */
 	struct backends *backends; /* backends.c */
 	struct tip *tip;	   /* tip.c */
+	struct known *known;	   /* known.c */
 	struct ops *ops;	   /* ops.c */
 	struct watch *watch;	   /* watch.c */
 	int64_t started_us;
@@ -38,6 +39,8 @@ enum rpcd_metric {
 	M_HELD,
 	M_HELD_TOO_LONG,
 	M_BODY_BYTES,
+	M_ANSWER_BYTES,
+	M_KEPT_BODY_BYTES,
 	M_ANSWER_TIME,
 	M_COUNT
 };

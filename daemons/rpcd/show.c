@@ -2,6 +2,7 @@
 #include "daemons/rpcd/show.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/hex.h"
 #include "consensus/pow.h"
@@ -33,7 +34,7 @@ void show_lock(struct json_out *out, const char *key, const struct rc_network *n
 	out_hex(out, "hex", lock->data, lock->len);
 	if (lock->kind == RC_LOCK_KEY) {
 		rc_address_encode(network->params.hrp, rc_lock_key(lock), address);
-		out_text(out, "address", address);
+		out_plain(out, "address", address, strlen(address));
 	}
 	out_object_end(out);
 }

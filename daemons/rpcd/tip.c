@@ -71,6 +71,7 @@ static void wake(struct tip *tip)
 		if (!satisfied(tip, w) && w->until_us > now)
 			continue;
 		DL_DELETE(tip->waiters, w);
+		w->call->hang_up = NULL;
 		if (tip->seen)
 			w->fn(w->call, &tip->ref);
 		else
@@ -215,6 +216,18 @@ void tip_touch(struct tip *tip)
 		ask_now(tip);
 }
 
+static void hang_up(struct rpc_call *call)
+{
+	struct tip *tip = call_rpcd(call)->tip;
+	struct waiter *w;
+
+	DL_SEARCH_SCALAR(tip->waiters, w, call, call);
+	DL_DELETE(tip->waiters, w);
+	free(w);
+	arm_timer(tip);
+	rpc_call_fail(call, RPC_MISC, "the client hung up");
+}
+
 void tip_wait(struct rpc_call *call, const struct rc_block_id *known, uint32_t min_height,
 	      uint32_t wait_ms, tip_fn fn)
 {
@@ -234,6 +247,7 @@ void tip_wait(struct rpc_call *call, const struct rc_block_id *known, uint32_t m
 	w->min_height = min_height;
 	w->until_us = rc_loop_now_us(tip->rpcd->loop) + (int64_t)wait_ms * 1000;
 	DL_APPEND(tip->waiters, w);
+	call->hang_up = hang_up;
 	if (satisfied(tip, w) && tip->sure)
 		wake(tip);
 	else

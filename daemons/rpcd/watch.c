@@ -74,7 +74,7 @@ static void on_status(void *arg, const struct rc_reply *why, const struct rc_dae
 	out = json_out_to(&seen->figures);
 	out_object(&out, NULL);
 	for (size_t i = 0; i < status->n_figures; i++)
-		out_text(&out, status->figures[i].name, status->figures[i].value);
+		out_text_named(&out, status->figures[i].name, status->figures[i].value);
 	out_object_end(&out);
 	publish(q->watch);
 }
@@ -205,6 +205,7 @@ static void publish(struct watch *watch)
 	if (!watch->rpcd->ops)
 		return;
 	picture.ready = watch_health(watch, &picture.causes);
+	rc_service_write_common(watch->rpcd->service, &picture.metrics);
 	for (size_t i = 0; i < WATCH_DAEMONS; i++)
 		if (watch->seen[i].up)
 			rc_buf_put(&picture.metrics, watch->seen[i].metrics.data,

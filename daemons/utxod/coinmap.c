@@ -84,17 +84,6 @@ static uint64_t hash_of(const struct coinmap *map, const struct rc_outpoint *o)
 	return a ^ b ^ (b >> 29);
 }
 
-static struct stripe *lock_stripe(struct coinmap *map, const struct rc_outpoint *o,
-				  uint64_t *ret_hash)
-{
-	uint64_t h = hash_of(map, o);
-	struct stripe *s = &map->stripe[h % STRIPES];
-
-	*ret_hash = h / STRIPES;
-	pthread_mutex_lock(&s->lock);
-	return s;
-}
-
 static uint32_t *bucket_of(struct stripe *s, uint64_t hash)
 {
 	return &s->bucket[hash & (s->n_buckets - 1)];
@@ -212,30 +201,192 @@ static uint32_t next_of(struct stripe *s, uint32_t at)
 	return at;
 }
 
-enum coinmap_answer coinmap_get(struct coinmap *map, uint64_t seq,
+/* ---- many at once ---- */
+
+/*
+ * Work on many coins goes stripe by stripe, so that a lock is taken once for some hundred of them,
+ * and within a stripe buckets and entries are fetched some steps ahead: a coin is a miss of the
+ * CPU's cache in each, which would otherwise be waited for one after another.
+ */
+#define FETCH_BUCKET 16 /* steps ahead */
+#define FETCH_ENTRY  8
+
+struct visit {
+	uint64_t hash;	/* without the stripe's part */
+	uint32_t which; /* in the caller's arrays */
+};
+
+struct round {
+	struct visit *visit; /* by stripe */
+	uint32_t end[STRIPES];
+};
+
+typedef const struct rc_outpoint *(*outpoint_fn)(const void *arg, size_t i);
+
+static void round_init(struct round *r, const struct coinmap *map, outpoint_fn outpoint,
+		       const void *arg, size_t n)
+{
+	RC_AUTOFREE uint64_t *hash = rc_alloc_array(n, sizeof(*hash));
+	uint32_t at[STRIPES + 1] = {0};
+
+	r->visit = rc_alloc_array(n, sizeof(*r->visit));
+	for (size_t i = 0; i < n; i++) {
+		hash[i] = hash_of(map, outpoint(arg, i));
+		at[hash[i] % STRIPES + 1]++;
+	}
+	for (unsigned s = 0; s < STRIPES; s++) {
+		at[s + 1] += at[s];
+		r->end[s] = at[s + 1];
+	}
+	for (size_t i = 0; i < n; i++)
+		r->visit[at[hash[i] % STRIPES]++] = (struct visit){hash[i] / STRIPES, (uint32_t)i};
+}
+
+static void round_done(struct round *r)
+{
+	free(r->visit);
+}
+
+/* With the stripe's lock held, before visit k of those up to end. */
+static void fetch_ahead(struct stripe *s, const struct visit *visit, size_t k, size_t end)
+{
+	if (k + FETCH_BUCKET < end)
+		__builtin_prefetch(bucket_of(s, visit[k + FETCH_BUCKET].hash));
+	if (k + FETCH_ENTRY < end && s->entry) {
+		const char *e = (const char *)&s->entry[*bucket_of(s, visit[k + FETCH_ENTRY].hash)];
+
+		__builtin_prefetch(e);
+		__builtin_prefetch(e + sizeof(struct entry) - 1);
+	}
+}
+
+/* Calls fn for each visit, its stripe locked, until one says false; returns how many said true. */
+static size_t go_round(struct coinmap *map, const struct round *r,
+		       bool (*fn)(void *arg, struct stripe *s, const struct visit *v), void *arg)
+{
+	size_t k = 0;
+	bool good = true;
+
+	for (unsigned i = 0; good && i < STRIPES; i++) {
+		struct stripe *s = &map->stripe[i];
+
+		if (k == r->end[i])
+			continue;
+		pthread_mutex_lock(&s->lock);
+		for (; good && k < r->end[i]; k += good) {
+			fetch_ahead(s, r->visit, k, r->end[i]);
+			good = fn(arg, s, &r->visit[k]);
+		}
+		pthread_mutex_unlock(&s->lock);
+	}
+	return k;
+}
+
+/* ---- asking ---- */
+
+struct question {
+	struct coinmap *map;
+	uint64_t seq;
+	const struct rc_outpoint *outpoints;
+	struct rc_coin *coins;
+	enum coinmap_answer *answers;
+};
+
+static const struct rc_outpoint *asked(const void *arg, size_t i)
+{
+	return (const struct rc_outpoint *)arg + i;
+}
+
+static enum coinmap_answer look(struct stripe *s, uint64_t hash, uint64_t seq,
 				const struct rc_outpoint *outpoint, struct rc_coin *ret_coin)
 {
 	enum coinmap_answer answer = COINMAP_ASK_DISK;
-	uint64_t hash;
-	struct stripe *s = lock_stripe(map, outpoint, &hash);
 
 	for (uint32_t at = first_of(s, hash, outpoint); at != NONE; at = next_of(s, at)) {
 		struct entry *e = &s->entry[at];
 
 		answer = COINMAP_ABSENT;
 		if (e->born <= seq && seq < e->died) {
-			answer = COINMAP_FOUND;
 			e->used = 1;
 			*ret_coin = e->coin;
-			break;
+			return COINMAP_FOUND;
 		}
 	}
-	if (answer == COINMAP_ASK_DISK)
+	return answer;
+}
+
+static bool ask_one(void *arg, struct stripe *s, const struct visit *v)
+{
+	struct question *q = arg;
+
+	q->answers[v->which] =
+		look(s, v->hash, q->seq, &q->outpoints[v->which], &q->coins[v->which]);
+	if (q->answers[v->which] == COINMAP_ASK_DISK)
 		s->misses++;
 	else
 		s->hits++;
-	pthread_mutex_unlock(&s->lock);
-	return answer;
+	return true;
+}
+
+void coinmap_get(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints, size_t n,
+		 struct rc_coin *ret_coins, enum coinmap_answer *ret_answers)
+{
+	struct question q = {map, seq, outpoints, ret_coins, ret_answers};
+	struct round r;
+
+	round_init(&r, map, asked, outpoints, n);
+	go_round(map, &r, ask_one, &q);
+	round_done(&r);
+}
+
+static bool settle_one(void *arg, struct stripe *s, const struct visit *v)
+{
+	struct question *q = arg;
+	const struct rc_outpoint *outpoint = &q->outpoints[v->which];
+	struct rc_coin *coin = &q->coins[v->which];
+
+	switch (look(s, v->hash, q->seq, outpoint, coin)) {
+	case COINMAP_ASK_DISK:
+		if (coin->lock_len && q->map->stripe_limit)
+			add_entry(q->map, s, v->hash, outpoint, coin, 0, FOREVER);
+		break;
+	case COINMAP_ABSENT:
+		memset(coin, 0, sizeof(*coin));
+		break;
+	case COINMAP_FOUND:
+		break;
+	}
+	return true;
+}
+
+void coinmap_settle(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints,
+		    size_t n, struct rc_coin *coins)
+{
+	struct question q = {map, seq, outpoints, coins, NULL};
+	struct round r;
+
+	round_init(&r, map, asked, outpoints, n);
+	go_round(map, &r, settle_one, &q);
+	round_done(&r);
+}
+
+/* ---- changing ---- */
+
+struct changing {
+	struct coinmap *map;
+	uint64_t seq;
+	const struct coinmap_change *change;
+};
+
+/* Coins of a change by number: those it spends, then those it makes. */
+static const struct rc_delta_coin *coin_of(const struct coinmap_change *change, size_t i)
+{
+	return i < change->n_spent ? &change->spent[i] : &change->made[i - change->n_spent];
+}
+
+static const struct rc_outpoint *changed(const void *arg, size_t i)
+{
+	return &coin_of(arg, i)->outpoint;
 }
 
 /* The entry that is still alive in the newest version. */
@@ -248,126 +399,106 @@ static uint32_t alive(struct stripe *s, uint64_t hash, const struct rc_outpoint 
 	return at;
 }
 
-static bool make_one(struct coinmap *map, uint64_t seq, const struct rc_delta_coin *c)
+static bool apply_one(void *arg, struct stripe *s, const struct visit *v)
 {
-	uint64_t hash;
-	struct stripe *s = lock_stripe(map, &c->outpoint, &hash);
-	bool good = alive(s, hash, &c->outpoint) == NONE;
+	struct changing *c = arg;
+	const struct rc_delta_coin *coin = coin_of(c->change, v->which);
+	uint32_t at = alive(s, v->hash, &coin->outpoint);
 
-	if (good)
-		add_entry(map, s, hash, &c->outpoint, &c->coin, seq, FOREVER);
-	pthread_mutex_unlock(&s->lock);
-	return good;
-}
-
-static bool spend_one(struct coinmap *map, uint64_t seq, const struct rc_delta_coin *c)
-{
-	uint64_t hash;
-	struct stripe *s = lock_stripe(map, &c->outpoint, &hash);
-	uint32_t at = alive(s, hash, &c->outpoint);
-	bool known = first_of(s, hash, &c->outpoint) != NONE;
-
-	if (at != NONE)
-		s->entry[at].died = seq;
-	else if (!known) /* on disk only */
-		add_entry(map, s, hash, &c->outpoint, &c->coin, 0, seq);
-	pthread_mutex_unlock(&s->lock);
-	return at != NONE || !known;
-}
-
-static void unmake_one(struct coinmap *map, uint64_t seq, const struct rc_delta_coin *c)
-{
-	uint64_t hash;
-	struct stripe *s = lock_stripe(map, &c->outpoint, &hash);
-
-	for (uint32_t at = first_of(s, hash, &c->outpoint); at != NONE; at = next_of(s, at)) {
-		if (s->entry[at].born == seq) {
-			remove_entry(s, hash, at);
-			break;
-		}
+	if (v->which >= c->change->n_spent) {
+		if (at != NONE)
+			return false;
+		add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, c->seq, FOREVER);
+		return true;
 	}
-	pthread_mutex_unlock(&s->lock);
+	if (at != NONE)
+		s->entry[at].died = c->seq;
+	else if (first_of(s, v->hash, &coin->outpoint) != NONE)
+		return false;
+	else /* on disk only */
+		add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, 0, c->seq);
+	return true;
 }
 
-static void unspend_one(struct coinmap *map, uint64_t seq, const struct rc_delta_coin *c)
+static bool drop_one(void *arg, struct stripe *s, const struct visit *v)
 {
-	uint64_t hash;
-	struct stripe *s = lock_stripe(map, &c->outpoint, &hash);
+	struct changing *c = arg;
+	const struct rc_outpoint *o = &coin_of(c->change, v->which)->outpoint;
+	bool spent = v->which < c->change->n_spent;
 
-	for (uint32_t at = first_of(s, hash, &c->outpoint); at != NONE; at = next_of(s, at)) {
-		if (s->entry[at].died != seq)
+	for (uint32_t at = first_of(s, v->hash, o); at != NONE; at = next_of(s, at)) {
+		struct entry *e = &s->entry[at];
+
+		if ((spent ? e->died : e->born) != c->seq)
 			continue;
 		/* What the disk has is asked there again: a delta that didn't fit may have named a
 		 * coin that never was. */
-		if (s->entry[at].born)
-			s->entry[at].died = FOREVER;
+		if (spent && e->born)
+			e->died = FOREVER;
 		else
-			remove_entry(s, hash, at);
+			remove_entry(s, v->hash, at);
 		break;
 	}
-	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
+static bool retire_one(void *arg, struct stripe *s, const struct visit *v)
+{
+	struct changing *c = arg;
+	const struct rc_outpoint *o = &coin_of(c->change, v->which)->outpoint;
+	bool spent = v->which < c->change->n_spent;
+
+	for (uint32_t at = first_of(s, v->hash, o); at != NONE; at = next_of(s, at)) {
+		struct entry *e = &s->entry[at];
+
+		if ((spent ? e->died : e->born) != c->seq)
+			continue;
+		if (spent)
+			remove_entry(s, v->hash, at);
+		else
+			e->born = 0;
+		break;
+	}
+	return true;
 }
 
 bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_change *change)
 {
-	size_t made = 0, spent = 0;
+	struct changing c = {map, seq, change};
+	size_t n = change->n_spent + change->n_made, done;
+	struct round r;
 
-	while (spent < change->n_spent && spend_one(map, seq, &change->spent[spent]))
-		spent++;
-	if (spent == change->n_spent)
-		while (made < change->n_made && make_one(map, seq, &change->made[made]))
-			made++;
-	if (spent == change->n_spent && made == change->n_made)
-		return true;
-	while (made)
-		unmake_one(map, seq, &change->made[--made]);
-	while (spent)
-		unspend_one(map, seq, &change->spent[--spent]);
-	return false;
+	round_init(&r, map, changed, change, n);
+	done = go_round(map, &r, apply_one, &c);
+	if (done < n) { /* the others are as they were */
+		for (unsigned i = 0; i < STRIPES; i++)
+			if (r.end[i] > done)
+				r.end[i] = (uint32_t)done;
+		go_round(map, &r, drop_one, &c);
+	}
+	round_done(&r);
+	return done == n;
+}
+
+static void change_all(struct coinmap *map, uint64_t seq, const struct coinmap_change *change,
+		       bool (*fn)(void *arg, struct stripe *s, const struct visit *v))
+{
+	struct changing c = {map, seq, change};
+	struct round r;
+
+	round_init(&r, map, changed, change, change->n_spent + change->n_made);
+	go_round(map, &r, fn, &c);
+	round_done(&r);
 }
 
 void coinmap_drop(struct coinmap *map, uint64_t seq, const struct coinmap_change *change)
 {
-	for (size_t i = 0; i < change->n_made; i++)
-		unmake_one(map, seq, &change->made[i]);
-	for (size_t i = 0; i < change->n_spent; i++)
-		unspend_one(map, seq, &change->spent[i]);
+	change_all(map, seq, change, drop_one);
 }
 
 void coinmap_retire(struct coinmap *map, uint64_t seq, const struct coinmap_change *change)
 {
-	for (size_t i = 0; i < change->n_spent + change->n_made; i++) {
-		bool spent = i < change->n_spent;
-		const struct rc_outpoint *o = spent ? &change->spent[i].outpoint
-						    : &change->made[i - change->n_spent].outpoint;
-		uint64_t hash;
-		struct stripe *s = lock_stripe(map, o, &hash);
-
-		for (uint32_t at = first_of(s, hash, o); at != NONE; at = next_of(s, at)) {
-			struct entry *e = &s->entry[at];
-
-			if (spent && e->died == seq) {
-				remove_entry(s, hash, at);
-				break;
-			}
-			if (!spent && e->born == seq) {
-				e->born = 0;
-				break;
-			}
-		}
-		pthread_mutex_unlock(&s->lock);
-	}
-}
-
-void coinmap_remember(struct coinmap *map, const struct rc_outpoint *outpoint,
-		      const struct rc_coin *coin)
-{
-	uint64_t hash;
-	struct stripe *s = lock_stripe(map, outpoint, &hash);
-
-	if (first_of(s, hash, outpoint) == NONE && map->stripe_limit)
-		add_entry(map, s, hash, outpoint, coin, 0, FOREVER);
-	pthread_mutex_unlock(&s->lock);
+	change_all(map, seq, change, retire_one);
 }
 
 void coinmap_figures(struct coinmap *map, struct coinmap_figures *ret)

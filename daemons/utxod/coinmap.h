@@ -4,7 +4,7 @@
  * the map says of an outpoint is the truth for every version that has readers, and for an outpoint
  * it doesn't know, the disk is.
  *
- * Any thread; locks are striped and held for one entry at a time.
+ * Any thread; locks are striped, and held for the coins of one stripe in a call.
  */
 #ifndef UTXOD_COINMAP_H
 #define UTXOD_COINMAP_H
@@ -26,8 +26,14 @@ enum coinmap_answer {
 struct coinmap *coinmap_new(size_t limit, const struct rc_random *random);
 void coinmap_free(struct coinmap *map);
 
-enum coinmap_answer coinmap_get(struct coinmap *map, uint64_t seq,
-				const struct rc_outpoint *outpoint, struct rc_coin *ret_coin);
+/* For each of n outpoints what the version says, and the coin where it is found (else untouched).
+ */
+void coinmap_get(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints, size_t n,
+		 struct rc_coin *ret_coins, enum coinmap_answer *ret_answers);
+/* The disk, asked because nothing was known here, says what is in coins (lock_len 0: absent). Puts
+ * right what has become known meanwhile, and remembers the others. */
+void coinmap_settle(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints,
+		    size_t n, struct rc_coin *coins);
 
 /* What a version makes and what it spends (in full, so nothing is read). */
 struct coinmap_change {
@@ -40,9 +46,6 @@ bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_chang
 void coinmap_drop(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
 /* The version is on disk and none before it has readers: what it spent goes, what it made may. */
 void coinmap_retire(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
-/* The disk says so, and nothing was known here before and after it was asked. */
-void coinmap_remember(struct coinmap *map, const struct rc_outpoint *outpoint,
-		      const struct rc_coin *coin);
 
 struct coinmap_figures {
 	uint64_t entries;

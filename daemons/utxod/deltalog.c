@@ -8,8 +8,7 @@
 #include "base/num.h"
 #include "base/reader.h"
 
-#define KEY_SIZE  9
-#define HEAD_SIZE (1 + 4 + 32 + 32 + 8)
+#define KEY_SIZE 9
 /* Pruned in strides: each deletes two keys a block. */
 #define PRUNE_STRIDE 16
 
@@ -228,7 +227,15 @@ uint64_t deltalog_begin(const struct deltalog *log)
 	return log->begin;
 }
 
-void deltalog_put(struct deltalog *log, const struct step *step)
+void deltalog_put_delta(struct deltalog *log, uint64_t seq, struct rc_bytes delta)
+{
+	uint8_t key[KEY_SIZE];
+
+	key_of('d', seq, key);
+	log->disk->ops->put(log->disk, key, KEY_SIZE, delta.data, delta.len);
+}
+
+void deltalog_put(struct deltalog *log, const struct step *step, bool with_delta)
 {
 	struct rc_buf head = RC_BUF_INIT;
 	uint8_t key[KEY_SIZE];
@@ -240,10 +247,8 @@ void deltalog_put(struct deltalog *log, const struct step *step)
 	rc_buf_put_le64(&head, step->ref);
 	key_of('h', step->seq, key);
 	log->disk->ops->put(log->disk, key, KEY_SIZE, head.data, head.len);
-	if (step->kind == STEP_APPLY) {
-		key_of('d', step->seq, key);
-		log->disk->ops->put(log->disk, key, KEY_SIZE, step->delta.data, step->delta.len);
-	}
+	if (step->kind == STEP_APPLY && with_delta)
+		deltalog_put_delta(log, step->seq, step->delta);
 	rc_buf_done(&head);
 	if (!log->begin)
 		log->begin = step->seq;

@@ -34,6 +34,9 @@ struct chain_entry {
 	uint64_t seq; /* of the step that applied it */
 };
 
+/* Bytes of a step without its delta. */
+#define DELTALOG_HEAD (1 + 4 + 32 + 32 + 8)
+
 struct deltalog;
 
 /* Reads the chain of the steps that are kept. genesis: the block below height 1. */
@@ -58,8 +61,13 @@ uint32_t deltalog_lowest(struct deltalog *log);
 
 /* ---- disk ---- */
 
-/* Puts a step into the disk's pending batch. */
-void deltalog_put(struct deltalog *log, const struct step *step);
+/* Puts a step into the disk's pending batch; all of it but its delta, where that is there already.
+ */
+void deltalog_put(struct deltalog *log, const struct step *step, bool with_delta);
+/*~ A delta ahead of its step, in the pending batch. A step is on disk when its head is, which is
+ * small; so the bulk may go before, while nobody waits. Without a head it is nothing: the next step
+ * of this number writes over it. */
+void deltalog_put_delta(struct deltalog *log, uint64_t seq, struct rc_bytes delta);
 /* Deletes, in the pending batch, steps that nobody needs: those before the chain's last `keep`
  * blocks, as far as the state is flushed. */
 void deltalog_prune(struct deltalog *log, uint32_t keep, uint64_t flushed);

@@ -8,7 +8,7 @@
 #include "store/store.h"
 
 #define LOG_FORMAT   1
-#define STATE_FORMAT 1
+#define STATE_FORMAT 2 /* 2: a page has no more of a key than it needs */
 /* Handed to the database before a commit, so that a flush's changes are in memory once, in its
  * write buffer: of the state, nothing counts before the flush. */
 #define SPILL_BYTES ((size_t)1 << 20)

@@ -127,6 +127,36 @@ void engine_slow(struct utxod *u, struct job *job)
 
 /* ---- the state's disk ---- */
 
+static void run_collect(struct rc_work *work)
+{
+	struct utxod *u = (struct utxod *)((char *)work - offsetof(struct utxod, collect_work));
+
+	ledger_collect(u->ledger);
+}
+
+static void collect(struct utxod *u);
+
+static void collect_done(struct rc_work *work)
+{
+	struct utxod *u = (struct utxod *)((char *)work - offsetof(struct utxod, collect_work));
+
+	u->collecting = false;
+	if (u->collect_again)
+		collect(u);
+}
+
+/* What a commit made superfluous goes on the flusher's thread: whoever waits for the commit, or for
+ * the next block, doesn't wait for that. A flush that is under way does it at its end. */
+static void collect(struct utxod *u)
+{
+	u->collect_again = u->collecting;
+	if (u->collecting || u->closing)
+		return;
+	u->collecting = true;
+	u->collect_work = (struct rc_work){.run = run_collect, .done = collect_done};
+	rc_workers_submit(u->flusher, &u->collect_work);
+}
+
 static void run_flush(struct rc_work *work)
 {
 	struct utxod *u = (struct utxod *)((char *)work - offsetof(struct utxod, flush_work));
@@ -167,6 +197,51 @@ static void run_log(struct rc_work *work)
 	rc_metric_set(rc_service_metrics(u->service), M_WRITING, 1);
 	u->log_job.err = ledger_write(u->ledger, u->log_job.sync, &u->log_job.error);
 	rc_metric_set(rc_service_metrics(u->service), M_WRITING, 0);
+}
+
+/* Deltas of staged blocks go to the log while their trees are made and their signatures verified.
+ */
+struct ahead {
+	struct rc_work work;
+	struct utxod *u;
+	int err;
+	struct rc_error error;
+};
+
+static void run_ahead(struct rc_work *work)
+{
+	struct ahead *ahead = (struct ahead *)work;
+	struct utxod *u = ahead->u;
+	int64_t start = now_us(u);
+
+	ahead->err = ledger_write_ahead(u->ledger, atomic_load(&u->commits_durable), &ahead->error);
+	rc_metric_time_us(rc_service_metrics(u->service), M_T_AHEAD, (uint64_t)(now_us(u) - start));
+}
+
+static void ahead_done(struct rc_work *work)
+{
+	struct ahead *ahead = (struct ahead *)work;
+
+	struct utxod *u = ahead->u;
+
+	if (ahead->err)
+		rc_service_die_io("%s", ahead->error.text);
+	free(ahead);
+	follow_up(u);
+}
+
+static void on_top(void *arg)
+{
+	struct utxod *u = arg;
+	struct ahead *ahead;
+
+	if (!u->logger)
+		return; /* what is applied again at opening is in the log */
+	ahead = rc_alloc(sizeof(*ahead));
+	ahead->u = u;
+	ahead->work.run = run_ahead;
+	ahead->work.done = ahead_done;
+	rc_workers_submit(u->logger, &ahead->work);
 }
 
 /* Answers those whose version is durable now. */
@@ -249,6 +324,7 @@ void engine_committed(struct utxod *u, bool sync)
 {
 	u->sync_wanted |= sync;
 	follow_up(u);
+	collect(u);
 }
 
 void engine_when_durable(struct utxod *u, struct rc_request *request,
@@ -264,6 +340,7 @@ void engine_when_durable(struct utxod *u, struct rc_request *request,
 	w->next = u->durable;
 	u->durable = w;
 	follow_up(u);
+	collect(u);
 }
 
 void engine_stop(struct utxod *u)
@@ -300,6 +377,8 @@ int engine_open(struct utxod *u, struct rc_error *error)
 		.flush_changes = rc_config_u64(config, "flush_changes"),
 		.clock = rc_service_clock(u->service),
 		.random = rc_service_random(u->service),
+		.on_top = on_top,
+		.arg = u,
 	};
 	struct ledger_figures f;
 	int64_t start = now_us(u);

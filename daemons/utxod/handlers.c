@@ -289,7 +289,7 @@ static void answer_root(struct read_job *r)
 static void on_root(void *ctx, struct rc_request *request)
 {
 	const Rc__RootRequest *m = rc_request_body(request);
-	struct read_job *r = read_new(request, M_T_OTHER, read_root, answer_root);
+	struct read_job *r = read_new(request, M_T_ROOT, read_root, answer_root);
 
 	r->rooted = true;
 	r->by_height = m->by_height;

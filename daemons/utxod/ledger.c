@@ -31,6 +31,19 @@ size_t version_bytes(const struct version *version)
 	return version->encoded_len + version->arena.total + version->change.bytes;
 }
 
+/* Of that, and of what is pending already, how much more a flush has to write for it: pages that it
+ * replaced and that aren't flushed won't be written. */
+size_t version_dirty(const struct version *version, uint64_t flushed)
+{
+	const struct tree_change *c = &version->change;
+	size_t saved = 0;
+
+	for (size_t i = 0; i < c->n_replaced; i++)
+		if (version->seq - flushed > c->replaced[i].note)
+			saved += c->replaced[i].size;
+	return version->encoded_len + version->arena.total + c->bytes - saved;
+}
+
 uint64_t version_changes(const struct version *version)
 {
 	const struct rc_delta *d = &version->delta;
@@ -148,6 +161,8 @@ int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error
 	registry_apply(ledger->registry, v->seq, &entries);
 	/* Coins can be read from here on; the root comes with the tree. */
 	link_top(ledger, v);
+	if (ledger->options.on_top)
+		ledger->options.on_top(ledger->options.arg);
 	err = grow_tree(ledger, v, error);
 	if (err) {
 		unlink_top(ledger, v);
@@ -211,7 +226,7 @@ void ledger_advance(struct ledger *ledger, struct version *to)
 
 		ledger->staged_blocks--;
 		ledger->staged_bytes -= version_bytes(v);
-		ledger->dirty_bytes += version_bytes(v);
+		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
 		ledger->dirty_changes += version_changes(v);
 		ledger->applied = v;
 		ledger_step(v, &step);
@@ -370,16 +385,10 @@ static struct version *take_bottom(struct ledger *ledger)
 	return v;
 }
 
-size_t ledger_dirty(const struct ledger *ledger)
-{
-	return ledger->dirty_bytes - ledger->dirty_gone;
-}
-
 void ledger_collect(struct ledger *ledger)
 {
 	uint64_t living, flushed;
 	struct version *v;
-	size_t gone = 0;
 
 	pthread_mutex_lock(&ledger->collecting);
 	pthread_mutex_lock(&ledger->lock);
@@ -390,7 +399,7 @@ void ledger_collect(struct ledger *ledger)
 	/* The line up to `living` is nobody else's to change now. */
 	for (; v && v->seq <= living; v = v->seq < living ? v->above : NULL) {
 		if (!v->released)
-			gone += tree_release(ledger->tree, v->seq, &v->change);
+			tree_release(ledger->tree, v->seq, &v->change);
 		v->released = true;
 		if (v->seq <= flushed && !v->retired) {
 			struct coinmap_change coins = version_coins(v);
@@ -403,8 +412,5 @@ void ledger_collect(struct ledger *ledger)
 	}
 	while ((v = take_bottom(ledger)))
 		version_free(v);
-	pthread_mutex_lock(&ledger->lock);
-	ledger->dirty_gone += gone;
-	pthread_mutex_unlock(&ledger->lock);
 	pthread_mutex_unlock(&ledger->collecting);
 }

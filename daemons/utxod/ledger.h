@@ -8,7 +8,7 @@
  *
  * Who may call what at once:
  *   builder   ledger_stage, _commit, _abort, _switch, _revert: one thread at a time
- *   logger    ledger_write: one thread at a time
+ *   logger    ledger_write, ledger_write_ahead: one thread at a time
  *   flusher   ledger_flush: one thread at a time
  *   readers   ledger_view_*, and everything on a view: any number up to TREE_TICKETS − 2
  *   anybody   ledger_tips, ledger_figures
@@ -31,9 +31,11 @@
  * as many bytes again. One block is always taken. */
 #define LEDGER_STAGE_BLOCKS 128
 #define LEDGER_STAGE_BYTES  ((size_t)256 << 20)
-/* A flush begins at either: what memory holds, or what can be applied again in 0.3 s after a crash
- * (some 300,000 changes a second from files in the page cache, half as many from the disk). */
-#define LEDGER_FLUSH_BYTES   ((size_t)64 << 20)
+/* A flush begins at either: what it has to write, or what can be applied again in 0.3 s after a
+ * crash (some 300,000 changes a second from files in the page cache, half as many from the disk).
+ * The rarer, the fewer times a page that
+ * changes often is written. */
+#define LEDGER_FLUSH_BYTES   ((size_t)128 << 20)
 #define LEDGER_FLUSH_CHANGES 100000
 /* Unflushed beyond this many times the trigger: Stage answers BUSY until the flusher caught up. */
 #define LEDGER_DIRTY_TIMES 2
@@ -52,6 +54,9 @@ struct ledger_options {
 	uint64_t flush_changes;
 	const struct rc_clock *clock;
 	const struct rc_random *random;
+	/* On the builder's thread: a version is on top, its tree isn't made yet; may be NULL. */
+	void (*on_top)(void *arg);
+	void *arg;
 };
 
 struct block_ref {
@@ -81,6 +86,9 @@ int ledger_stage(struct ledger *ledger, struct rc_bytes delta, struct rc_error *
 /* Everything staged up to the block becomes applied; ledger_write makes it durable. RC_ENOENT:
  * neither staged nor committed. */
 int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc_error *error);
+/* Frees the oldest part of the line, as far as readers and the disk allow: to be called soon after
+ * a commit, by any thread, when nobody waits for it. The other calls do it themselves. */
+void ledger_collect(struct ledger *ledger);
 /* NULL: everything staged. Never fails; an id that isn't staged is fine. */
 void ledger_abort(struct ledger *ledger, const struct rc_block_id *id);
 /* Drops what is staged, then stages the undo of every block above the fork. A switch to the same
@@ -93,6 +101,10 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 
 /* Writes the steps of applied versions to the log; sync: they are durable when this returns. */
 int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error);
+/* Writes the deltas of staged versions to the log, so that little is left for ledger_write to do
+ * when they are committed; dropped ones leave nothing that counts. sync: they are on the disk when
+ * this returns. */
+int ledger_write_ahead(struct ledger *ledger, bool sync, struct rc_error *error);
 /* Bytes written and not synced; whether something applied isn't written; or isn't durable. */
 size_t ledger_unsynced(struct ledger *ledger);
 bool ledger_unwritten(struct ledger *ledger);

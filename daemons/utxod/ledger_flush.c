@@ -274,27 +274,24 @@ static int sync_log(struct ledger *ledger, const struct version *upto, struct rc
 
 static void finish(struct ledger *ledger, const struct span *span)
 {
-	size_t bytes = 0;
 	uint64_t changes = 0;
 
 	for (struct version *v = span->first; v; v = next_in(span, v)) {
-		bytes += version_bytes(v);
 		changes += version_changes(v);
 		tree_flushed(ledger->tree, v->seq, v->change.gone, v->change.n_gone);
 	}
-	/* While `last` was pinned, no copy of a younger version went: all that are gone were made
-	 * by versions of this flush. */
-	pthread_mutex_lock(&ledger->collecting);
 	pthread_mutex_lock(&ledger->lock);
-	ledger->dirty_gone = 0;
 	ledger->flushed = span->last->seq;
 	ledger->flushed_block = span->last->block;
-	ledger->dirty_bytes -= bytes;
+	ledger->dirty_bytes = 0;
+	for (const struct version *v = span->last; v != ledger->applied;) {
+		v = v->above;
+		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
+	}
 	ledger->dirty_changes -= changes;
 	if (--span->last->pins == 0)
 		pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
-	pthread_mutex_unlock(&ledger->collecting);
 	ledger_collect(ledger);
 	tree_trim(ledger->tree);
 	rc_mem_give_back();
@@ -347,7 +344,7 @@ bool ledger_flush_due(struct ledger *ledger)
 	bool due;
 
 	pthread_mutex_lock(&ledger->lock);
-	due = ledger_dirty(ledger) >= ledger->options.flush_bytes ||
+	due = ledger->dirty_bytes >= ledger->options.flush_bytes ||
 	      ledger->dirty_changes >= ledger->options.flush_changes;
 	due = due && ledger->applied->below && ledger->applied->below->seq > ledger->flushed &&
 	      ledger->written > ledger->flushed;

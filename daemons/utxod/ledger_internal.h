@@ -36,6 +36,7 @@ struct version {
 	atomic_bool rooted;
 	atomic_bool dead; /* dropped: its readers leave */
 	unsigned pins;
+	bool logged;   /* its delta is in the log, ahead of its step */
 	bool released; /* the tree's older copies are gone */
 	bool retired;  /* coins and entries too */
 };
@@ -59,8 +60,7 @@ struct ledger {
 	struct block_ref flushed_block;
 	size_t unsynced;
 	size_t staged_bytes, staged_blocks;
-	size_t dirty_bytes; /* applied, not flushed: what their versions made … */
-	size_t dirty_gone;  /* … less copies of pages that are replaced and gone since */
+	size_t dirty_bytes; /* what a flush of all that is applied has to write */
 	uint64_t dirty_changes;
 	bool switching; /* undo steps are staged */
 	struct block_ref fork;
@@ -76,6 +76,8 @@ struct ledger {
 struct coinmap_change version_coins(const struct version *version);
 struct registry_change version_registry(const struct version *version);
 size_t version_bytes(const struct version *version);
+/* version above flushed, which is where the disk stands. */
+size_t version_dirty(const struct version *version, uint64_t flushed);
 uint64_t version_changes(const struct version *version);
 
 /* A version not in the line yet, from an encoded delta (taken over). NULL: malformed. */
@@ -84,10 +86,6 @@ void version_free(struct version *version);
 
 /* Puts a new version on top: maps, line, tree. On failure it is freed and nothing has changed. */
 int ledger_grow(struct ledger *ledger, struct version *version, struct rc_error *error);
-/* The oldest part of the line goes, as far as readers and the disk allow. */
-void ledger_collect(struct ledger *ledger);
-/* With the lock held: memory of what is applied and not flushed. */
-size_t ledger_dirty(const struct ledger *ledger);
 /* With the lock held: applied moves up to this version. */
 void ledger_advance(struct ledger *ledger, struct version *to);
 /* With the lock held: the log is synced up to here. */

@@ -127,7 +127,7 @@ static void take_over(struct ledger *ledger)
 
 	pthread_mutex_lock(&ledger->lock);
 	ledger->staged_blocks = ledger->staged_bytes = 0;
-	ledger->dirty_bytes += version_bytes(v);
+	ledger->dirty_bytes += version_dirty(v, ledger->flushed);
 	ledger->dirty_changes += version_changes(v);
 	ledger->applied = v;
 	ledger->written = ledger->durable = v->seq;
@@ -206,7 +206,7 @@ static int replay_group(struct ledger *ledger, struct group *group, struct rc_er
 		ledger->recovery.steps++;
 		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
 		 */
-		if (ledger_dirty(ledger) >= 2 * ledger->options.flush_bytes)
+		if (ledger->dirty_bytes >= 2 * ledger->options.flush_bytes)
 			err = ledger_flush(ledger, error);
 	}
 	ledger->recovery.changes += group->changes;
@@ -312,7 +312,7 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 		.entries = ledger->applied->entries,
 		.staged_blocks = ledger->staged_blocks,
 		.staged_bytes = ledger->staged_bytes,
-		.dirty_bytes = ledger_dirty(ledger),
+		.dirty_bytes = ledger->dirty_bytes,
 		.dirty_changes = ledger->dirty_changes,
 		.versions = ledger->top->seq - ledger->bottom->seq + 1,
 	};

@@ -21,11 +21,10 @@ size_t entry_disk_key(unsigned ns, const uint8_t *key, uint8_t ret_key[ENTRY_DIS
 	return 2 + len;
 }
 
-/* Coins asked of the disk: which, and where their answers go. */
+/* Coins asked of the disk, ascending. */
 struct disk_coins {
-	uint8_t (*key)[COIN_DISK_KEY];
 	uint32_t *at; /* index in the caller's arrays */
-	struct rc_bytes *bytes;
+	struct rc_outpoint *outpoints;
 	struct rc_coin *coins;
 	size_t n;
 	bool damaged;
@@ -42,81 +41,68 @@ static void on_coin(void *arg, size_t i, struct rc_bytes value)
 {
 	struct disk_coins *d = arg;
 
-	if (!rc_coin_value_decode(value.data, value.len, &d->coins[d->at[i]]))
+	if (!rc_coin_value_decode(value.data, value.len, &d->coins[i]))
 		d->damaged = true;
 }
 
-static int ask_disk(const struct ledger_view *view, const struct rc_outpoint *outpoints,
-		    struct disk_coins *d, struct rc_error *error)
+static void sort_coins(struct disk_coins *d, const struct rc_outpoint *outpoints)
 {
-	struct disk *disk = view->ledger->disks.state;
-	int err;
-
 	for (size_t i = 1; i < d->n; i++) {
 		if (rc_outpoint_cmp(&outpoints[d->at[i - 1]], &outpoints[d->at[i]]) <= 0)
 			continue;
 		qsort_r(d->at, d->n, sizeof(*d->at), compare_at, (void *)outpoints);
 		break;
 	}
+	for (size_t i = 0; i < d->n; i++)
+		d->outpoints[i] = outpoints[d->at[i]];
+}
+
+static int ask_disk(const struct ledger_view *view, struct disk_coins *d, struct rc_error *error)
+{
+	struct disk *disk = view->ledger->disks.state;
+	RC_AUTOFREE uint8_t(*key)[COIN_DISK_KEY] = rc_alloc_array(d->n, COIN_DISK_KEY);
+	RC_AUTOFREE struct rc_bytes *keys = rc_alloc_array(d->n, sizeof(*keys));
+	int err;
+
 	for (size_t i = 0; i < d->n; i++) {
-		coin_disk_key(&outpoints[d->at[i]], d->key[i]);
-		d->bytes[i] = (struct rc_bytes){d->key[i], COIN_DISK_KEY};
+		coin_disk_key(&d->outpoints[i], key[i]);
+		keys[i] = (struct rc_bytes){key[i], COIN_DISK_KEY};
 	}
-	err = disk->ops->multi_get(disk, d->bytes, d->n, on_coin, d, error);
+	err = disk->ops->multi_get(disk, keys, d->n, on_coin, d, error);
 	if (!err && d->damaged)
 		err = rc_error_set(error, RC_EFORMAT, "state: a coin's value is damaged");
 	return err;
 }
 
-/* What changed while the disk was asked is known in memory now. */
-static void settle_coins(const struct ledger_view *view, const struct rc_outpoint *outpoints,
-			 struct disk_coins *d)
-{
-	struct coinmap *map = view->ledger->coins;
-
-	for (size_t i = 0; i < d->n; i++) {
-		const struct rc_outpoint *o = &outpoints[d->at[i]];
-		struct rc_coin *coin = &d->coins[d->at[i]];
-
-		switch (coinmap_get(map, view->version->seq, o, coin)) {
-		case COINMAP_ASK_DISK:
-			if (coin->lock_len)
-				coinmap_remember(map, o, coin);
-			break;
-		case COINMAP_ABSENT:
-			memset(coin, 0, sizeof(*coin));
-			break;
-		case COINMAP_FOUND:
-			break;
-		}
-	}
-}
-
 int ledger_coins(const struct ledger_view *view, const struct rc_outpoint *outpoints, size_t n,
 		 struct rc_coin *ret_coins, struct rc_error *error)
 {
+	struct coinmap *map = view->ledger->coins;
+	uint64_t seq = view->version->seq;
+	RC_AUTOFREE enum coinmap_answer *answers = rc_alloc_array(n, sizeof(*answers));
 	RC_AUTOFREE uint32_t *at = rc_alloc_array(n, sizeof(*at));
-	RC_AUTOFREE uint8_t(*keys)[COIN_DISK_KEY] = NULL;
-	RC_AUTOFREE struct rc_bytes *bytes = NULL;
-	struct disk_coins d = {.at = at, .coins = ret_coins};
+	RC_AUTOFREE struct rc_outpoint *missing = NULL;
+	RC_AUTOFREE struct rc_coin *coins = NULL;
+	struct disk_coins d = {.at = at};
 	int err;
 
-	for (size_t i = 0; i < n; i++) {
-		memset(&ret_coins[i], 0, sizeof(ret_coins[i]));
-		if (coinmap_get(view->ledger->coins, view->version->seq, &outpoints[i],
-				&ret_coins[i]) == COINMAP_ASK_DISK)
+	memset(ret_coins, 0, n * sizeof(*ret_coins));
+	coinmap_get(map, seq, outpoints, n, ret_coins, answers);
+	for (size_t i = 0; i < n; i++)
+		if (answers[i] == COINMAP_ASK_DISK)
 			at[d.n++] = (uint32_t)i;
-	}
 	if (!d.n)
 		return RC_OK;
-	keys = rc_alloc_array(d.n, COIN_DISK_KEY);
-	bytes = rc_alloc_array(d.n, sizeof(*bytes));
-	d.key = keys;
-	d.bytes = bytes;
-	err = ask_disk(view, outpoints, &d, error);
-	if (!err)
-		settle_coins(view, outpoints, &d);
-	return err;
+	d.outpoints = missing = rc_alloc_array(d.n, sizeof(*missing));
+	d.coins = coins = rc_alloc_array(d.n, sizeof(*coins));
+	sort_coins(&d, outpoints);
+	err = ask_disk(view, &d, error);
+	if (err)
+		return err;
+	coinmap_settle(map, seq, d.outpoints, d.n, d.coins);
+	for (size_t i = 0; i < d.n; i++)
+		ret_coins[at[i]] = d.coins[i];
+	return RC_OK;
 }
 
 int ledger_entry(const struct ledger_view *view, unsigned ns, const uint8_t *key,

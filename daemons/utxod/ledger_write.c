@@ -25,8 +25,8 @@ static bool have_block(struct ledger *ledger, const struct rc_block_id *id)
 static size_t flushable(const struct ledger *ledger)
 {
 	const struct version *newest = ledger->applied;
-	size_t dirty = ledger_dirty(ledger);
-	size_t stays = newest->seq > ledger->flushed ? version_bytes(newest) : 0;
+	size_t dirty = ledger->dirty_bytes;
+	size_t stays = newest->seq > ledger->flushed ? version_dirty(newest, ledger->flushed) : 0;
 
 	return dirty > stays ? dirty - stays : 0;
 }
@@ -49,7 +49,7 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 				   bytes >> 20);
 	else if (flushable(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
-				   ledger_dirty(ledger) >> 20);
+				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
 }
@@ -96,7 +96,6 @@ static void commit_to(struct ledger *ledger, struct version *to)
 	ledger_advance(ledger, to);
 	ledger->switching = false; /* what is committed stands above the undo steps */
 	pthread_mutex_unlock(&ledger->lock);
-	ledger_collect(ledger);
 }
 
 int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc_error *error)
@@ -244,8 +243,10 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 	atomic_store(&ledger->build_in_flight, true);
 	while (!err && ledger->applied->block.height > height) {
 		err = ledger_undo_one(ledger, ledger->applied->block.height, error);
-		if (!err)
-			commit_to(ledger, ledger->top);
+		if (err)
+			break;
+		commit_to(ledger, ledger->top);
+		ledger_collect(ledger);
 	}
 	if (!err)
 		err = ledger_repeat_tip(ledger, error);
@@ -272,6 +273,58 @@ static struct version *first_unwritten(struct ledger *ledger, struct version **r
 	return v;
 }
 
+/* The lowest version above those that the log has, held; NULL: each has its delta there. */
+static struct version *hold_unlogged(struct ledger *ledger)
+{
+	struct version *found = NULL;
+
+	pthread_mutex_lock(&ledger->lock);
+	for (struct version *v = ledger->top; v && v->seq > ledger->written; v = v->below)
+		if (v->kind == VERSION_APPLY && !v->logged)
+			found = v;
+	if (found)
+		found->pins++;
+	pthread_mutex_unlock(&ledger->lock);
+	return found;
+}
+
+void ledger_set_durable(struct ledger *ledger, uint64_t seq)
+{
+	const struct version *v = ledger->applied;
+
+	if (seq <= ledger->durable)
+		return;
+	while (v->seq > seq)
+		v = v->below;
+	ledger->durable = seq;
+	ledger->durable_block = v->block;
+}
+
+int ledger_write_ahead(struct ledger *ledger, bool sync, struct rc_error *error)
+{
+	struct disk *disk = ledger->disks.log;
+	struct version *v;
+
+	while ((v = hold_unlogged(ledger))) {
+		int err;
+
+		deltalog_put_delta(ledger->log, v->seq,
+				   (struct rc_bytes){v->encoded, v->encoded_len});
+		err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
+		if (err)
+			return err;
+		pthread_mutex_lock(&ledger->lock);
+		v->logged = true;
+		if (sync) /* with what was written before */
+			ledger_set_durable(ledger, ledger->written);
+		ledger->unsynced = sync ? 0 : ledger->unsynced + v->encoded_len;
+		if (--v->pins == 0)
+			pthread_cond_broadcast(&ledger->left);
+		pthread_mutex_unlock(&ledger->lock);
+	}
+	return RC_OK;
+}
+
 static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 {
 	struct disk *disk = ledger->disks.log;
@@ -286,8 +339,8 @@ static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 		struct step step;
 
 		ledger_step(v, &step);
-		deltalog_put(ledger->log, &step);
-		bytes += v->encoded_len;
+		deltalog_put(ledger->log, &step, !v->logged);
+		bytes += DELTALOG_HEAD + (v->logged ? 0 : v->encoded_len);
 		if (v == last)
 			break;
 	}
@@ -301,18 +354,6 @@ static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 	}
 	pthread_mutex_unlock(&ledger->lock);
 	return err;
-}
-
-void ledger_set_durable(struct ledger *ledger, uint64_t seq)
-{
-	const struct version *v = ledger->applied;
-
-	if (seq <= ledger->durable)
-		return;
-	while (v->seq > seq)
-		v = v->below;
-	ledger->durable = seq;
-	ledger->durable_block = v->block;
 }
 
 int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Sizes are rounded up to steps; the largest page (tree_page.h) must fit. */
 #define SLAB_STEP    64
@@ -34,7 +35,8 @@ void slab_put(struct slab *slab, void *block, size_t size);
 /* Many at once, without looking into any. */
 struct slab_block {
 	void *block;
-	size_t size; /* as it was asked for */
+	uint32_t size; /* as it was asked for */
+	uint32_t note; /* the caller's */
 };
 void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n);
 

@@ -19,6 +19,9 @@ struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const u
 	tree->epoch = 1;
 	tree->cold = true;
 	slab_init(&tree->slab);
+	for (unsigned i = 0; i < CREW_MAX; i++)
+		tree->local[i].slab = &tree->slab;
+	tree->crew = crew_new("tree");
 	pthread_mutex_init(&tree->lock, NULL);
 	for (size_t i = 0; i < n_free; i++)
 		tree_give_back_id(tree, free_ids[i]);
@@ -37,6 +40,7 @@ void tree_free(struct tree *tree)
 	}
 	for (uint32_t i = 0; i < SLOT_CHUNKS; i++)
 		free(atomic_load(&tree->chunk[i]));
+	crew_free(tree->crew);
 	slab_done(&tree->slab);
 	free(tree->free_ids);
 	pthread_mutex_destroy(&tree->lock);
@@ -49,7 +53,6 @@ void tree_change_done(struct tree_change *change)
 	free(change->made);
 	free(change->gone);
 	free(change->replaced);
-	free(change->replaced_seq);
 	*change = (struct tree_change){0};
 }
 
@@ -359,18 +362,12 @@ void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change
 
 /*~ The pages that stay aren't looked at, which would be a miss of the CPU's cache for each: their
  * pointers to the copies that go may remain, since nobody follows them from a version so old. */
-size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
+void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
 {
-	size_t unflushed = 0;
-
 	slab_put_many(&tree->slab, change->replaced, change->n_replaced);
 	pthread_mutex_lock(&tree->lock);
 	tree->released = seq;
-	for (size_t i = 0; i < change->n_replaced; i++)
-		if (change->replaced_seq[i] > tree->flushed)
-			unflushed += change->replaced[i].size;
 	pthread_mutex_unlock(&tree->lock);
-	return unflushed;
 }
 
 /* ---- disk and memory ---- */

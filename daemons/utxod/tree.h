@@ -12,7 +12,7 @@
  * The copy of a page that is the newest and no newer than the last flush is what the disk has: it
  * may be dropped from memory and read again.
  *
- * One thread builds versions (tree_update, tree_drop); any number read.
+ * One thread builds versions (tree_update, tree_drop), with help of its own; any number read.
  */
 #ifndef UTXOD_TREE_H
 #define UTXOD_TREE_H
@@ -61,8 +61,7 @@ struct tree_change {
 	uint32_t *touched;	     /* pages it has a copy of, tombstones included */
 	uint32_t *made;		     /* ids it took into use */
 	uint32_t *gone;		     /* ids it gave up */
-	struct slab_block *replaced; /* the copies before its own … */
-	uint64_t *replaced_seq;	     /* … and the versions that made them */
+	struct slab_block *replaced; /* the copies before its own; note: how many versions older */
 	size_t n_touched, n_made, n_gone, n_replaced;
 	size_t bytes; /* of its copies */
 };
@@ -96,8 +95,8 @@ int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots
 /* Forgets the newest version, seq; no reader of it is left. */
 void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
 /* No version before seq has readers any more: copies it replaced go. Versions in their order.
- * Returns the bytes of those that no flush has written. */
-size_t tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
+ */
+void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
 
 /* ---- reading a version ---- */
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "daemons/utxod/crew.h"
 #include "daemons/utxod/tree.h"
 
 /* Slots of pages by id, in chunks, so that the table grows without moving. */
@@ -28,6 +29,8 @@ struct tree_limbo {
 struct tree {
 	struct disk *disk;
 	struct slab slab;
+	struct slab_local local[CREW_MAX]; /* the builder's threads', during an update */
+	struct crew *crew;
 	size_t limit;
 	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
 

@@ -18,61 +18,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/utxod/tree_internal.h"
+#include "daemons/utxod/tree_build.h"
 
 #define CLEAN	   (-1)
 #define ALL_ABOVE  INT16_MAX
-#define NO_JOB	   UINT32_MAX
 #define UNKNOWN	   UINT16_MAX
-#define HASH_BATCH 256 /* messages at a time: they stay in the first-level cache */
 #define CACHE_LINE 64
-/* Operations fetched ahead together: their pages, two or three of 1.7 KB each, fit the second-level
- * cache of a megabyte. */
-#define WARM_OPS 128
-#define DEPTHS	 (RC_TRIE_DEPTH_MAX + 1)
+/* Operations that go through all steps together: their pages, two or three of 1.7 KB each, are
+ * fetched, copied and hashed while the second-level cache of a megabyte holds them. */
+#define GROUP_OPS 128
+/* With fewer operations than this, waking other threads isn't worth it. */
+#define PARALLEL_OPS 256
 
-/* An item of a page to be. */
-struct element {
-	const uint8_t *key;
-	const struct rc_state_node *node; /* its hash and sum; not yet known if job isn't NO_JOB */
-	const struct rc_state_node
-		*after; /* the branch in the gap after it, if that is an old one */
+/* What is under one item of a namespace's first page, by a thread of its own. */
+struct part {
+	struct builder b;
 	uint32_t child;
-	uint32_t job; /* that will give its node */
-	uint16_t depth;
-	uint16_t split; /* from the item after it in its old page, or UNKNOWN */
-	int16_t dirty;
-};
-
-/* A branch to hash. */
-struct job {
-	const struct rc_state_node *left, *right;
-	struct rc_state_node *out;
-	struct rc_state_node *copy; /* in the page above, or the root; NULL: not a page's root */
-	const uint8_t *key;
-	uint16_t depth;
-};
-
-struct builder {
-	struct tree *tree;
-	struct rc_error *error;
-	const struct tree_op *op;
-	uint64_t from_seq;
-	uint64_t seq;
-	unsigned ns;
-	size_t key_len;
-	struct slab_local slab;
-	uint64_t hits;
-	bool missed;	      /* a page wasn't in memory */
-	size_t warmed;	      /* operations whose pages were fetched ahead */
-	struct element *list; /* a stack of lists: each call works at its end */
-	size_t n, cap;
-	struct job *jobs;
-	size_t n_jobs, cap_jobs;
-	struct page **pages; /* made */
-	size_t n_pages, cap_pages;
-	uint32_t *made, *gone;
-	size_t n_made, cap_made, n_gone, cap_gone;
+	size_t lo, hi; /* operations; none: nothing to do */
+	int err;
+	struct rc_error error;
 };
 
 #define GROW(array, n, cap)                                                             \
@@ -83,9 +47,11 @@ struct builder {
 		}                                                                       \
 	} while (0)
 
-static unsigned split_of(const struct builder *b, const uint8_t *x, const uint8_t *y)
+/* The first bit in which two elements differ: one that counts for both. */
+static unsigned split_of(const struct element *x, const struct element *y)
 {
-	return rc_key_split(x, y, b->key_len);
+	return rc_key_split(x->key, y->key,
+			    page_key_bytes(x->depth < y->depth ? x->depth : y->depth));
 }
 
 /* How a key stands to an item: before it, at or under it, after it. */
@@ -138,12 +104,14 @@ static void add_page(struct builder *b, struct page *page)
 /* The page leaves the tree. */
 static void give_up(struct builder *b, uint32_t id)
 {
-	add_page(b, page_init(slab_local_get(&b->slab, page_size(b->ns, 0)), b->ns, 0, id, b->seq));
+	size_t size = page_size(0, 0);
+
+	add_page(b, page_init(slab_local_get(b->slab, size), size, b->ns, 0, id, b->seq));
 	GROW(b->gone, b->n_gone, b->cap_gone);
 	b->gone[b->n_gone++] = id;
 }
 
-static int misfit(struct builder *b, const char *what)
+int tree_misfit(struct builder *b, const char *what)
 {
 	return rc_error_set(b->error, RC_EINVAL, "delta doesn't fit the state: %s (namespace %u)",
 			    what, b->ns);
@@ -208,15 +176,15 @@ static uint32_t add_job(struct builder *b, struct page *page, const struct shape
 }
 
 /* How many elements from the first on stand one after another in one old page, unchanged. */
-static unsigned run_of(const struct builder *b, const struct element *list, unsigned n)
+static unsigned run_of(const struct element *list, unsigned n, size_t *ret_key_bytes)
 {
+	size_t bytes = page_key_bytes(list[0].depth);
 	unsigned run = 1;
 
-	if (list[0].job != NO_JOB)
-		return 1;
-	while (run < n && list[run].job == NO_JOB && list[run].node == list[0].node + run &&
-	       list[run].key == list[0].key + run * b->key_len)
-		run++;
+	while (run < n && list[0].job == NO_JOB && list[run].job == NO_JOB &&
+	       list[run].node == list[0].node + run && list[run].key == list[0].key + bytes)
+		bytes += page_key_bytes(list[run++].depth);
+	*ret_key_bytes = bytes;
 	return run;
 }
 
@@ -224,16 +192,19 @@ static unsigned run_of(const struct builder *b, const struct element *list, unsi
 static void fill_items(struct builder *b, struct page *page, const struct element *list, unsigned n)
 {
 	uint32_t *child = page_child(page);
-	uint16_t *depth = page_depth(page), *split = page_split(page);
+	uint16_t *depth = page_depth(page), *split = page_split(page), *at = page_at(page);
+	size_t key_bytes = 0;
 	unsigned run;
 
 	for (unsigned i = 0; i < n; i++) {
 		child[i] = list[i].child;
 		depth[i] = list[i].depth;
+		at[i] = (uint16_t)key_bytes;
+		key_bytes += page_key_bytes(list[i].depth);
 	}
 	for (unsigned i = 0; i < n; i += run) {
-		run = run_of(b, list + i, n - i);
-		memcpy(page_key(page, i), list[i].key, run * b->key_len);
+		run = run_of(list + i, n - i, &key_bytes);
+		memcpy(page_key(page, i), list[i].key, key_bytes);
 		if (list[i].job == NO_JOB)
 			memcpy(&page->node[i], list[i].node, run * sizeof(page->node[0]));
 		else
@@ -241,16 +212,25 @@ static void fill_items(struct builder *b, struct page *page, const struct elemen
 		for (unsigned k = i; k < i + run && k + 1 < n; k++)
 			split[k] = k + 1 < i + run && list[k].split != UNKNOWN
 					   ? list[k].split
-					   : (uint16_t)split_of(b, list[k].key, list[k + 1].key);
+					   : (uint16_t)split_of(&list[k], &list[k + 1]);
 	}
+}
+
+static size_t size_of(const struct element *list, unsigned n)
+{
+	size_t key_bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		key_bytes += page_key_bytes(list[i].depth);
+	return page_size(n, key_bytes);
 }
 
 /* Makes a page of n elements, to be seen as one element from above. */
 static struct element make_page(struct builder *b, const struct element *list, unsigned n,
 				uint32_t id)
 {
-	struct page *page =
-		page_init(slab_local_get(&b->slab, page_size(b->ns, n)), b->ns, n, id, b->seq);
+	size_t size = size_of(list, n);
+	struct page *page = page_init(slab_local_get(b->slab, size), size, b->ns, n, id, b->seq);
 	struct element up = {
 		.child = id, .after = list[n - 1].after, .split = UNKNOWN, .dirty = ALL_ABOVE};
 	struct shape shape;
@@ -287,7 +267,7 @@ static size_t cut_at(const struct builder *b, size_t lo, size_t hi)
 	unsigned least = UINT_MAX;
 
 	for (size_t i = lo; i < hi; i++) {
-		unsigned split = split_of(b, b->list[i].key, b->list[i + 1].key);
+		unsigned split = split_of(&b->list[i], &b->list[i + 1]);
 
 		if (split < least) {
 			least = split;
@@ -340,28 +320,31 @@ static void settle(struct builder *b, size_t start, uint32_t id)
 struct writer {
 	size_t start;
 	const uint8_t *removed;
+	unsigned removed_depth; /* bits of it */
 };
 
-static void mark(const struct builder *b, struct element *e, const uint8_t *key)
+static void mark(struct element *e, const struct writer *w)
 {
-	int16_t bits = (int16_t)split_of(b, e->key, key);
+	const struct element removed = {.key = w->removed, .depth = (uint16_t)w->removed_depth};
+	int16_t bits = (int16_t)split_of(e, &removed);
 
 	if (bits > e->dirty)
 		e->dirty = bits;
 }
 
-static void note_removed(struct builder *b, struct writer *w, const uint8_t *key)
+static void note_removed(struct builder *b, struct writer *w, const uint8_t *key, unsigned depth)
 {
-	if (b->n > w->start)
-		mark(b, &b->list[b->n - 1], key);
 	w->removed = key;
+	w->removed_depth = depth;
+	if (b->n > w->start)
+		mark(&b->list[b->n - 1], w);
 }
 
 /* After elements were pushed from `first` on. */
 static void note_pushed(struct builder *b, struct writer *w, size_t first)
 {
 	if (w->removed && b->n > first)
-		mark(b, &b->list[first], w->removed);
+		mark(&b->list[first], w);
 	if (b->n > first)
 		w->removed = NULL;
 }
@@ -369,7 +352,7 @@ static void note_pushed(struct builder *b, struct writer *w, size_t first)
 static int insert_before(struct builder *b, struct writer *w, const struct tree_op *op)
 {
 	if (op->kind != TREE_INSERT)
-		return misfit(b, "an entry to remove or replace isn't there");
+		return tree_misfit(b, "an entry to remove or replace isn't there");
 	push_leaf(b, op);
 	note_pushed(b, w, b->n - 1);
 	return RC_OK;
@@ -379,11 +362,11 @@ static int change_leaf(struct builder *b, struct writer *w, const struct rc_stat
 		       const struct rc_state_node *after, const struct tree_op *op)
 {
 	if (op->kind == TREE_INSERT)
-		return misfit(b, "an entry to insert is there already");
+		return tree_misfit(b, "an entry to insert is there already");
 	if (memcmp(&op->before.hash, &node->hash, sizeof(node->hash)) != 0)
-		return misfit(b, "an entry's value before isn't the state's");
+		return tree_misfit(b, "an entry's value before isn't the state's");
 	if (op->kind == TREE_REMOVE) {
-		note_removed(b, w, op->key);
+		note_removed(b, w, op->key, 8 * (unsigned)b->key_len);
 		return RC_OK;
 	}
 	push_leaf(b, op);
@@ -418,23 +401,51 @@ static void keep_items(struct builder *b, struct writer *w, struct page *page, u
 	note_pushed(b, w, first);
 }
 
+/* Operations lo … hi − 1 go under a child; what comes of it goes to the end of the list. */
+static int update_child(struct builder *b, uint32_t child, size_t lo, size_t hi)
+{
+	bool group = !b->grouped && hi - lo <= GROUP_OPS;
+	size_t first = b->n, first_job = b->n_jobs;
+	int err;
+
+	b->grouped |= group;
+	err = update_page(b, child, lo, hi);
+	if (!err) {
+		settle(b, first, child);
+		if (group)
+			err = tree_hash(b, first_job, first);
+	}
+	if (group)
+		b->grouped = false;
+	return err;
+}
+
+/* The same, taken from who has done it. */
+static void take_part(struct builder *b, const struct part *part)
+{
+	for (size_t i = 0; i < part->b.n; i++)
+		*push(b) = part->b.list[i];
+}
+
 /* Operations lo … hi − 1 go into item i of the page. */
 static int update_item(struct builder *b, struct writer *w, struct page *page, unsigned i,
-		       size_t lo, size_t hi)
+		       const struct part *part, size_t lo, size_t hi)
 {
 	const struct rc_state_node *after = branch_after(page, i);
 	uint32_t child = page_child(page)[i];
 	size_t first = b->n;
-	int err;
+	int err = RC_OK;
 
 	if (!child)
 		return change_leaf(b, w, &page->node[i], after, &b->op[lo]);
-	err = update_page(b, child, lo, hi);
+	if (part)
+		take_part(b, part);
+	else
+		err = update_child(b, child, lo, hi);
 	if (err)
 		return err;
-	settle(b, first, child);
 	if (b->n == first)
-		note_removed(b, w, page_key(page, i));
+		note_removed(b, w, page_key(page, i), page_depth(page)[i]);
 	else
 		b->list[b->n - 1].after = after;
 	note_pushed(b, w, first);
@@ -489,8 +500,8 @@ static struct page *peek(struct builder *b, uint32_t id)
  */
 static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
-	struct page *page[WARM_OPS];
-	uint32_t at[WARM_OPS];
+	struct page *page[GROUP_OPS];
+	uint32_t at[GROUP_OPS];
 	size_t n = hi - lo, left = n;
 
 	for (size_t i = 0; i < n; i++)
@@ -500,10 +511,14 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 		for (size_t i = 0; i < n; i++)
 			if (at[i])
 				__builtin_prefetch(tree_slot(b->tree, at[i]));
+		for (size_t i = 0; i < n; i++)
+			if (at[i])
+				__builtin_prefetch(atomic_load_explicit(
+					&tree_slot(b->tree, at[i])->head, memory_order_relaxed));
 		for (size_t i = 0; i < n; i++) {
 			page[i] = at[i] ? peek(b, at[i]) : NULL;
 			if (page[i] && (!i || page[i] != page[i - 1]))
-				fetch(page[i], page_size(b->ns, PAGE_ITEMS));
+				fetch(page[i], page[i]->size);
 		}
 		for (size_t i = 0; i < n; i++) {
 			bool in = false;
@@ -549,24 +564,49 @@ static int preload(struct builder *b, uint32_t id, size_t n)
 	return err;
 }
 
-/* Writes the new content of a page to the end of the list. */
-static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
+/* The page as the version builds on it. */
+static int get_page(struct builder *b, uint32_t id, struct page **ret)
 {
-	struct writer w = {b->n, NULL};
-	struct page *page;
-	unsigned next = 0; /* item not looked at yet */
+	struct page *page = peek(b, id);
 	int err = RC_OK;
 
-	if (hi > b->warmed && hi - lo > 1 && hi - lo <= WARM_OPS)
-		warm(b, id, lo, hi);
-	page = peek(b, id);
 	b->hits += page != NULL;
 	b->missed |= !page;
 	if (!page)
 		err = tree_page(b->tree, id, b->from_seq, &page, b->error);
-
 	if (!err && page->ns != b->ns)
 		err = rc_error_set(b->error, RC_EFORMAT, "state: tree page %u is misplaced", id);
+	*ret = page;
+	return err;
+}
+
+/* The first of operations lo … hi − 1 that isn't under an item; op lo is. */
+static size_t end_of(const struct builder *b, size_t lo, size_t hi, struct page *page, unsigned i)
+{
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (place(b->op[mid].key, page_key(page, i), page_depth(page)[i]) == 0)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi;
+}
+
+/* Writes the new content of a page to the end of the list. */
+static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
+{
+	struct writer w = {b->n, NULL, 0};
+	struct part *parts = b->parts;
+	struct page *page;
+	unsigned next = 0; /* item not looked at yet */
+	int err;
+
+	b->parts = NULL; /* they are this page's */
+	if (hi > b->warmed && hi - lo > 1 && hi - lo <= GROUP_OPS)
+		warm(b, id, lo, hi);
+	err = get_page(b, id, &page);
 	while (!err && lo < hi) {
 		bool in;
 		unsigned i = find_item(page, next, b->op[lo].key, &in);
@@ -575,10 +615,8 @@ static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 		keep_items(b, &w, page, next, i);
 		next = i;
 		if (in) {
-			while (end < hi &&
-			       place(b->op[end].key, page_key(page, i), page_depth(page)[i]) == 0)
-				end++;
-			err = update_item(b, &w, page, i, lo, end);
+			end = end_of(b, lo, hi, page, i);
+			err = update_item(b, &w, page, i, parts ? &parts[i] : NULL, lo, end);
 			next = i + 1;
 		} else {
 			err = insert_before(b, &w, &b->op[lo]);
@@ -593,7 +631,7 @@ static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
 /* The namespace's root is a leaf, or nothing. */
 static int update_leaf(struct builder *b, const struct tree_root *root, size_t n)
 {
-	struct writer w = {b->n, NULL};
+	struct writer w = {b->n, NULL, 0};
 	bool there = root->depth != TREE_EMPTY, done = !there;
 	int err = RC_OK;
 
@@ -622,63 +660,6 @@ static int update_leaf(struct builder *b, const struct tree_root *root, size_t n
 	return err;
 }
 
-/* ---- hashing ---- */
-
-static int hash_some(struct builder *b, struct job *const *jobs, size_t n)
-{
-	uint8_t message[HASH_BATCH * RC_STATE_BRANCH_MESSAGE_MAX];
-	uint8_t hash[HASH_BATCH][32];
-	size_t len = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct job *j = jobs[i];
-
-		/* All of one depth: one length, so each message begins where the last ended. */
-		len = rc_state_branch_message(b->ns, j->depth, j->key, j->left, j->right,
-					      message + i * len);
-	}
-	rc_tagged_hash_many(RC_TAG_STATE_BRANCH, message, len, len, n, hash[0]);
-	for (size_t i = 0; i < n; i++) {
-		const struct job *j = jobs[i];
-		rc_amount sum = j->left->sum;
-
-		if (!rc_amount_add(&sum, j->right->sum))
-			return misfit(b, "its coins pass the supply limit");
-		memcpy(j->out->hash.b, hash[i], 32);
-		j->out->sum = sum;
-		if (j->copy)
-			*j->copy = *j->out;
-	}
-	return RC_OK;
-}
-
-/* The deepest first. */
-static int hash_all(struct builder *b)
-{
-	RC_AUTOFREE struct job **sorted = rc_alloc_array(b->n_jobs, sizeof(struct job *));
-	RC_AUTOFREE size_t *end = rc_alloc_array(DEPTHS + 1, sizeof(*end));
-	size_t from = 0;
-	int err = RC_OK;
-
-	for (size_t i = 0; i < b->n_jobs; i++)
-		end[b->jobs[i].depth]++;
-	for (size_t d = DEPTHS; d-- > 0;)
-		end[d] += end[d + 1];
-	for (size_t i = b->n_jobs; i-- > 0;)
-		sorted[--end[b->jobs[i].depth]] = &b->jobs[i];
-	while (!err && from < b->n_jobs) {
-		size_t n = 1;
-
-		while (n < HASH_BATCH && from + n < b->n_jobs &&
-		       sorted[from + n]->depth == sorted[from]->depth)
-			n++;
-		err = hash_some(b, sorted + from, n);
-		from += n;
-	}
-	atomic_fetch_add_explicit(&b->tree->hashes, b->n_jobs, memory_order_relaxed);
-	return err;
-}
-
 /* ---- all of it ---- */
 
 /* What is left in the list becomes the root. */
@@ -694,11 +675,8 @@ static void set_root(struct builder *b, struct tree_root *root)
 	assert(b->n == 1);
 	root->page = e->child;
 	root->depth = e->depth;
-	memcpy(root->key, e->key, b->key_len);
-	if (e->job != NO_JOB)
-		b->jobs[e->job].copy = &root->node;
-	else
-		root->node = *e->node;
+	memcpy(root->key, e->key, page_key_bytes(e->depth));
+	root->node = *e->node;
 }
 
 /* A few elements at the top: they need a page, however short. */
@@ -717,6 +695,90 @@ static void make_top(struct builder *b, uint32_t id)
 	}
 }
 
+static void run_part(void *arg, size_t i, unsigned who)
+{
+	struct part *part = (struct part *)arg + i;
+
+	if (part->lo == part->hi)
+		return;
+	part->b.slab = &part->b.tree->local[who];
+	part->err = update_child(&part->b, part->child, part->lo, part->hi);
+	if (!part->err)
+		part->err = tree_hash(&part->b, 0, 0);
+}
+
+/* What a part made becomes the builder's. */
+static void merge_part(struct builder *b, struct part *part)
+{
+	for (size_t i = 0; i < part->b.n_pages; i++)
+		add_page(b, part->b.pages[i]);
+	for (size_t i = 0; i < part->b.n_made; i++) {
+		GROW(b->made, b->n_made, b->cap_made);
+		b->made[b->n_made++] = part->b.made[i];
+	}
+	for (size_t i = 0; i < part->b.n_gone; i++) {
+		GROW(b->gone, b->n_gone, b->cap_gone);
+		b->gone[b->n_gone++] = part->b.gone[i];
+	}
+	b->hits += part->b.hits;
+	b->missed |= part->b.missed;
+}
+
+static void builder_done(struct builder *b)
+{
+	free(b->list);
+	free(b->jobs);
+	free(b->pages);
+	free(b->made);
+	free(b->gone);
+}
+
+/*~ What is under different items of the first page has nothing in common: threads build and hash
+ * it side by side, and the page itself is made of what they hand over. */
+static int update_parts(struct builder *b, uint32_t id, size_t n_ops)
+{
+	struct part part[PAGE_ITEMS] = {0};
+	struct page *page;
+	int err = get_page(b, id, &page);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < page->n; i++) {
+		part[i].child = page_child(page)[i];
+		part[i].b = (struct builder){.tree = b->tree,
+					     .error = &part[i].error,
+					     .op = b->op,
+					     .from_seq = b->from_seq,
+					     .seq = b->seq,
+					     .ns = b->ns,
+					     .key_len = b->key_len};
+	}
+	for (size_t lo = 0, end; lo < n_ops; lo = end) {
+		bool in;
+		unsigned i = find_item(page, 0, b->op[lo].key, &in);
+
+		end = in ? end_of(b, lo, n_ops, page, i) : lo + 1;
+		if (!in || !part[i].child)
+			continue;
+		part[i].lo = lo;
+		part[i].hi = end;
+	}
+	crew_run(b->tree->crew, page->n, run_part, part);
+	for (unsigned i = 0; i < page->n; i++) {
+		merge_part(b, &part[i]);
+		if (!err && part[i].err) {
+			err = part[i].err;
+			*b->error = part[i].error;
+		}
+	}
+	b->parts = part;
+	if (!err)
+		err = update_page(b, id, 0, n_ops);
+	for (unsigned i = 0; i < page->n; i++)
+		builder_done(&part[i].b);
+	return err;
+}
+
 static int update_namespace(struct builder *b, const struct tree_root *from, size_t n_ops,
 			    struct tree_root *to)
 {
@@ -730,15 +792,24 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 		err = preload(b, from->page, n_ops);
 	if (err)
 		return err;
-	if (from->page)
+	if (from->page && n_ops >= PARALLEL_OPS)
+		err = update_parts(b, from->page, n_ops);
+	else if (from->page)
 		err = update_page(b, from->page, 0, n_ops);
 	else
 		err = update_leaf(b, from, n_ops);
 	if (err)
 		return err;
 	make_top(b, from->page);
-	set_root(b, to);
-	return hash_all(b);
+	err = tree_hash(b, 0, 0);
+	if (!err)
+		set_root(b, to);
+	return err;
+}
+
+static uint32_t versions_between(uint64_t older, uint64_t seq)
+{
+	return seq - older < UINT32_MAX ? (uint32_t)(seq - older) : UINT32_MAX;
 }
 
 /* New copies become visible to readers of seq and later; nobody has that number yet. */
@@ -746,18 +817,16 @@ static void publish(struct builder *b, struct tree_change *change)
 {
 	change->touched = rc_alloc_array(b->n_pages, sizeof(uint32_t));
 	change->replaced = rc_alloc_array(b->n_pages, sizeof(struct slab_block));
-	change->replaced_seq = rc_alloc_array(b->n_pages, sizeof(uint64_t));
 	pthread_mutex_lock(&b->tree->lock);
 	for (size_t i = 0; i < b->n_pages; i++) {
 		struct page *page = b->pages[i];
 		struct tree_slot *slot = tree_slot(b->tree, page->id);
 
 		page->older = atomic_load(&slot->head);
-		if (page->older) {
-			change->replaced_seq[change->n_replaced] = page->older->seq;
+		if (page->older)
 			change->replaced[change->n_replaced++] =
-				(struct slab_block){page->older, page->older->size};
-		}
+				(struct slab_block){page->older, page->older->size,
+						    versions_between(page->older->seq, b->seq)};
 		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
 		atomic_store_explicit(&slot->head, page, memory_order_release);
 		change->touched[i] = page->id;
@@ -797,7 +866,7 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 	struct tree_roots roots = *from;
 	int err = RC_OK;
 
-	b.slab.slab = &tree->slab;
+	b.slab = &tree->local[0];
 	set_updating(tree, true);
 	for (unsigned ns = 1; !err && ns <= TREE_NAMESPACES; ns++) {
 		b.ns = ns;
@@ -815,13 +884,10 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 	}
 	set_updating(tree, false);
 	tree->cold = b.missed;
-	slab_local_done(&b.slab);
+	for (unsigned i = 0; i < CREW_MAX; i++)
+		slab_local_done(&tree->local[i]);
 	atomic_fetch_add(&tree->hits, b.hits);
-	free(b.list);
-	free(b.jobs);
-	free(b.pages);
-	free(b.made);
-	free(b.gone);
+	builder_done(&b);
 	tree_trim(tree);
 	return err;
 }

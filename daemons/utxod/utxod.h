@@ -4,7 +4,7 @@
  * Everything here belongs to the loop's thread; work goes to one of five pools and comes back:
  *   builder  (1)  stage, commit, abort, switch, revert, in the order asked
  *   logger   (1)  writes and syncs of the log
- *   flusher  (1)  flushes of the state
+ *   flusher  (1)  flushes of the state; what commits made superfluous is freed
  *   readers  (2)  coins, entries, proofs, lists, from versions that don't change
  *   slow     (1)  verifying
  */
@@ -73,13 +73,15 @@ struct utxod {
 	struct durable_wait *durable;
 	bool logging, sync_wanted;
 	bool flushing;
+	bool collecting, collect_again;
 	bool verifying;
 	atomic_uint_fast64_t verify_done, verify_of; /* progress; of 0: nothing runs */
-	atomic_bool closing_now;		     /* read by the verifier */
+	atomic_bool commits_durable; /* the last one was asked to be: the chain is at the present */
+	atomic_bool closing_now;     /* read by the verifier */
 	bool stopping;
 	bool closing;
 	struct block_ref told_applied, told_durable;
-	struct rc_work log_work, flush_work;
+	struct rc_work log_work, flush_work, collect_work;
 	struct {
 		bool sync;
 		int err;

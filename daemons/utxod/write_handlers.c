@@ -185,6 +185,7 @@ static void done_commit(struct job *job)
 		fail(job);
 		return;
 	}
+	atomic_store(&u->commits_durable, of(job)->durable);
 	if (of(job)->durable) {
 		engine_when_durable(u, job->request, answer_commit);
 		return;
@@ -201,6 +202,7 @@ void on_commit(void *ctx, struct rc_request *request)
 	if (!w || !take_id(w, m->id, false))
 		return;
 	w->durable = m->durable;
+	w->job.timer = M_T_APPLY;
 	w->job.run = run_commit;
 	w->job.done = done_commit;
 	engine_build(ctx, &w->job);

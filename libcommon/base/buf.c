@@ -19,38 +19,22 @@ void rc_buf_clear(struct rc_buf *buf)
 	buf->len = 0;
 }
 
-uint8_t *rc_buf_reserve(struct rc_buf *buf, size_t more)
+uint8_t *rc_buf_grow(struct rc_buf *buf, size_t more)
 {
 	size_t want = buf->len + more;
+	size_t cap = buf->cap ? buf->cap : 64;
 
-	if (want > buf->cap) {
-		size_t cap = buf->cap ? buf->cap : 64;
-
-		while (cap < want)
-			cap *= 2;
-		buf->data = rc_realloc_array(buf->data, cap, 1);
-		buf->cap = cap;
-	}
+	while (cap < want)
+		cap *= 2;
+	buf->data = rc_realloc_array(buf->data, cap, 1);
+	buf->cap = cap;
 	return buf->data + buf->len;
-}
-
-uint8_t *rc_buf_add(struct rc_buf *buf, size_t more)
-{
-	uint8_t *p = rc_buf_reserve(buf, more);
-
-	buf->len += more;
-	return p;
 }
 
 void rc_buf_put(struct rc_buf *buf, const void *data, size_t len)
 {
 	if (len)
 		memcpy(rc_buf_add(buf, len), data, len);
-}
-
-void rc_buf_put_u8(struct rc_buf *buf, uint8_t v)
-{
-	*rc_buf_add(buf, 1) = v;
 }
 
 void rc_buf_put_le16(struct rc_buf *buf, uint16_t v)

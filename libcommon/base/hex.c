@@ -1,10 +1,11 @@
-/* By table: hex of whole blocks goes through here. */
+/* Sixteen bytes a step: hex of whole blocks goes through here. */
 #include "base/hex.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 
 static const char digits[] = "0123456789abcdef";
 
@@ -19,11 +20,40 @@ static int digit_value(char c)
 	return -1;
 }
 
+/* The compiler's vectors: of any machine it knows, without a choice at run time. */
+#define STEP 16
+typedef uint8_t bytes16 __attribute__((vector_size(STEP)));
+
+/* The digits of values below 16: those from 10 on are letters, which stand 39 behind ':'. */
+static bytes16 digits_of(bytes16 values)
+{
+	return values + '0' + ((bytes16)(values > 9) & ('a' - '9' - 1));
+}
+
+/* 32 digits of 16 bytes. */
+static void encode_step(char *dst, const void *data)
+{
+	bytes16 bytes, high, low, out;
+
+	memcpy(&bytes, data, STEP);
+	high = digits_of(bytes >> 4);
+	low = digits_of(bytes & 15);
+	out = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
+				      23);
+	memcpy(dst, &out, STEP);
+	out = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
+				      30, 15, 31);
+	memcpy(dst + STEP, &out, STEP);
+}
+
 char *rc_hex_encode(char *dst, const void *data, size_t len)
 {
 	const uint8_t *p = data;
+	size_t i = 0;
 
-	for (size_t i = 0; i < len; i++) {
+	for (; i + STEP <= len; i += STEP)
+		encode_step(dst + 2 * i, p + i);
+	for (; i < len; i++) {
 		dst[2 * i] = digits[p[i] >> 4];
 		dst[2 * i + 1] = digits[p[i] & 15];
 	}
@@ -33,11 +63,20 @@ char *rc_hex_encode(char *dst, const void *data, size_t len)
 
 char *rc_hex_encode_reversed(char *dst, const void *data, size_t len)
 {
-	const uint8_t *p = data;
+	const uint8_t *end = (const uint8_t *)data + len;
+	uint8_t turned[STEP];
+	size_t i = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		dst[2 * i] = digits[p[len - 1 - i] >> 4];
-		dst[2 * i + 1] = digits[p[len - 1 - i] & 15];
+	for (; i + STEP <= len; i += STEP) {
+		end -= STEP;
+		rc_put_be64(turned, rc_get_le64(end + 8));
+		rc_put_be64(turned + 8, rc_get_le64(end));
+		encode_step(dst + 2 * i, turned);
+	}
+	for (; i < len; i++) {
+		end--;
+		dst[2 * i] = digits[*end >> 4];
+		dst[2 * i + 1] = digits[*end & 15];
 	}
 	dst[2 * len] = 0;
 	return dst;

@@ -27,6 +27,8 @@ struct rc_workers {
 	atomic_size_t pending;
 	bool stop;
 	int fd;
+	char name[12];
+	atomic_uint named;
 	unsigned n;
 	pthread_t threads[];
 };
@@ -56,11 +58,21 @@ static struct rc_work *queue_get(struct work_queue *queue)
 	return work;
 }
 
+/* By the thread itself: another's name is a file in /proc, which a confined daemon can't open. */
+static void name_self(struct rc_workers *w)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%s/%u", w->name, atomic_fetch_add(&w->named, 1) % 1000);
+	pthread_setname_np(pthread_self(), name);
+}
+
 static void *worker_main(void *arg)
 {
 	struct rc_workers *w = arg;
 	static const uint64_t one = 1;
 
+	name_self(w);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct rc_work *work = queue_get(&w->todo);
@@ -99,22 +111,24 @@ struct rc_workers *rc_workers_new(unsigned n, const char *name)
 	queue_init(&w->todo);
 	queue_init(&w->finished);
 	w->n = n;
+	snprintf(w->name, sizeof(w->name), "%.11s", name);
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->fd < 0) {
 		rc_log(RC_LOG_CRIT, "no descriptor for a worker pool: ending");
 		abort();
 	}
 	for (unsigned i = 0; i < n; i++) {
-		char thread_name[16];
-
 		if (pthread_create(&w->threads[i], NULL, worker_main, w) != 0) {
 			rc_log(RC_LOG_CRIT, "can't start worker threads: ending");
 			abort();
 		}
-		snprintf(thread_name, sizeof(thread_name), "%.11s/%u", name, i % 1000);
-		pthread_setname_np(w->threads[i], thread_name);
 	}
 	return w;
+}
+
+unsigned rc_workers_threads(const struct rc_workers *workers)
+{
+	return workers->n;
 }
 
 void rc_workers_submit(struct rc_workers *workers, struct rc_work *work)

@@ -21,6 +21,9 @@ struct rc_work {
 /* Starts n threads (≥ 1) named name (≤ 11 characters). Signals must be blocked already. */
 struct rc_workers *rc_workers_new(unsigned n, const char *name);
 
+/* How many threads there are. */
+unsigned rc_workers_threads(const struct rc_workers *workers);
+
 /* Queues work in front of nothing: first in, first started. Any thread. */
 void rc_workers_submit(struct rc_workers *workers, struct rc_work *work);
 

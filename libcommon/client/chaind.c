@@ -379,40 +379,90 @@ static bool get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
 	       get_ids(e->n_spent_by, e->spent_by, arena, &ret->spent_by);
 }
 
-static void mempool_list_answered(void *arg, const struct rc_reply *reply)
-{
-	struct chaind_call c = take(arg);
-	const Rc__MempoolListReply *body = reply->body;
-	struct rc_arena arena = RC_ARENA_INIT;
-	struct rc_mempool_list list = {0};
+/* A list of the pool, asked for part by part. */
+struct list_call {
+	struct rc_chaind *chaind;
+	bool verbose;
+	uint32_t deadline_ms; /* of each part */
+	rc_mempool_list_fn fn;
+	void *arg;
+	struct rc_arena arena;
+	struct rc_mempool_list list;
+	struct rc_txid *txids;
 	struct rc_mempool_entry *entries;
-	struct rc_reply r = *reply;
+};
 
-	if (r.err == RC_OK) {
-		list.n_txids = body->n_txids;
-		list.n_entries = body->n_entries;
-		list.sequence = body->sequence;
-		entries = rc_arena_alloc(&arena, (body->n_entries + 1) * sizeof(*entries));
-		list.entries = entries;
-		if (!get_ids(body->n_txids, body->txids, &arena, &list.txids))
-			malformed(&r);
-		for (size_t i = 0; r.err == RC_OK && i < body->n_entries; i++) {
-			if (!get_entry(body->entries[i], &arena, &entries[i]))
-				malformed(&r);
-		}
-	}
-	c.fn.mempool_list(c.arg, &r, r.err < 0 ? NULL : &list);
-	rc_arena_done(&arena);
-}
+static void list_part_answered(void *arg, const struct rc_reply *reply);
 
-uint64_t rc_chaind_mempool_list(struct rc_chaind *chaind, bool verbose, uint32_t deadline_ms,
-				rc_mempool_list_fn fn, void *arg)
+static uint64_t list_ask(struct list_call *l, uint64_t after)
 {
 	Rc__MempoolListRequest body = RC__MEMPOOL_LIST_REQUEST__INIT;
 
-	body.verbose = verbose;
-	return call(chaind, RC_MSG_MEMPOOL_LIST, &body, NULL, 0, deadline_ms, mempool_list_answered,
-		    (union chaind_fn){.mempool_list = fn}, arg);
+	body.verbose = l->verbose;
+	body.after = after;
+	if (after)
+		body.after_txid = field_of(l->txids[l->list.n_txids - 1].b, 32);
+	return rc_client_call(l->chaind->bus, RC_MSG_MEMPOOL_LIST, &body, NULL, 0, l->deadline_ms,
+			      list_part_answered, l);
+}
+
+static bool list_add(struct list_call *l, const Rc__MempoolListReply *body)
+{
+	size_t n = l->list.n_txids, n_entries = l->list.n_entries;
+
+	if (body->more && body->n_txids == 0)
+		return false; /* it would be asked for ever */
+	l->txids = rc_realloc_array(l->txids, n + body->n_txids, sizeof(*l->txids));
+	for (size_t i = 0; i < body->n_txids; i++) {
+		if (!get32(body->txids[i], l->txids[n + i].b))
+			return false;
+	}
+	l->entries = rc_realloc_array(l->entries, n_entries + body->n_entries, sizeof(*l->entries));
+	for (size_t i = 0; i < body->n_entries; i++) {
+		if (!get_entry(body->entries[i], &l->arena, &l->entries[n_entries + i]))
+			return false;
+	}
+	l->list.n_txids = n + body->n_txids;
+	l->list.n_entries = n_entries + body->n_entries;
+	l->list.sequence = body->sequence;
+	return true;
+}
+
+static void list_part_answered(void *arg, const struct rc_reply *reply)
+{
+	struct list_call *l = arg;
+	const Rc__MempoolListReply *body = reply->body;
+	struct rc_reply r = *reply;
+
+	if (r.err == RC_OK && !list_add(l, body))
+		malformed(&r);
+	if (r.err == RC_OK && body->more && list_ask(l, body->last))
+		return;
+	if (r.err == RC_OK && body->more)
+		r.err = RC_ECANCELLED; /* the client is closing */
+	l->list.txids = l->txids;
+	l->list.entries = l->entries;
+	l->fn(l->arg, &r, r.err < 0 ? NULL : &l->list);
+	rc_arena_done(&l->arena);
+	free(l->txids);
+	free(l->entries);
+	free(l);
+}
+
+void rc_chaind_mempool_list(struct rc_chaind *chaind, bool verbose, uint32_t deadline_ms,
+			    rc_mempool_list_fn fn, void *arg)
+{
+	struct list_call *l = rc_alloc(sizeof(*l));
+
+	*l = (struct list_call){
+		.chaind = chaind,
+		.verbose = verbose,
+		.deadline_ms = deadline_ms,
+		.fn = fn,
+		.arg = arg,
+	};
+	if (list_ask(l, 0) == 0) /* the client is closing: it is never answered */
+		free(l);
 }
 
 static void mempool_tx_answered(void *arg, const struct rc_reply *reply)

@@ -124,8 +124,10 @@ struct rc_mempool_list {
 };
 typedef void (*rc_mempool_list_fn)(void *arg, const struct rc_reply *why,
 				   const struct rc_mempool_list *reply);
-uint64_t rc_chaind_mempool_list(struct rc_chaind *chaind, bool verbose, uint32_t deadline_ms,
-				rc_mempool_list_fn fn, void *arg);
+/* Oldest first. It is asked for in parts, each with this deadline: what enters or leaves the pool
+ * meanwhile may be there or not. Not to be cancelled. */
+void rc_chaind_mempool_list(struct rc_chaind *chaind, bool verbose, uint32_t deadline_ms,
+			    rc_mempool_list_fn fn, void *arg);
 
 typedef void (*rc_mempool_entry_fn)(void *arg, const struct rc_reply *why,
 				    const struct rc_mempool_entry *reply);

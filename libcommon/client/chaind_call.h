@@ -10,7 +10,6 @@ union chaind_fn {
 	rc_header_info_fn header_info;
 	rc_chain_tips_fn chain_tips;
 	rc_mempool_info_fn mempool_info;
-	rc_mempool_list_fn mempool_list;
 	rc_mempool_entry_fn mempool_entry;
 	rc_pool_answer_fn pool_answer;
 	rc_template_fn template_;

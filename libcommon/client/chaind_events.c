@@ -61,21 +61,26 @@ static void on_header(struct rc_chaind_subscription *s, struct rc_bytes body)
 	rc__chaind_header__free_unpacked(m, NULL);
 }
 
+static void tell_tx(struct rc_chaind_subscription *s,
+		    void (*fn)(void *arg, const struct rc_tx_event *event), const Rc__ChaindTx *m)
+{
+	struct rc_tx_event event = {.size = m->size, .fee = m->fee, .why = m->why, .peer = m->peer};
+
+	get32(m->txid, event.txid.b);
+	get32(m->wtxid, event.wtxid.b);
+	fn(s->arg, &event);
+}
+
 static void on_tx(struct rc_chaind_subscription *s,
 		  void (*fn)(void *arg, const struct rc_tx_event *event), struct rc_bytes body)
 {
 	Rc__ChaindTx *m = fn ? rc__chaind_tx__unpack(NULL, body.len, body.data) : NULL;
-	struct rc_tx_event event;
 
 	if (!m)
 		return;
-	get32(m->txid, event.txid.b);
-	get32(m->wtxid, event.wtxid.b);
-	event.size = m->size;
-	event.fee = m->fee;
-	event.why = m->why;
-	event.peer = m->peer;
-	fn(s->arg, &event);
+	tell_tx(s, fn, m);
+	for (size_t i = 0; i < m->n_more; i++)
+		tell_tx(s, fn, m->more[i]);
 	rc__chaind_tx__free_unpacked(m, NULL);
 }
 

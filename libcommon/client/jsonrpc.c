@@ -378,13 +378,25 @@ static void pause_ms(uint32_t ms)
 	nanosleep(&t, NULL);
 }
 
+/* Text of Jansson's, with whatever allocator the program gave it. */
+static void text_freep(char **text)
+{
+	json_free_t free_text;
+
+	if (!*text)
+		return;
+	rc_wipe(*text, strlen(*text)); /* transactions, before anybody else sees them */
+	json_get_alloc_funcs(NULL, &free_text);
+	free_text(*text);
+}
+
 int rc_jsonrpc_call(struct rc_jsonrpc *client, const char *method, json_t *params,
 		    json_t **ret_result, struct rc_error *error)
 {
 	json_t *request = json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id",
 				    (json_int_t)++client->next_id, "method", method);
 	int64_t until_us = rc_mono_us(&rc_clock_system) + (int64_t)client->retry_ms * 1000;
-	RC_AUTOFREE char *body = NULL;
+	RC_CLEANUP(text_freep) char *body = NULL;
 	int err;
 
 	if (params)
@@ -403,6 +415,5 @@ int rc_jsonrpc_call(struct rc_jsonrpc *client, const char *method, json_t *param
 			break;
 		pause_ms(RETRY_STEP_MS);
 	}
-	rc_wipe(body, strlen(body));
 	return err;
 }

@@ -8,9 +8,11 @@
 
 /*
  * Bytes to a checked block: size, parse, tx_root, coinbase first, then each transaction's form.
- * The header's own rules are rc_header_check's. Where verdict is ok or comes after
- * block-root-mismatch, *ret_block is filled (rc_verdict_names_block tells).
+ * The header's own rules are rc_header_check's. *ret_block is filled where the verdict is ok. What
+ * is taken of the arena stays under RC_BLOCK_CHECK_MEMORY times len (small bodies: and 1 MiB),
+ * whatever the bytes are.
  */
+#define RC_BLOCK_CHECK_MEMORY 6
 enum rc_verdict rc_block_check(const void *data, size_t len, struct rc_arena *arena,
 			       struct rc_block *ret_block);
 

@@ -21,16 +21,29 @@ static uint32_t level_up(const uint8_t *from, uint32_t n, uint8_t *to)
 	return pairs + n % 2;
 }
 
-/* Two buffers of hashes, the leaves in the first. */
-static void load_leaves(const struct rc_wtxid *wtxids, size_t stride, uint32_t n,
-			struct rc_arena *arena, uint8_t *ret_levels[2])
+/* Room for two levels of n leaves. */
+static void alloc_levels(uint32_t n, struct rc_arena *arena, uint8_t *ret_levels[2])
+{
+	ret_levels[0] = rc_arena_alloc(arena, 32 * (size_t)n);
+	ret_levels[1] = rc_arena_alloc(arena, 32 * ((size_t)n / 2 + 1));
+}
+
+static void load_leaves(const struct rc_wtxid *wtxids, size_t stride, uint32_t n, uint8_t *level)
 {
 	const uint8_t *leaf = (const uint8_t *)wtxids;
 
-	ret_levels[0] = rc_arena_alloc(arena, 32 * (size_t)n);
-	ret_levels[1] = rc_arena_alloc(arena, 32 * ((size_t)n / 2 + 1));
 	for (uint32_t i = 0; i < n; i++)
-		memcpy(ret_levels[0] + 32 * (size_t)i, leaf + stride * i, 32);
+		memcpy(level + 32 * (size_t)i, leaf + stride * i, 32);
+}
+
+/* The top of the tree over n hashes in levels[0]. */
+static const uint8_t *top_of(uint8_t *const levels[2], uint32_t n)
+{
+	unsigned now = 0;
+
+	for (; n > 1; now = !now)
+		n = level_up(levels[now], n, levels[!now]);
+	return levels[now];
 }
 
 static void root_of_tree(uint32_t n, const uint8_t tree[32], struct rc_hash *ret_root)
@@ -42,17 +55,38 @@ static void root_of_tree(uint32_t n, const uint8_t tree[32], struct rc_hash *ret
 	rc_tagged_hash(RC_TAG_MERKLE_ROOT, message, sizeof(message), ret_root->b);
 }
 
+void rc_tx_root_begin(struct rc_tx_root_maker *maker, uint32_t n, struct rc_arena *arena)
+{
+	assert(n > 0);
+	maker->n = n;
+	maker->n_tops = 0;
+	alloc_levels(n < RC_TX_ROOT_ROUND ? n : RC_TX_ROOT_ROUND, arena, maker->levels);
+	alloc_levels(n / RC_TX_ROOT_ROUND + 1, arena, maker->tops);
+}
+
+void rc_tx_root_round(struct rc_tx_root_maker *maker, const struct rc_wtxid *wtxids, size_t stride,
+		      uint32_t n)
+{
+	load_leaves(wtxids, stride, n, maker->levels[0]);
+	memcpy(maker->tops[0] + 32 * (size_t)maker->n_tops++, top_of(maker->levels, n), 32);
+}
+
+void rc_tx_root_end(struct rc_tx_root_maker *maker, struct rc_hash *ret_root)
+{
+	root_of_tree(maker->n, top_of(maker->tops, maker->n_tops), ret_root);
+}
+
 void rc_tx_root(const struct rc_wtxid *wtxids, size_t stride, uint32_t n, struct rc_arena *arena,
 		struct rc_hash *ret_root)
 {
-	uint8_t *levels[2];
-	unsigned now = 0;
+	struct rc_tx_root_maker maker;
 
-	assert(n > 0);
-	load_leaves(wtxids, stride, n, arena, levels);
-	for (uint32_t left = n; left > 1; now = !now)
-		left = level_up(levels[now], left, levels[!now]);
-	root_of_tree(n, levels[now], ret_root);
+	rc_tx_root_begin(&maker, n, arena);
+	for (uint32_t at = 0; at < n; at += RC_TX_ROOT_ROUND)
+		rc_tx_root_round(&maker,
+				 (const struct rc_wtxid *)((const uint8_t *)wtxids + stride * at),
+				 stride, n - at < RC_TX_ROOT_ROUND ? n - at : RC_TX_ROOT_ROUND);
+	rc_tx_root_end(&maker, ret_root);
 }
 
 void rc_inclusion_make(const struct rc_wtxid *wtxids, size_t stride, uint32_t n, uint32_t index,
@@ -64,7 +98,8 @@ void rc_inclusion_make(const struct rc_wtxid *wtxids, size_t stride, uint32_t n,
 	uint32_t at = index;
 
 	assert(index < n);
-	load_leaves(wtxids, stride, n, arena, levels);
+	alloc_levels(n, arena, levels);
+	load_leaves(wtxids, stride, n, levels[0]);
 	for (uint32_t left = n; left > 1; now = !now, at /= 2) {
 		if ((at ^ 1) < left)
 			memcpy(path + 32 * steps++, levels[now] + 32 * (size_t)(at ^ 1), 32);

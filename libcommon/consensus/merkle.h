@@ -11,6 +11,22 @@
 void rc_tx_root(const struct rc_wtxid *wtxids, size_t stride, uint32_t n, struct rc_arena *arena,
 		struct rc_hash *ret_root);
 
+/*
+ * The same root of wtxids that don't all stand in memory at once: begin with their count, give them
+ * in rounds of RC_TX_ROOT_ROUND (the last one: what is left), end.
+ */
+#define RC_TX_ROOT_ROUND \
+	1024 /* their tree's lower levels fit a CPU's first cache; a power of two */
+struct rc_tx_root_maker {
+	uint32_t n, n_tops;
+	uint8_t *levels[2]; /* of one round */
+	uint8_t *tops[2];   /* of the rounds, and above */
+};
+void rc_tx_root_begin(struct rc_tx_root_maker *maker, uint32_t n, struct rc_arena *arena);
+void rc_tx_root_round(struct rc_tx_root_maker *maker, const struct rc_wtxid *wtxids, size_t stride,
+		      uint32_t n);
+void rc_tx_root_end(struct rc_tx_root_maker *maker, struct rc_hash *ret_root);
+
 /* A path never has more siblings: n is u32. */
 #define RC_INCLUSION_PATH_MAX 32
 /* index, n, witness hash, cs, path. */

@@ -19,6 +19,9 @@ struct rc_confine {
  * the limit of descriptors to what is allowed. */
 void rc_confine_prepare(bool network);
 
+/* No core dumps, and no reading of the process by others of its user. Also of an unconfined one. */
+int rc_confine_dumps(struct rc_error *error);
+
 /* Landlock where the kernel has it; where not, the log says so, and only the rest holds. */
 int rc_confine_enter(const struct rc_confine *confine, struct rc_error *error);
 

@@ -84,7 +84,7 @@ static int64_t resident_bytes(const struct rc_service *service)
 	return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static void write_common(struct rc_service *service, struct rc_buf *buf)
+void rc_service_write_common(struct rc_service *service, struct rc_buf *buf)
 {
 	static const struct {
 		enum rc_log_level level;
@@ -141,7 +141,7 @@ static void on_metrics(void *ctx, struct rc_request *request)
 	Rc__MetricsReply reply = RC__METRICS_REPLY__INIT;
 	struct rc_buf buf = RC_BUF_INIT;
 
-	write_common(service, &buf);
+	rc_service_write_common(service, &buf);
 	rc_metrics_write(service->metrics, &buf);
 	reply.text.data = buf.data;
 	reply.text.len = buf.len;

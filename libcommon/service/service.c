@@ -174,8 +174,8 @@ static int confine(struct rc_service *service, struct rc_error *error)
 		if (*path)
 			readable[n++] = path;
 	if (!rc_config_bool(service->config, "confine")) {
-		rc_log(RC_LOG_INFO, "confinement is off (option confine)");
-		return RC_OK;
+		rc_log(RC_LOG_INFO, "confinement is off (option confine), core dumps stay off");
+		return rc_confine_dumps(error);
 	}
 	return rc_confine_enter(&c, error);
 }

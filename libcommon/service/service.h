@@ -80,6 +80,8 @@ const struct rc_network *rc_service_network(const struct rc_service *service);
 const char *rc_service_rundir(const struct rc_service *service);
 const char *rc_service_statedir(const struct rc_service *service); /* NULL: stateless */
 struct rc_metrics *rc_service_metrics(struct rc_service *service);
+/* What Metrics tells of every daemon before its own table: uptime, bus, log. Prometheus text. */
+void rc_service_write_common(struct rc_service *service, struct rc_buf *buf);
 const struct rc_clock *rc_service_clock(const struct rc_service *service);
 const struct rc_random *rc_service_random(const struct rc_service *service);
 uint64_t rc_service_boot(const struct rc_service *service);

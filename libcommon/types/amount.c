@@ -1,13 +1,15 @@
 /* Money as text: RUST with up to eight digits after the point. */
 #include "types/amount.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "base/decimal.h"
 
 char *rc_amount_format(char dst[RC_AMOUNT_TEXT], rc_amount amount)
 {
-	snprintf(dst, RC_AMOUNT_TEXT, "%" PRIu64 ".%08" PRIu64,
-		 amount / RC_OXIDES_PER_RUST % 1000000000, amount % RC_OXIDES_PER_RUST);
+	char *p = rc_decimal(dst, amount / RC_OXIDES_PER_RUST % 1000000000);
+
+	*p++ = '.';
+	p = rc_decimal_fixed(p, amount % RC_OXIDES_PER_RUST, 8);
+	*p = '\0';
 	return dst;
 }
 

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/num.h"
+
 #define CHECKSUM_LEN   6
 #define CHECKSUM_CONST UINT32_C(0x2bc830a3)
 
@@ -20,32 +22,53 @@ const char *rc_bech32m_result_text(enum rc_bech32m_result result)
 	return texts[result];
 }
 
+/*
+ * The checksum is linear, so two values are taken in one step: what the ten bits that are shifted
+ * out add is a table of 1,024 sums. G: BIP350's generators, for the lower five bits; H: what
+ * becomes of these in the second half of the step, for the upper five.
+ */
+#define G0	0x3b6a57b2u
+#define G1	0x26508e6du
+#define G2	0x1ea119fau
+#define G3	0x3d4233ddu
+#define G4	0x2a1462b3u
+#define H0	0x1fd7e966u
+#define H1	0x3d3f76ccu
+#define H2	0x2afaccb8u
+#define H3	0x07e1bd59u
+#define H4	0x0d537a9bu
+#define SUM1(x) (x), (x) ^ G0
+#define SUM2(x) SUM1(x), SUM1((x) ^ G1)
+#define SUM3(x) SUM2(x), SUM2((x) ^ G2)
+#define SUM4(x) SUM3(x), SUM3((x) ^ G3)
+#define SUM5(x) SUM4(x), SUM4((x) ^ G4)
+#define SUM6(x) SUM5(x), SUM5((x) ^ H0)
+#define SUM7(x) SUM6(x), SUM6((x) ^ H1)
+#define SUM8(x) SUM7(x), SUM7((x) ^ H2)
+#define SUM9(x) SUM8(x), SUM8((x) ^ H3)
+static const uint32_t sums[1024] = {SUM9(0), SUM9(H4)};
+
 static uint32_t polymod_step(uint32_t checksum, uint8_t value)
 {
-	static const uint32_t generators[5] = {
-		0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3,
-	};
-	uint32_t top = checksum >> 25;
-
-	checksum = (checksum & 0x1ffffff) << 5 ^ value;
-	for (int i = 0; i < 5; i++)
-		if (top >> i & 1)
-			checksum ^= generators[i];
-	return checksum;
+	return ((checksum & 0x1ffffff) << 5 ^ value) ^ sums[checksum >> 25];
 }
 
 static uint32_t polymod(const char *hrp, const uint8_t *values, size_t n)
 {
 	uint32_t checksum = 1;
+	size_t i = 0;
 
 	for (const char *p = hrp; *p; p++)
 		checksum = polymod_step(checksum, (uint8_t)*p >> 5);
 	checksum = polymod_step(checksum, 0);
 	for (const char *p = hrp; *p; p++)
 		checksum = polymod_step(checksum, *p & 31);
-	for (size_t i = 0; i < n; i++)
-		checksum = polymod_step(checksum, values[i]);
-	return checksum;
+	for (; i + 2 <= n; i += 2) {
+		uint32_t two = (uint32_t)values[i] << 5 | values[i + 1];
+
+		checksum = ((checksum & 0xfffff) << 10 ^ two) ^ sums[checksum >> 20];
+	}
+	return i < n ? polymod_step(checksum, values[i]) : checksum;
 }
 
 bool rc_bech32m_encode(const char *hrp, const uint8_t *values, size_t n,
@@ -145,9 +168,16 @@ size_t rc_bits_8_to_5(const uint8_t *bytes, size_t len, uint8_t *ret_values)
 {
 	uint32_t held = 0;
 	unsigned bits = 0;
-	size_t n = 0;
+	size_t n = 0, i = 0;
 
-	for (size_t i = 0; i < len; i++) {
+	/* Five bytes are eight values. */
+	for (; i + 5 <= len; i += 5) {
+		uint64_t forty = (uint64_t)rc_get_be32(bytes + i) << 8 | bytes[i + 4];
+
+		for (int shift = 35; shift >= 0; shift -= 5)
+			ret_values[n++] = forty >> shift & 31;
+	}
+	for (; i < len; i++) {
 		held = held << 8 | bytes[i];
 		for (bits += 8; bits >= 5; bits -= 5)
 			ret_values[n++] = held >> (bits - 5) & 31;

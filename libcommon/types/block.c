@@ -19,16 +19,26 @@ bool rc_block_reader_init(struct rc_block_reader *b, const void *data, size_t le
 	return !b->r.failed && b->n_txs > 0;
 }
 
+size_t rc_block_reader_next_many(struct rc_block_reader *b, struct rc_arena *arena,
+				 struct rc_tx *ret_txs, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && b->left && !b->r.failed) {
+		rc_tx_read(&b->r, arena, &ret_txs[n]);
+		if (b->r.failed)
+			break;
+		b->left--;
+		n++;
+	}
+	if (n)
+		rc_tx_hash_many(ret_txs, n, arena);
+	return n;
+}
+
 bool rc_block_reader_next(struct rc_block_reader *b, struct rc_arena *arena, struct rc_tx *ret_tx)
 {
-	if (b->left == 0 || b->r.failed)
-		return false;
-	rc_tx_read(&b->r, arena, ret_tx);
-	if (b->r.failed)
-		return false;
-	b->left--;
-	rc_tx_hash_many(ret_tx, 1, arena);
-	return true;
+	return rc_block_reader_next_many(b, arena, ret_tx, 1) == 1;
 }
 
 bool rc_block_reader_end(const struct rc_block_reader *b)

@@ -39,6 +39,10 @@ bool rc_block_reader_init(struct rc_block_reader *b, const void *data, size_t le
 /* The next transaction with its ids, its arrays from arena (which the caller may reset between);
  * false at the end or where parsing fails: rc_block_reader_end tells which. */
 bool rc_block_reader_next(struct rc_block_reader *b, struct rc_arena *arena, struct rc_tx *ret_tx);
+/* The same with up to max of them, hashed side by side; returns how many, 0 where the one above is
+ * false. */
+size_t rc_block_reader_next_many(struct rc_block_reader *b, struct rc_arena *arena,
+				 struct rc_tx *ret_txs, size_t max);
 /* True when all transactions were read and nothing is left over. */
 bool rc_block_reader_end(const struct rc_block_reader *b);
 

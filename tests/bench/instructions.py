@@ -13,6 +13,7 @@ The counts are made to depend on the sources, the compiler and Debian's librarie
   - valgrind presents the same CPU (a Haswell: AVX2, neither AVX-512 nor SHA extensions) wherever
     the machine has AVX2; CPU_ENV says the same to OpenSSL and to the C library once more, which
     choose routines by it. Our own hash lanes are those of AVX2 (rc_sha256_force);
+  - no threads: the program believes in one processor, however many there are;
   - symbols are bound before the work (LD_BIND_NOW), allocation has one arena and fixed thresholds;
   - instructions inside libsecp256k1 stand in rows of their own (WORK/secp256k1), so that our share
     of a connected block doesn't drown in signatures.

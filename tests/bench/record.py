@@ -43,18 +43,32 @@ def results():
                                      "verdict"), rows) + (f"\n\n{notes}" if notes else ""))
 
 
+def by_unit(columns):
+    """{unit: [index, …]} of the columns after the first; a column's unit is its last word."""
+    groups = {}
+    for i, column in enumerate(columns[1:], 1):
+        groups.setdefault(column.split()[-1], []).append(i)
+    return groups
+
+
+PANEL_HEIGHT = 260  # pixels of a picture 640 wide
+
+
 def picture(name, columns):
-    """One picture a curve; each column against its own scale, so only the shape is compared."""
+    """One picture a curve: a panel a unit, each from zero, above one axis of sizes."""
     source = os.path.join(MADE, "scale", f"{name}.csv")
-    plots = ", ".join(
-        f"'{source}' using 1:{i} skip 1 with linespoints title '{column}'"
-        + (" axes x1y2" if i > 2 else "") for i, column in enumerate(columns[1:], 2))
-    second = f"set y2tics; set y2label '{columns[2]}'; set ytics nomirror;" \
-        if len(columns) > 2 else ""
-    script = (f"set terminal svg size 640,360 dynamic; set datafile separator ','; set key top left;"
-              f"set output '{PICTURES}/{name}.svg'; set logscale x; set yrange [0:*];"
-              f"set y2range [0:*]; set xlabel '{columns[0]}'; set ylabel '{columns[1]}'; {second}"
-              f"set title '{name}' noenhanced; plot {plots}")
+    groups = by_unit(columns)
+    panels = []
+    for n, (unit, members) in enumerate(groups.items(), 1):
+        plots = ", ".join(f"'{source}' using 1:{i + 1} skip 1 with linespoints title "
+                          f"'{columns[i]}' noenhanced" for i in members)
+        below = f"set xlabel '{columns[0]}' noenhanced;" if n == len(groups) else "unset xlabel;"
+        panels.append(f"{below} set ylabel '{unit}' noenhanced; plot {plots}")
+    script = (f"set terminal svg size 640,{PANEL_HEIGHT * len(groups)} dynamic;"
+              f"set output '{PICTURES}/{name}.svg'; set datafile separator ',';"
+              f"set key tmargin right horizontal; set logscale x; set yrange [0:*]; set grid y;"
+              f"set lmargin 12; set multiplot layout {len(groups)},1 title '{name}' noenhanced;"
+              + "; ".join(panels) + "; unset multiplot")
     subprocess.run(["gnuplot", "-e", script], check=True)
 
 

@@ -107,12 +107,14 @@ class Rpc:
             token = base64.b64encode(f.read().strip().encode()).decode()
         return {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
 
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+
     def post(self, body, headers=None, path="/"):
         """(status, body) of a POST; a connection that broke before it was used is made anew."""
         for attempt in (0, 1):
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                             timeout=self.timeout)
+                self.connection = self.connect()
             try:
                 self.connection.request("POST", path, body,
                                         self.headers() if headers is None else headers)
@@ -201,6 +203,10 @@ class Node:
                     self.command(daemon), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     cwd=self.home)
         return self
+
+    def popen(self, command, **settings):
+        """Where the node's processes begin: on this host, unless a kind of node says otherwise."""
+        return subprocess.Popen(command, **settings)
 
     def pid(self, daemon):
         return self.processes[daemon].pid

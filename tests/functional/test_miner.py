@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import resource
 import subprocess
 import threading
 import unittest
@@ -62,6 +63,39 @@ class MinerTest(unittest.TestCase):
         self.assertEqual(p.returncode, 0, p.stderr)
         self.assertEqual(len(submitted), 3)
         self.assertEqual(len(set(submitted)), 1, "another block than the one found")
+
+    @unittest.skipIf("san" in BUILD, "sanitizers need more address space than is left here")
+    def test_no_room_for_threads(self):
+        """Stacks of 1 GiB in 3 GiB of addresses: the second or third thread can't be started."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = json.dumps({"jsonrpc": "2.0", "id": request["id"],
+                                   "result": {"lock": "01" + "33" * 32}}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        def little_room():
+            resource.setrlimit(resource.RLIMIT_STACK, (1 << 30, 1 << 30))
+            resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            p = subprocess.run([os.path.join(BUILD, "bin", "rusty-miner"), "--address", "x",
+                                "--threads", "8", "--blocks", "1", "--rpc-url",
+                                f"http://127.0.0.1:{server.server_address[1]}"],
+                               preexec_fn=little_room, capture_output=True, text=True, timeout=60)
+        finally:
+            server.shutdown()
+            server.server_close()
+        self.assertEqual(p.returncode, 69, p.stderr)
+        self.assertRegex(p.stderr, "thread [0-9] of 8 can't be started")
 
 
 if __name__ == "__main__":

@@ -258,6 +258,90 @@ class Rpc(harness.TestCase):
         self.assertEqual(len(node.rpc("generatetoaddress", 3, self.purse.address)), 3)
         self.assertEqual(node.rpc("getblockcount"), 16)
 
+    def header(self, node, block):
+        """(confirmations, next) as getblockheader and getblock 1 and 2 say it, asked twice: what
+        rpcd keeps must say the same as chaind."""
+        answers = [node.rpc(*call) for _ in range(2) for call in
+                   (("getblockheader", block), ("getblock", block, 1), ("getblock", block, 2))]
+        seen = {(a["confirmations"], a.get("nextblockhash")) for a in answers}
+        self.assertEqual(len(seen), 1, seen)
+        return seen.pop()
+
+    def test_kept_answers_are_never_old(self):
+        node = self.started()
+        ids = [node.rpc("getblockhash", h) for h in range(13)]
+        for h in (3, 11, 12):
+            self.assertEqual(self.header(node, ids[h]),
+                             (13 - h, ids[h + 1] if h < 12 else None))
+        # a block made here is seen at once, by hand and in one batch
+        block = template_block(node, self.purse.lock)
+        raw = node.rpc("getblock", ids[12], 0)
+        self.assertIsNone(node.rpc("submitblock", block.encode().hex()))
+        self.assertEqual(node.rpc("getblockcount"), 13)
+        self.assertEqual(self.header(node, ids[12]), (2, shown(block.id)))
+        calls = [("getblockheader", [shown(block.id)]), ("getblockcount", []),
+                 ("generatetoaddress", [1, self.purse.address]),
+                 ("getblockheader", [shown(block.id)]), ("getblockcount", [])]
+        body = json.dumps([{"jsonrpc": "2.0", "id": i, "method": m, "params": p}
+                           for i, (m, p) in enumerate(calls)])
+        answer = [a["result"] for a in json.loads(node.client.post(body)[1])]
+        self.assertEqual((answer[0]["confirmations"], answer[1], answer[3]["confirmations"],
+                          answer[3]["nextblockhash"], answer[4]),
+                         (1, 13, 2, node.tip(), 14))
+        # an operator's word takes blocks from the best chain and gives them back
+        node.rpc("invalidateblock", shown(block.id))
+        self.assertEqual(self.header(node, shown(block.id)), (-1, None))
+        self.assertEqual(self.header(node, ids[12]), (1, None))
+        node.rpc("reconsiderblock", shown(block.id))
+        wait_for("the branch again", lambda: node.rpc("getblockcount") == 14)
+        self.assertEqual(self.header(node, ids[12]), (3, shown(block.id)))
+        # a longer branch that comes from a peer
+        old = node.tip()
+        self.assertEqual(self.header(node, old), (1, None))
+        other = self.node()
+        other.rpc("generatetoaddress", 20, Purse("elsewhere").address)
+        other.connect(node)
+        harness.wait_same_tip([node, other])
+        self.assertEqual(self.header(node, old), (-1, None))
+        self.assertEqual(self.header(node, node.tip()), (1, None))
+        self.assertEqual(node.rpc("getblock", ids[12], 0), raw)
+        self.assertEqual(self.header(node, ids[0])[0], 21)
+
+    def test_kept_answers_without_chaind(self):
+        """Bytes never change and are sent; what the tip decides is not, until chaind says it."""
+        node = self.started(options={"rpcd": {"hold_ms": 200}})
+        first, tip = node.rpc("getblockhash", 1), node.tip()
+        raw, header = node.rpc("getblock", first, 0), node.rpc("getblockheader", first)
+        node.kill("chaind")
+        wait_for("chaind is missed", lambda: not node.rpc("gethealth")["ready"])
+        for call in (("getblockcount",), ("getbestblockhash",), ("getblockheader", first),
+                     ("getblock", first, 1), ("getblock", tip, 0)):
+            self.refused(-32050, node.rpc, *call)
+        self.assertEqual(node.rpc("getblock", first, 0), raw)
+        node.start("chaind")
+        wait_for("chaind answers", lambda: node.rpc("getblockheader", first) == header)
+
+    def test_few_kept_blocks(self):
+        """With room for nothing, and for less than is asked for, answers are the same."""
+        node = self.started(blocks=14)
+        for coin in self.purse.coins(node)[:4]:         # blocks of 350 kB: three are kept
+            many = [(RUST // 1000, self.purse.lock)] * 8000
+            tx = self.purse.sign(self.purse.build([coin], many), [coin])
+            block = template_block(node, self.purse.lock, extra=[tx])
+            self.assertIsNone(node.rpc("submitblock", block.encode().hex()))
+        ids = [node.rpc("getblockhash", h) for h in range(19)]
+        want = [node.rpc("getblock", i, v) for i in ids for v in (0, 1, 2)]
+        size = sum(len(raw) // 2 for raw in want[::3])
+        self.assertEqual(node.metrics_of("rpcd")["rustycoin_rpcd_kept_body_bytes"], size)
+        for limit in (0, 1):
+            node.options["rpcd"] = {"block_cache_mb": limit}
+            node.restart("rpcd")
+            node.wait_ready()
+            for _ in range(2):
+                self.assertEqual(want, [node.rpc("getblock", i, v) for i in ids for v in (0, 1, 2)])
+            kept = node.metrics_of("rpcd")["rustycoin_rpcd_kept_body_bytes"]
+            self.assertTrue(limit << 19 <= kept <= limit << 20, kept)
+
     def test_waiting(self):
         node = self.started()
         tip = node.tip()
@@ -469,6 +553,84 @@ class Protocol(harness.TestCase):
         self.assertFalse(os.path.exists(os.path.join(self.n.rundir, "rpcd", "rpcd.sock")))
         with socket.socket() as s:
             self.assertNotEqual(s.connect_ex(("127.0.0.1", self.n.rpc_port)), 0)
+
+    def send(self, value, receive_buffer=None):
+        """A connection on which a call was sent, its answer not read."""
+        body = json.dumps(value).encode()
+        head = "".join(f"{k}: {v}\r\n" for k, v in self.n.client.headers().items())
+        s = socket.socket()
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        s.settimeout(30 * harness.SLOW)
+        s.connect(("127.0.0.1", self.n.rpc_port))
+        s.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode()
+                  + body)
+        return s
+
+    def test_hanging_up(self):
+        """Who waits for an event and hangs up leaves his place at once, here and at chaind."""
+        def call(method, *params):
+            return {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        def in_flight():
+            return self.n.rpc("getrpcinfo")["in_flight"]
+        def pending():
+            return self.n.metrics_of("chaind")["rustycoin_chaind_bus_pending_requests"]
+        purse = Purse("waiter")
+        self.n.rpc("generatetoaddress", 1, purse.address)
+        known = self.n.rpc("getblocktemplate")["longpollid"]
+        wait_for("only chaind's own polls", lambda: pending() <= 4)
+        before = pending()
+        polls = [call("waitfornewblock", 600000), call("waitforblockheight", 1000, 600000),
+                 [call("waitfornewblock", 600000), call("getblockcount"),
+                  call("waitforblockheight", 1000), call("waitfornewblock", 600000)],
+                 call("getblocktemplate", {"longpollid": known, "timeout": 600000})]
+        left = [self.send(p) for p in polls]
+        stays = self.send(call("waitfornewblock", 600000))
+        wait_for("all wait", lambda: in_flight() == 6 and pending() > before)
+        for s in left:
+            s.close()
+        wait_for("one waits", lambda: in_flight() == 2, 10)
+        wait_for("chaind keeps nothing for them", lambda: pending() == before, 10)
+        self.n.rpc("generatetoaddress", 1, purse.address)
+        self.assertIn(b'"height":2', stays.recv(65536))
+        stays.close()
+
+    def test_slow_readers(self):
+        """Answers that nobody reads have a bound; submissions and small questions get through."""
+        limit = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        purse = Purse("slow")
+        self.n.rpc("generatetoaddress", 13, purse.address)
+        coin = purse.coins(self.n)[0]
+        tx = purse.sign(purse.build([coin], [(RUST // 1000, purse.lock)] * 30000), [coin])
+        block = template_block(self.n, purse.lock, extra=[tx])
+        self.assertIsNone(self.n.rpc("submitblock", block.encode().hex()))
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
+        def held():
+            return self.n.metrics_of("rpcd")["rustycoin_rpcd_answer_bytes"]
+        slow = [self.send(call, receive_buffer=4096) for _ in range(6)]
+        wait_for("too much is held", lambda: held() > limit // 2)
+        wait_for("a refusal", lambda: self.n.metrics_of("rpcd")
+                 ["rustycoin_rpcd_refused_busy_total"] > 0)
+        self.assertLess(held(), 20 * limit)
+        status, headers, answer = self.post(json.dumps(call))
+        if status == 503 and answer.startswith(b"{"):
+            self.assertEqual(json.loads(answer)["error"]["code"], -32052)
+            self.assertIn("Retry-After", headers)
+        self.assertEqual(status, 503)
+        self.assertEqual(len(self.n.rpc("generatetoaddress", 1, purse.address)), 1)
+        for s in slow:
+            s.close()
+        wait_for("nothing is held", lambda: held() == 0)
+        # alone, an answer may be larger than the bound
+        self.assertEqual(self.post(json.dumps(call))[0], 200)
+
+    def test_metrics(self):
+        """The operations listener shows of rpcd what rustyctl is told, too."""
+        wait_for("all of rpcd's own", lambda: {n.split("{")[0] for n in self.n.metrics_of("rpcd")} <=
+                 {n.split("{")[0] for n in self.n.metrics()})
 
     def test_garbage(self):
         """Whatever comes in is answered or cut; the next caller is served."""

@@ -57,7 +57,11 @@ class Rustyctl(harness.TestCase):
         self.assertIn("is it running?", out)
         self.assertEqual(self.ctl(None, rundir=self.home)[0], 64)
         self.assertEqual(self.ctl(None, "dance", rundir=self.home)[0], 64)
-        self.assertEqual(self.ctl(None, "metrics", "nobody", rundir=self.home)[0], 69)
+        for words in (("metrics", "nobody"), ("reload", ""), ("log-level", "chaindd", "debug")):
+            code, out, err = self.ctl(None, *words, rundir=self.home)
+            self.assertEqual((code, out), (64, ""))
+            self.assertIn(f"there is no daemon '{words[1]}'", err)
+        self.assertEqual(self.ctl(None, "metrics", "chaind", rundir=self.home)[0], 69)
         self.assertEqual(self.ctl(None, "--tiemout-ms", "5", "status", rundir=self.home)[0], 78)
 
     def test_commands(self):

@@ -114,6 +114,24 @@ class WalletTest(unittest.TestCase):
         self.assertEqual(p.returncode, code, p.stderr + p.stdout)
         return p.stdout if code == 0 else p.stderr
 
+    @unittest.skipIf("san" in BUILD, "sanitizers watch free themselves")
+    def test_words_are_wiped(self):
+        """No block of memory is given back with words in it."""
+        watch = os.path.join(self.dir.name, "watch.so")
+        found = os.path.join(self.dir.name, "found")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", watch,
+                        os.path.join(TOP, "tests/functional/watch_free.c")], check=True)
+        os.environ.update(LD_PRELOAD=watch, WATCH_FREE=found)
+        try:
+            self.run_wallet("create", "--network", "reg")
+            os.unlink(self.path)
+            made = json.loads(self.run_wallet("create", "--network", "reg", "--json"))
+        finally:
+            del os.environ["LD_PRELOAD"], os.environ["WATCH_FREE"]
+        self.assertEqual(len(made["words"].split()), 24)
+        with open(found, encoding="ascii") as f:
+            self.assertEqual(sorted(set(f.read().split("\n"))), ["", "watching"])
+
     def restore(self):
         self.run_wallet("restore", "--network", "reg", "--offline", secrets=("p w", WORDS),
                         options=("--passphrase-fd", "--words-fd"))

@@ -180,7 +180,8 @@ static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
 	end = end_new(node);
 	end->peer = peer;
 	for (unsigned i = 0; i < rig->n; i++) {
-		if (net_addr_eq(&rig->nodes[i].addr, addr)) {
+		if (net_addr_eq(&rig->nodes[i].addr, addr) ||
+		    net_addr_eq(&rig->nodes[i].alias, addr)) {
 			end->other = end_new(&rig->nodes[i]);
 			end->other->other = end;
 		}
@@ -567,6 +568,15 @@ struct rc_wtxid rig_pay(struct rig_node *node, uint32_t number)
 	t = rig_tx_add(node, buf.data, buf.len, 0);
 	rc_buf_done(&buf);
 	return t->wtxid;
+}
+
+void rig_confirm(struct rig_node *node, const struct rc_wtxid *wtxid)
+{
+	struct rig_tx *t = rig_tx_find(node, wtxid->b);
+
+	HASH_DEL(node->pool, t);
+	free(t->raw);
+	free(t);
 }
 
 bool rig_has_tx(const struct rig_node *node, const struct rc_wtxid *wtxid)

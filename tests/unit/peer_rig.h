@@ -37,7 +37,7 @@ struct rig_tx {
 struct rig_node {
 	struct rig *rig;
 	struct peerd *core;
-	struct net_addr addr;
+	struct net_addr addr, alias; /* it is reached at both */
 	struct timer wake;
 	struct rig_block *blocks, *best_header, *tip;
 	struct rig_tx *pool;
@@ -78,6 +78,8 @@ void rig_restart(struct rig_node *node, const struct peerd_options *options);
 void rig_mine(struct rig_node *node, unsigned n, size_t len, uint8_t fork);
 /* A transaction into its pool as a user's; returns its wtxid. */
 struct rc_wtxid rig_pay(struct rig_node *node, uint32_t number);
+/* As a block took it. */
+void rig_confirm(struct rig_node *node, const struct rc_wtxid *wtxid);
 bool rig_has_tx(const struct rig_node *node, const struct rc_wtxid *wtxid);
 void rig_make_tx(uint32_t number, struct rc_buf *buf);
 /*

@@ -156,13 +156,70 @@ static void test_typing_errors(void **state)
 	assert_false(rc_bech32m_encode("rc", key, 82, text));
 }
 
+/* The checksum as BIP350 writes it, value by value and bit by bit. */
+static uint32_t checksum_by_bits(const char *hrp, const uint8_t *values, size_t n)
+{
+	static const uint32_t generators[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
+					       0x2a1462b3};
+	size_t hrp_len = strlen(hrp);
+	uint32_t checksum = 1;
+
+	for (size_t i = 0; i < 2 * hrp_len + 1 + n + 6; i++) {
+		uint32_t top = checksum >> 25;
+		uint8_t value = 0;
+
+		if (i < hrp_len)
+			value = (uint8_t)hrp[i] >> 5;
+		else if (i > hrp_len && i <= 2 * hrp_len)
+			value = hrp[i - hrp_len - 1] & 31;
+		else if (i > 2 * hrp_len && i - 2 * hrp_len - 1 < n)
+			value = values[i - 2 * hrp_len - 1];
+		checksum = (checksum & 0x1ffffff) << 5 ^ value;
+		for (int g = 0; g < 5; g++)
+			if (top >> g & 1)
+				checksum ^= generators[g];
+	}
+	return checksum ^ 0x2bc830a3;
+}
+
+static void test_checksums(void **state)
+{
+	static const char charset[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+	struct rc_test_random t;
+	char text[RC_BECH32M_MAX + 1];
+	uint8_t values[64], bytes[40], again[40];
+	size_t len, n;
+
+	(void)state;
+	rc_test_random_init(&t);
+	for (int round = 0; round < 2000; round++) {
+		const char *hrp = round % 3 ? "rct" : "rc";
+		uint32_t want;
+
+		n = rc_random_u64(&t.random) % sizeof(values);
+		for (size_t i = 0; i < n; i++)
+			values[i] = rc_random_u64(&t.random) & 31;
+		want = checksum_by_bits(hrp, values, n);
+		assert_true(rc_bech32m_encode(hrp, values, n, text));
+		for (int i = 0; i < 6; i++)
+			assert_int_equal(text[strlen(hrp) + 1 + n + (size_t)i],
+					 charset[want >> 5 * (5 - i) & 31]);
+		len = rc_random_u64(&t.random) % sizeof(bytes);
+		rc_random_fill(&t.random, bytes, len);
+		n = rc_bits_8_to_5(bytes, len, values);
+		assert_int_equal(n, (8 * len + 4) / 5);
+		assert_true(rc_bits_5_to_8(values, n, again, &n));
+		assert_int_equal(n, len);
+		assert_memory_equal(again, bytes, len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bip350_strings),
-		cmocka_unit_test(test_bip350_addresses),
-		cmocka_unit_test(test_check_values),
-		cmocka_unit_test(test_typing_errors),
+		cmocka_unit_test(test_bip350_strings), cmocka_unit_test(test_bip350_addresses),
+		cmocka_unit_test(test_check_values),   cmocka_unit_test(test_typing_errors),
+		cmocka_unit_test(test_checksums),
 	};
 
 	return cmocka_run_group_tests_name("address", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
@@ -68,6 +70,51 @@ static void test_reader_never_passes_end(void **state)
 	r = rc_reader_of("\xfe\xff\xff\xff\xff", 5);
 	assert_int_equal(rc_read_count(&r, 40), 0);
 	assert_true(r.failed);
+}
+
+/* Every length about the step, against one digit after another. */
+static void test_hex_lengths(void **state)
+{
+	uint8_t data[70];
+	char want[2 * sizeof(data) + 1], turned[2 * sizeof(data) + 1], got[2 * sizeof(data) + 2];
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof(data); len++) {
+		want[0] = turned[0] = '\0';
+		for (size_t i = 0; i < len; i++) {
+			data[i] = (uint8_t)(37 * i + 11 * len);
+			sprintf(want + 2 * i, "%02x", data[i]);
+		}
+		for (size_t i = 0; i < len; i++)
+			sprintf(turned + 2 * i, "%02x", data[len - 1 - i]);
+		got[2 * len + 1] = 'x';
+		assert_string_equal(rc_hex_encode(got, data, len), want);
+		assert_string_equal(rc_hex_encode_reversed(got, data, len), turned);
+		assert_int_equal(got[2 * len + 1], 'x');
+	}
+}
+
+static void test_decimal(void **state)
+{
+	char want[32], got[32];
+
+	(void)state;
+	for (uint64_t v = 1; v; v = v > UINT64_MAX / 3 ? 0 : v * 3 + 1)
+		for (int d = -1; d <= 1; d++) {
+			uint64_t value = v + (uint64_t)d;
+
+			snprintf(want, sizeof(want), "%llu", (unsigned long long)value);
+			*rc_decimal(got, value) = '\0';
+			assert_string_equal(got, want);
+		}
+	*rc_decimal(got, UINT64_MAX) = '\0';
+	assert_string_equal(got, "18446744073709551615");
+	*rc_decimal_fixed(got, 42, 8) = '\0';
+	assert_string_equal(got, "00000042");
+	*rc_decimal_fixed(got, 1234, 3) = '\0';
+	assert_string_equal(got, "234");
+	*rc_decimal_fixed(got, 7, 1) = '\0';
+	assert_string_equal(got, "7");
 }
 
 static void test_hex(void **state)
@@ -210,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compact_size), cmocka_unit_test(test_reader_never_passes_end),
+		cmocka_unit_test(test_hex_lengths),  cmocka_unit_test(test_decimal),
 		cmocka_unit_test(test_hex),	     cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_files),	     cmocka_unit_test(test_arena_budget),
 		cmocka_unit_test(test_workers),

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "chaind_node.h"
 #include "rc_test.h"
 
@@ -62,6 +63,24 @@ static void test_body_being_written(void **state)
 	assert_memory_equal(again.data, raw.data, raw.len);
 	rc_buf_done(&raw);
 	rc_buf_done(&again);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+/* What one peerd fetches no other does; itself it may try another peer at once. */
+static void test_leases_of_transactions(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	struct rc_wtxid wtxid = {{1}}, other = {{2}};
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 1);
+	assert_true(chaind_want_tx(n.chaind, 1, &wtxid));
+	assert_false(chaind_want_tx(n.chaind, 2, &wtxid));
+	assert_true(chaind_want_tx(n.chaind, 1, &wtxid));
+	assert_true(chaind_want_tx(n.chaind, 2, &other));
 	node_free(&n);
 	rc_loop_free(loop);
 }
@@ -169,6 +188,7 @@ static void test_pay_again(void **state)
 struct told {
 	unsigned n;
 	int err;
+	enum rc_verdict verdict;
 };
 
 static void tell_tx(void *arg, const struct admit_result *result)
@@ -177,6 +197,7 @@ static void tell_tx(void *arg, const struct admit_result *result)
 
 	told->n++;
 	told->err = result->err;
+	told->verdict = result->verdict;
 }
 
 static void tell_block(void *arg, const struct block_result *result)
@@ -185,6 +206,145 @@ static void tell_block(void *arg, const struct block_result *result)
 
 	told->n++;
 	told->err = result->err;
+}
+
+static bool is_told(void *arg)
+{
+	return ((struct told *)arg)->n > 0;
+}
+
+/* Whoever submits what a peer brought before waits for the disk, also where another person does. */
+static void test_submitted_twice(void **state)
+{
+	const struct admit_options person = {.local = true};
+	struct rc_loop *loop = rc_loop_new();
+	struct told first = {0}, second = {0}, third = {0};
+	struct test_node n;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf raw = RC_BUF_INIT;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
+	assert_int_equal(node_submit_tx(&n, &raw, 7, NULL), RC_VERDICT_OK);
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &person, tell_tx, &first);
+	assert_int_equal(first.n, 0);
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &person, tell_tx, &second);
+	assert_int_equal(second.n, 0);
+	node_wait(loop, is_told, &first, "the first is on the disk");
+	node_wait(loop, is_told, &second, "the second is on the disk");
+	/* Now it is there. */
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &person, tell_tx, &third);
+	assert_int_equal(third.n, 1);
+	assert_int_equal(third.verdict, RC_VERDICT_OK);
+	rc_buf_done(&raw);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+/* The greatest fee rate is each submission's own, also of one that joins another. */
+static void test_fee_limits(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct told any = {0}, low = {0}, high = {0}, alone = {0};
+	struct admit_options options = {.peer = 7};
+	struct test_node n;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf raw = RC_BUF_INIT;
+	uint64_t rate;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
+	rate = UINT64_C(10000) * 1000 / raw.len;
+
+	options = (struct admit_options){.local = true, .max_fee_rate = rate};
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &alone);
+	node_wait(loop, is_told, &alone, "a verdict");
+	assert_int_equal(alone.verdict, RC_V_POOL_MAX_FEE);
+	assert_int_equal(n.chaind->pool.count, 0);
+
+	options = (struct admit_options){.peer = 7};
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &any);
+	options = (struct admit_options){.local = true, .max_fee_rate = rate};
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &low);
+	options = (struct admit_options){.local = true, .max_fee_rate = rate + 1};
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &high);
+	node_wait(loop, is_told, &any, "a verdict");
+	node_wait(loop, is_told, &high, "a verdict");
+	assert_int_equal(any.verdict, RC_VERDICT_OK);
+	assert_int_equal(low.n, 1);
+	assert_int_equal(low.verdict, RC_V_POOL_MAX_FEE);
+	assert_int_equal(high.verdict, RC_VERDICT_OK);
+	assert_int_equal(n.chaind->pool.count, 1);
+	rc_buf_done(&raw);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+/* What no block of the network could hold isn't taken in, whatever the options say. */
+static void test_larger_than_a_block(void **state)
+{
+	struct rc_network_params params = *rc_network_builtin_params("reg");
+	struct rc_loop *loop = rc_loop_new();
+	struct rc_network network;
+	struct test_node n;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf raw = RC_BUF_INIT;
+	struct rc_error error;
+
+	(void)state;
+	memcpy(params.name, "small", 6);
+	memcpy(params.hrp, "small", 6);
+	params.block_limit = 10000;
+	if (rc_network_custom(&params, &network, &error) < 0)
+		fail_msg("%s", error.text);
+	node_init_on(&n, loop, "s", &network, &rc_clock_system);
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 100000, 250, &raw);
+	assert_true(raw.len > params.block_limit);
+	assert_int_equal(node_submit_tx(&n, &raw, 0, NULL), RC_V_POOL_SIZE);
+	node_pay(&n, &outpoint, &coin, 100000, 150, &raw);
+	assert_int_equal(node_submit_tx(&n, &raw, 0, NULL), RC_VERDICT_OK);
+	node_generate(&n, 1);
+	assert_int_equal(n.chaind->pool.count, 0);
+	rc_buf_done(&raw);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
+static bool is_filled_again(void *arg)
+{
+	struct test_node *n = arg;
+
+	return !refill_active(&n->chaind->refill);
+}
+
+/* A block whose transactions should come back and that can't be read is worth a warning, once. */
+static void test_unread_block(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node n;
+	uint64_t before;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 3);
+	before = rc_log_count(RC_LOG_WARNING);
+	refill_add_block(&n.chaind->refill, n.chaind->chain.genesis); /* its body is never stored */
+	refill_pump(&n.chaind->refill);
+	node_wait(loop, is_filled_again, &n, "the end of the refill");
+	assert_int_equal(rc_log_count(RC_LOG_WARNING), before + 1);
+	node_free(&n);
+	rc_loop_free(loop);
 }
 
 static bool has_parent(void *arg)
@@ -333,6 +493,69 @@ static void test_reorganise_in_parts(void **state)
 {
 	(void)state;
 	reorganise(40, 8);
+}
+
+/* A block whose coins the pool knows connects without a question to utxod, to the same state as
+ * elsewhere; also where a reorganisation has moved a coin's maker to another height meanwhile. */
+static void test_coins_of_the_pool(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_outpoint outpoint, second;
+	struct rc_coin coin, made;
+	struct rc_buf parent = RC_BUF_INIT, child = RC_BUF_INIT;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	node_generate(&a, 15);
+	node_feed(&b, &a, 0);
+	node_wait_height(&b, 15);
+	node_coinbase(&a, 1, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 2, &parent);
+	assert_int_equal(node_submit_tx(&a, &parent, 7, NULL), RC_VERDICT_OK);
+	assert_int_equal(node_submit_tx(&b, &parent, 7, NULL), RC_VERDICT_OK);
+	node_output(&parent, 0, 16, &second, &made);
+	node_pay(&a, &second, &made, 10000, 1, &child);
+	assert_int_equal(node_submit_tx(&a, &child, 7, NULL), RC_VERDICT_OK);
+	/* a has the parent at 16 and the child in its pool; the other branch the parent at 17. */
+	node_stop_chaind(&b);
+	forget_journal(&b);
+	node_start_chaind(&b);
+	node_wait_height(&b, 15);
+	node_wait_idle(&b);
+	node_generate(&b, 1);
+	assert_int_equal(node_tip(&b)->n_txs, 1);
+	node_stop_chaind(&a);
+	node_start_chaind(&a);
+	node_wait_height(&a, 15);
+	node_wait_idle(&a);
+	assert_int_equal(a.chaind->pool.count, 2);
+	node_generate(&a, 1);
+	assert_int_equal(node_tip(&a)->n_txs, 3);
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_COINS_KNOWN), 1);
+	assert_int_equal(node_submit_tx(&b, &parent, 7, NULL), RC_VERDICT_OK);
+	node_generate(&b, 2);
+	assert_int_equal(node_submit_tx(&b, &child, 7, NULL), RC_VERDICT_OK);
+	node_feed(&a, &b, 15);
+	node_wait_height(&a, 18);
+	node_wait_idle(&a);
+	assert_same_state(&a, &b);
+	/* The child is in a's pool again, with its coin where it is now. */
+	assert_int_equal(a.chaind->pool.count, 1);
+	assert_int_equal(mempool_state_coin(&a.chaind->pool, &second)->height, 17);
+	node_generate(&a, 1);
+	assert_int_equal(node_tip(&a)->n_txs, 2);
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_COINS_KNOWN), 2);
+	node_feed(&b, &a, 18);
+	node_wait_height(&b, 19);
+	node_wait_idle(&b);
+	assert_same_state(&a, &b);
+	rc_buf_done(&parent);
+	rc_buf_done(&child);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
 }
 
 /* A longer branch whose last block is wrong: the old tip stays, or comes back. */
@@ -631,13 +854,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mine_and_restart),
 		cmocka_unit_test(test_body_being_written),
+		cmocka_unit_test(test_leases_of_transactions),
 		cmocka_unit_test(test_pay),
 		cmocka_unit_test(test_pay_again),
+		cmocka_unit_test(test_submitted_twice),
+		cmocka_unit_test(test_fee_limits),
+		cmocka_unit_test(test_larger_than_a_block),
+		cmocka_unit_test(test_unread_block),
 		cmocka_unit_test(test_told_at_the_end),
 		cmocka_unit_test(test_reorganise_1),
 		cmocka_unit_test(test_reorganise_6),
 		cmocka_unit_test(test_reorganise_100),
 		cmocka_unit_test(test_reorganise_in_parts),
+		cmocka_unit_test(test_coins_of_the_pool),
 		cmocka_unit_test(test_invalid_branch),
 		cmocka_unit_test(test_invalidate),
 		cmocka_unit_test(test_unknown_tip),

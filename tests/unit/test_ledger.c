@@ -301,6 +301,18 @@ static void do_write(struct fixture *f, bool sync)
 		f->durable = f->applied;
 }
 
+static void do_ahead(struct fixture *f)
+{
+	struct ledger_figures figures;
+	struct rc_error error;
+
+	assert_int_equal(
+		ledger_write_ahead(f->ledger, rc_random_below(&f->random.random, 2), &error),
+		RC_OK);
+	ledger_figures(f->ledger, &figures);
+	f->durable = world_find(&f->world, &figures.durable.id);
+}
+
 static void do_flush(struct fixture *f)
 {
 	struct rc_error error = {0};
@@ -338,6 +350,7 @@ static void do_kill(struct fixture *f)
 	struct block_ref applied, durable;
 
 	ledger_write(f->ledger, false, NULL);
+	ledger_write_ahead(f->ledger, false, NULL);
 	ledger_close(f->ledger);
 	f->ledger = NULL;
 	fx_open(f);
@@ -355,10 +368,14 @@ static void test_histories(void **state)
 	for (unsigned i = 0; i < 900; i++) {
 		uint64_t what = rc_random_below(&f->random.random, 100);
 
-		if (what < 40)
+		if (what < 35)
 			do_stage(f);
-		else if (what < 65)
+		else if (what < 40)
+			do_ahead(f);
+		else if (what < 62)
 			do_commit(f);
+		else if (what < 65)
+			ledger_collect(f->ledger);
 		else if (what < 70)
 			do_abort(f);
 		else if (what < 76)

@@ -59,6 +59,8 @@ static void stage(struct shared *s, uint32_t b)
 static void commit(struct shared *s, uint32_t b)
 {
 	expect(s, ledger_commit(s->ledger, &s->world.block[b].id, NULL) == RC_OK);
+	if (b % 2)
+		ledger_collect(s->ledger);
 }
 
 static void switch_to(struct shared *s, uint32_t b)
@@ -98,8 +100,10 @@ static void *logger_main(void *arg)
 {
 	struct shared *s = arg;
 
-	for (unsigned i = 0; !atomic_load(&s->done); i++)
+	for (unsigned i = 0; !atomic_load(&s->done); i++) {
+		expect(s, ledger_write_ahead(s->ledger, i % 5 == 0, NULL) == RC_OK);
 		expect(s, ledger_write(s->ledger, i % 3 == 0, NULL) == RC_OK);
+	}
 	return NULL;
 }
 

@@ -245,6 +245,7 @@ static void test_eviction(void **state)
 static void test_expiry(void **state)
 {
 	struct world w;
+	struct pool_cursor walk;
 	struct made_tx a, b;
 
 	(void)state;
@@ -254,16 +255,59 @@ static void test_expiry(void **state)
 	spend(&b, &a, 0, 10000);
 	b.facts.time = 5000;
 	assert_int_equal(made_add(&w.pool, &b, NOW), RC_VERDICT_OK);
-	assert_int_equal(mempool_expire(&w.pool, 1000 + w.pool.limits.expiry), 0);
-	assert_int_equal(mempool_expire(&w.pool, 1001 + w.pool.limits.expiry), 2);
+	mempool_walk_start(&w.pool, &walk);
+	assert_int_equal(mempool_expire(&w.pool, &walk, 10, 1000 + w.pool.limits.expiry), 0);
+	mempool_walk_again(&w.pool, &walk);
+	assert_int_equal(mempool_expire(&w.pool, &walk, 0, 1001 + w.pool.limits.expiry), 0);
+	assert_int_equal(mempool_expire(&w.pool, &walk, 1, 1001 + w.pool.limits.expiry), 2);
+	mempool_walk_end(&w.pool, &walk);
 	made_tx_done(&a);
 	made_tx_done(&b);
 	world_done(&w);
 }
 
+/* A walk that rests meets what stays, once each, and what comes; never what has gone. */
+static void test_walk(void **state)
+{
+	struct pool_cursor walk, other;
+	struct made_tx txs[8];
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL);
+	mempool_walk_start(&w.pool, &walk);
+	assert_null(mempool_walk_next(&walk));
+	for (unsigned i = 0; i < 6; i++) {
+		fresh(&w, &txs[i], 1, 10000);
+		assert_int_equal(made_add(&w.pool, &txs[i], NOW), RC_VERDICT_OK);
+	}
+	mempool_walk_start(&w.pool, &other);
+	assert_ptr_equal(mempool_walk_next(&walk), mempool_find(&w.pool, &txs[0].tx.txid));
+	assert_ptr_equal(mempool_walk_next(&walk), mempool_find(&w.pool, &txs[1].tx.txid));
+	/* One that was met, and the two that are next. */
+	for (unsigned i = 1; i <= 3; i++)
+		mempool_remove(&w.pool, mempool_find(&w.pool, &txs[i].tx.txid), POOL_CONFLICT);
+	assert_ptr_equal(mempool_walk_next(&walk), mempool_find(&w.pool, &txs[4].tx.txid));
+	assert_ptr_equal(mempool_walk_next(&walk), mempool_find(&w.pool, &txs[5].tx.txid));
+	for (unsigned i = 6; i < 8; i++) {
+		fresh(&w, &txs[i], 1, 10000);
+		assert_int_equal(made_add(&w.pool, &txs[i], NOW), RC_VERDICT_OK);
+	}
+	assert_ptr_equal(mempool_walk_next(&walk), mempool_find(&w.pool, &txs[6].tx.txid));
+	mempool_remove(&w.pool, mempool_find(&w.pool, &txs[7].tx.txid), POOL_CONFLICT);
+	assert_null(mempool_walk_next(&walk));
+	assert_ptr_equal(mempool_walk_next(&other), mempool_find(&w.pool, &txs[0].tx.txid));
+	assert_ptr_equal(mempool_walk_next(&other), mempool_find(&w.pool, &txs[4].tx.txid));
+	mempool_walk_end(&w.pool, &walk);
+	mempool_walk_end(&w.pool, &other);
+	for (unsigned i = 0; i < 8; i++)
+		made_tx_done(&txs[i]);
+	world_done(&w);
+}
+
 static void test_block(void **state)
 {
-	struct rc_outpoint o;
+	struct rc_outpoint o, made;
 	struct made_tx a, b, c, rival;
 	struct rc_block block = {0};
 	struct rc_tx txs[2];
@@ -279,6 +323,10 @@ static void test_block(void **state)
 	assert_int_equal(made_add(&w.pool, &a, NOW), RC_VERDICT_OK);
 	assert_int_equal(made_add(&w.pool, &b, NOW), RC_VERDICT_OK);
 	assert_int_equal(made_add(&w.pool, &c, NOW), RC_VERDICT_OK);
+	/* Coins of the state are known, those of the pool's own aren't of the state. */
+	made = made_output(&a, 0);
+	assert_null(mempool_state_coin(&w.pool, &made));
+	assert_memory_equal(mempool_state_coin(&w.pool, &o), &c.coins[0], sizeof(c.coins[0]));
 	txs[0] = a.tx;
 	txs[1] = rival.tx;
 	block.txs = txs;
@@ -289,6 +337,8 @@ static void test_block(void **state)
 	assert_int_equal(w.removed[POOL_CONFLICT], 1);
 	assert_int_equal(w.pool.count, 1);
 	assert_int_equal(w.pool.oldest->anc_count, 1);
+	assert_null(mempool_state_coin(&w.pool, &o));
+	assert_int_equal(mempool_state_coin(&w.pool, &made)->height, 50);
 	/* b spends a coin of block 50 now: a reorganisation to 49 unsettles it, to 50 doesn't. */
 	assert_int_equal(mempool_unsettle(&w.pool, 50, 60, 0), 0);
 	assert_int_equal(mempool_unsettle(&w.pool, 49, 60, 0), 1);
@@ -505,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_replaces_too_many),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_template),

@@ -408,6 +408,35 @@ static void inbound_slots(void **state)
 		rig_stranger_done(&s[i]);
 }
 
+/* A transaction that was in a block when it was asked for is told again when it is back. */
+static void what_was_not_there_is_told_again(void **state)
+{
+	static struct rig_stranger s;
+	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+	struct rc_buf buf = RC_BUF_INIT;
+	uint8_t item[PEER_ITEM_SIZE] = {PEER_ITEM_WTXID};
+	struct rc_wtxid wtxid;
+
+	(void)state;
+	open_link(&s);
+	wtxid = rig_pay(node, 1);
+	turn(5000);
+	assert_int_equal(s.heard[PEER_MSG_INV], 1);
+	rig_confirm(node, &wtxid);
+	memcpy(item + 1, wtxid.b, 32);
+	m.items.data = item;
+	m.items.len = sizeof(item);
+	pack(&m.base, &buf);
+	rig_stranger_send(&s, RC_LINK_CONTROL, PEER_MSG_GETDATA, buf.data, buf.len);
+	turn(100);
+	assert_int_equal(s.heard[PEER_MSG_NOTFOUND], 1);
+	rig_pay(node, 1);
+	turn(5000);
+	assert_int_equal(s.heard[PEER_MSG_INV], 2);
+	rc_buf_done(&buf);
+	rig_stranger_done(&s);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -423,6 +452,7 @@ int main(void)
 		ROW(inbound_slots),
 		ROW(promises_fill_no_room_of_others),
 		ROW(a_filter_that_opens_and_shuts),
+		ROW(what_was_not_there_is_told_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,47 @@ static void a_dial_that_fails_at_once(void **state)
 	rig_done(&rig);
 }
 
+/* What is told to a node in its download it can't judge yet, and is told again after it. */
+static void a_newcomer_gets_the_pool(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 13);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 5000, 1000, 0);
+	for (uint32_t i = 0; i < 100; i++)
+		rig_pay(&rig.nodes[0], i);
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, paid, &rig));
+	rig_done(&rig);
+}
+
+/* A node known by two addresses, as one of IPv4 and one of IPv6: one link, and no more dials. */
+static void two_addresses_one_link(void **state)
+{
+	struct peerd_options o;
+	struct net_endpoint to[2];
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 12);
+	o = rig_options(0);
+	assert_true(net_addr_parse("127.0.0.2:20000", 1, &rig_add(&rig, &o)->alias));
+	o = rig_options(1);
+	assert_true(net_endpoint_parse("127.0.0.1:20000", 1, &to[0]));
+	assert_true(net_endpoint_parse("127.0.0.2:20000", 1, &to[1]));
+	o.addnode = to;
+	o.n_addnode = 2;
+	rig_add(&rig, &o);
+	rig_run(&rig, 600 * PEERD_SECOND, NULL, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(HASH_COUNT(rig.nodes[i].core->peers), 1);
+		assert_in_range(rig.nodes[i].dials, 0, 4);
+	}
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +343,8 @@ int main(void)
 		cmocka_unit_test(chaind_may_restart),
 		cmocka_unit_test(a_seed_is_a_run),
 		cmocka_unit_test(a_dial_that_fails_at_once),
+		cmocka_unit_test(a_newcomer_gets_the_pool),
+		cmocka_unit_test(two_addresses_one_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,17 +405,17 @@ static void test_order(void **state)
 	result_done(&r);
 }
 
-static int reads_only(void *arg, const struct rpc_method *method)
+static int reads_only(void *arg, const struct rpc_method *method, size_t bytes)
 {
-	(void)arg;
+	(void)arg, (void)bytes;
 	return method->class == RPC_READ ? 0 : RPC_NOT_PERMITTED;
 }
 
 static bool closing;
 
-static int until_closing(void *arg, const struct rpc_method *method)
+static int until_closing(void *arg, const struct rpc_method *method, size_t bytes)
 {
-	(void)arg, (void)method;
+	(void)arg, (void)method, (void)bytes;
 	return closing ? RPC_DAEMON_AWAY : 0;
 }
 
@@ -612,6 +612,62 @@ static void test_no_socket(void **state)
 	rmdir(dir);
 }
 
+/* ---- who asked has gone ---- */
+
+static unsigned hung_up;
+
+static void on_hang_up(struct rpc_call *call)
+{
+	hung_up++;
+	rpc_call_fail(call, RPC_MISC, "gone");
+}
+
+/* What waits for an event ends, what doesn't goes on, what hasn't begun never does; then there is
+ * one answer. */
+static void test_hanging_up(void **state)
+{
+	struct rc_buf body = RC_BUF_INIT;
+	struct result r = {0};
+	struct rpc_batch *batch;
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		rc_buf_printf(&body, "%s{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":%d}",
+			      i ? "," : "[", i);
+	rc_buf_printf(&body, "]");
+	n_pending = 0;
+	hung_up = 0;
+	batch = rpc_start(&table, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	assert_non_null(batch);
+	assert_int_equal(n_pending, RPC_BATCH_PARALLEL);
+	for (size_t i = 0; i < n_pending; i++)
+		if (i != 3)
+			pending[i]->hang_up = on_hang_up;
+	rpc_hang_up(batch);
+	assert_int_equal(hung_up, RPC_BATCH_PARALLEL - 1);
+	assert_int_equal(n_pending, RPC_BATCH_PARALLEL);
+	assert_false(r.answered);
+	out_null(&pending[3]->out, NULL);
+	rpc_call_done(pending[3]);
+	assert_true(r.answered);
+	assert_int_equal(json_array_size(r.json), 30);
+	result_done(&r);
+	rc_buf_done(&body);
+	/* one call alone: its answer comes from within */
+	r = (struct result){0};
+	n_pending = 0;
+	batch = rpc_start(&table, NULL, NULL, "{\"method\":\"later\"}", 18, on_answer, &r);
+	pending[0]->hang_up = on_hang_up;
+	rpc_hang_up(batch);
+	assert_true(r.answered);
+	result_done(&r);
+	/* answered at once: nobody to hang up on */
+	r = (struct result){0};
+	assert_null(rpc_start(&table, NULL, NULL, "{\"method\":\"sum\"}", 16, on_answer, &r));
+	assert_true(r.answered);
+	result_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,8 +676,8 @@ int main(void)
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_closing),	      cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_large_answers), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_json_out),      cmocka_unit_test(test_auth),
-		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_hanging_up),    cmocka_unit_test(test_json_out),
+		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

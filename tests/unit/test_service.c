@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -67,7 +69,11 @@ static int small_enter(void *ctx, struct rc_error *error)
 {
 	struct small *small = ctx;
 	const char *path = rc_config_text(rc_service_config(small->service), "forbidden");
+	struct rlimit core;
 
+	/* Whether confined or not. */
+	if (prctl(PR_GET_DUMPABLE) != 0 || getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_max != 0)
+		return rc_error_set(error, RC_EFORMAT, "core dumps are on");
 	if (path && open(path, O_RDONLY) >= 0)
 		return rc_error_set(error, RC_EFORMAT, "the forbidden file opened");
 	if (path && socket(AF_INET, SOCK_STREAM, 0) >= 0) {

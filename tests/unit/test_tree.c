@@ -341,19 +341,21 @@ static void check_walk(struct bench *t, struct model *m)
 	tree_leave(t->tree, ticket);
 }
 
-/* Histories of blocks that grow and shrink the tree, flushed and read again with little memory. */
-static void history(unsigned ns, const struct rc_random *random, size_t limit)
+/* Histories of blocks of up to `most` operations that grow and shrink the tree, flushed and read
+ * again with little memory. */
+static void history(unsigned ns, const struct rc_random *random, size_t limit, size_t most)
 {
 	struct model m = {.ns = ns};
+	unsigned blocks = most > 200 ? 16 : 60;
 	struct bench t;
 
 	bench_open(&t, limit);
-	for (unsigned block = 0; block < 60; block++) {
+	for (unsigned block = 0; block < blocks; block++) {
 		struct tree_change change;
 		/* Grows to the middle, then shrinks to nothing or nearly. */
-		unsigned remove = block < 30 ? 30 : 85;
+		unsigned remove = block < blocks / 2 ? 30 : 85;
 
-		random_block(&t, &m, random, 1 + rc_random_below(random, 200), remove);
+		random_block(&t, &m, random, 1 + rc_random_below(random, most), remove);
 		assert_int_equal(bench_apply(&t, ns, &t.roots, &change), RC_OK);
 		t.seq++;
 		check_root(&t, &m);
@@ -366,7 +368,7 @@ static void history(unsigned ns, const struct rc_random *random, size_t limit)
 	}
 	while (m.n) {
 		struct tree_change change;
-		size_t n = 1 + rc_random_below(random, 40);
+		size_t n = 1 + rc_random_below(random, most / 5);
 
 		for (size_t i = 0; i < n && m.n; i++) {
 			struct model_entry old = m.entry[m.n - 1];
@@ -394,7 +396,18 @@ static void test_random(void **state)
 	rc_test_random_init(&r);
 	for (unsigned round = 0; round < 6; round++)
 		for (unsigned ns = 1; ns <= TREE_NAMESPACES; ns++)
-			history(ns, &r.random, round % 2 ? 4096 : 1 << 20);
+			history(ns, &r.random, round % 2 ? 4096 : 1 << 20, 200);
+}
+
+/* Blocks large enough that several threads build them. */
+static void test_random_large(void **state)
+{
+	struct rc_test_random r;
+
+	(void)state;
+	rc_test_random_init(&r);
+	for (unsigned round = 0; round < 2; round++)
+		history(round % 2 ? RC_STATE_GOVERNANCE : RC_STATE_COINS, &r.random, 65536, 2000);
 }
 
 /* The same entries in one block, in many, and after detours: one root. */
@@ -508,13 +521,19 @@ static void test_misfits(void **state)
 	(void)state;
 	rc_test_random_init(&r);
 	bench_open(&t, 1 << 20);
-	random_block(&t, &m, &r.random, 300, 0);
+	random_block(&t, &m, &r.random, 1000, 0);
 	assert_int_equal(bench_apply(&t, m.ns, &t.roots, &change), RC_OK);
 	tree_change_done(&change);
 	t.seq++;
 	for (unsigned i = 0; i < 60; i++) {
+		/* In half of them the others fit, and are many. */
+		struct model copy = {m.ns, rc_memdup(m.entry, m.n * sizeof(*m.entry)), m.n, m.n};
+
 		e = other = m.entry[rc_random_below(&r.random, m.n)];
 		other.value[0] ^= 1;
+		if (i & 4)
+			random_block(&t, &copy, &r.random, 600, 0);
+		free(copy.entry);
 		switch (i % 4) {
 		case 0:
 			bench_add(&t, m.ns, TREE_INSERT, NULL, &other);
@@ -545,9 +564,9 @@ static void test_misfits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_order),	cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_misfits),
+		cmocka_unit_test(test_vectors),	     cmocka_unit_test(test_random),
+		cmocka_unit_test(test_random_large), cmocka_unit_test(test_order),
+		cmocka_unit_test(test_versions),     cmocka_unit_test(test_misfits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

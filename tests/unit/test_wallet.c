@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/schnorr.h"
@@ -194,6 +195,58 @@ static void test_wallet_life(void **state)
 	unlink(path);
 	unlink(lock);
 	rmdir(dir);
+}
+
+/* A symbolic link to the file, in another directory: saving goes through it. */
+static void test_wallet_behind_link(void **state)
+{
+	char dir[] = "/tmp/rc-test-wallet-XXXXXX";
+	RC_AUTOFREE char *path = NULL, *sub = NULL, *link = NULL, *lock = NULL;
+	struct answer right = {"open sesame", 0};
+	struct wallet *wallet = NULL, *other = NULL;
+	struct rc_network network;
+	struct rc_test_random t;
+	struct wallet_data data;
+	struct rc_error error;
+	struct stat st;
+
+	(void)state;
+	rc_test_random_init(&t);
+	data = some_data(&t, 32);
+	assert_non_null(mkdtemp(dir));
+	path = rc_asprintf("%s/w", dir);
+	lock = rc_asprintf("%s/w.lock", dir);
+	sub = rc_asprintf("%s/sub", dir);
+	link = rc_asprintf("%s/sub/link", dir);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_int_equal(symlink("../w", link), 0);
+	assert_int_equal(wallet_network("reg", NULL, &network, &error), RC_OK);
+	/* To nothing: no wallet is made there, nor in the link's place. */
+	assert_int_equal(
+		wallet_create(link, &network, &data, right.text, LOG_N, &t.random, &other, &error),
+		RC_EINVAL);
+	assert_non_null(strstr(error.text, "symbolic link to nothing"));
+	assert_int_equal(
+		wallet_create(path, &network, &data, right.text, LOG_N, &t.random, &wallet, &error),
+		RC_OK);
+	/* Both names are one wallet. */
+	assert_int_equal(wallet_open(link, NULL, answer, &right, &t.random, &other, &error),
+			 RC_ELOCKED);
+	wallet_close(wallet);
+	assert_int_equal(wallet_open(link, NULL, answer, &right, &t.random, &wallet, &error), 0);
+	wallet->secrets->data.next[0] = 1234;
+	assert_int_equal(wallet_save(wallet, &error), RC_OK);
+	wallet_close(wallet);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(wallet_open(path, NULL, answer, &right, &t.random, &wallet, &error), 0);
+	assert_int_equal(wallet->secrets->data.next[0], 1234);
+	wallet_close(wallet);
+	unlink(link);
+	rmdir(sub);
+	unlink(path);
+	unlink(lock);
+	assert_int_equal(rmdir(dir), 0); /* nothing else was left */
 }
 
 /* Secrets and output keys belong together; chains, indices and coin types differ. */
@@ -605,19 +658,13 @@ static void test_signed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file_round_trip),
-		cmocka_unit_test(test_file_damage),
-		cmocka_unit_test(test_file_price),
-		cmocka_unit_test(test_wallet_life),
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_known_address),
-		cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_choice_refusals),
-		cmocka_unit_test(test_choice_of_kinds),
-		cmocka_unit_test(test_choice_random),
-		cmocka_unit_test(test_choice_many),
-		cmocka_unit_test(test_node_answers),
-		cmocka_unit_test(test_signed),
+		cmocka_unit_test(test_file_round_trip),	   cmocka_unit_test(test_file_damage),
+		cmocka_unit_test(test_file_price),	   cmocka_unit_test(test_wallet_life),
+		cmocka_unit_test(test_wallet_behind_link), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_known_address),	   cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_choice_refusals),	   cmocka_unit_test(test_choice_of_kinds),
+		cmocka_unit_test(test_choice_random),	   cmocka_unit_test(test_choice_many),
+		cmocka_unit_test(test_node_answers),	   cmocka_unit_test(test_signed),
 	};
 
 	rc_schnorr_init();

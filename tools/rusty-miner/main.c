@@ -366,8 +366,19 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	pthread_mutex_init(&m.mutex, NULL);
-	m.work = work_new(m.threads ? m.threads : cores > 0 ? (unsigned)cores : 1);
-	pthread_create(&poller, NULL, poll_templates, &m);
+	code = work_new(m.threads ? m.threads : cores > 0 ? (unsigned)cores : 1, &m.work, &error);
+	if (code == RC_OK) {
+		code = pthread_create(&poller, NULL, poll_templates, &m);
+		if (code)
+			rc_error_set(&error, RC_EUNAVAILABLE, "no thread for templates: %s",
+				     strerror(code));
+	}
+	if (code) {
+		fprintf(stderr, "rusty-miner: %s\n", error.text);
+		work_free(m.work);
+		rc_jsonrpc_close(m.submit);
+		return RC_EXIT_UNAVAILABLE;
+	}
 	pthread_detach(poller);
 	mine(&m);
 	if (!m.quiet)

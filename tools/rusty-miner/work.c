@@ -104,10 +104,11 @@ static void *run(void *arg)
 	return NULL;
 }
 
-struct work *work_new(unsigned threads)
+int work_new(unsigned threads, struct work **ret_work, struct rc_error *error)
 {
 	struct work *w = rc_alloc(sizeof(*w));
 	pthread_condattr_t attr;
+	int err;
 
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->changed, NULL);
@@ -115,14 +116,21 @@ struct work *work_new(unsigned threads)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->found_cond, &attr);
 	pthread_condattr_destroy(&attr);
-	w->n_threads = threads;
 	w->threads = rc_alloc_array(threads, sizeof(*w->threads));
 	for (unsigned i = 0; i < threads; i++) {
 		w->threads[i].work = w;
 		w->threads[i].number = i;
-		pthread_create(&w->threads[i].id, NULL, run, &w->threads[i]);
+		err = pthread_create(&w->threads[i].id, NULL, run, &w->threads[i]);
+		if (err) {
+			work_free(w);
+			return rc_error_set(error, RC_EUNAVAILABLE,
+					    "thread %u of %u can't be started: %s (--threads)",
+					    i + 1, threads, strerror(err));
+		}
+		w->n_threads = i + 1; /* those to be ended */
 	}
-	return w;
+	*ret_work = w;
+	return RC_OK;
 }
 
 void work_free(struct work *w)

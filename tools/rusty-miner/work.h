@@ -8,12 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "consensus/pow.h"
 #include "types/header.h"
 
 struct work;
 
-struct work *work_new(unsigned threads);
+/* RC_EUNAVAILABLE when the system has no room for so many threads. */
+int work_new(unsigned threads, struct work **ret_work, struct rc_error *error);
+/* Ends the threads. NULL is fine. */
 void work_free(struct work *work);
 
 /* Another header to try; what was found for an earlier one and not taken is forgotten. job is given

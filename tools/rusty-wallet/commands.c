@@ -106,7 +106,10 @@ static int make_wallet(const struct wallet_options *o, const struct wallet_data 
 
 static int write_words(int fd, const char *sentence, struct rc_error *error)
 {
-	if (dprintf(fd, "%s\n", sentence) < 0)
+	size_t len = strlen(sentence);
+
+	/* Not through a buffer of the C library's, which nobody wipes. */
+	if (write(fd, sentence, len) != (ssize_t)len || write(fd, "\n", 1) != 1)
 		return rc_error_errno(error,
 				      "descriptor %d (--words-fd): the words were not "
 				      "written; delete the wallet and make another",

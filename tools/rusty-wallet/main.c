@@ -127,7 +127,7 @@ static int run(struct wallet_call *call)
 	else
 		print_result(result, call->json);
 	json_decref(result);
-	if (fflush(stdout) != 0 && err == RC_OK)
+	if (secret_flush() != 0 && err == RC_OK)
 		err = RC_EIO;
 	return exit_code(err);
 }

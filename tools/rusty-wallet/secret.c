@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,40 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+
+/* Before a block of Jansson's: how long it is, for it to be wiped. */
+union block_head {
+	size_t size;
+	max_align_t align;
+};
+
+static void *json_block_alloc(size_t size)
+{
+	union block_head *head = malloc(sizeof(*head) + size);
+
+	if (!head)
+		return NULL;
+	head->size = size;
+	return head + 1;
+}
+
+static void json_block_free(void *block)
+{
+	union block_head *head = block;
+
+	if (!block)
+		return;
+	head--;
+	rc_wipe(head, sizeof(*head) + head->size);
+	free(head);
+}
+
+static char out_buffer[BUFSIZ];
 
 void secret_protect_process(void)
 {
@@ -25,6 +57,16 @@ void secret_protect_process(void)
 
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
+	json_set_alloc_funcs(json_block_alloc, json_block_free);
+	setvbuf(stdout, out_buffer, _IOFBF, sizeof(out_buffer));
+}
+
+int secret_flush(void)
+{
+	int err = fflush(stdout);
+
+	rc_wipe(out_buffer, sizeof(out_buffer));
+	return err;
 }
 
 void *secret_alloc(size_t size)

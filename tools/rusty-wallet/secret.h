@@ -9,8 +9,12 @@
 
 #define PASSPHRASE_MAX 1024 /* bytes */
 
-/* No core dump, no ptrace by others of this user: before the first secret. */
+/* No core dump, no ptrace by others of this user; Jansson's memory, through which printed words go,
+ * is wiped when it is freed, and so is what stdout buffers (secret_flush): before the first secret.
+ */
 void secret_protect_process(void);
+/* Flushes stdout and wipes its buffer; 0, or EOF as fflush. */
+int secret_flush(void);
 
 /* Zeroed pages of their own: not swapped (as far as the limit of locked memory allows), not in a
  * core dump, wiped in a child. */

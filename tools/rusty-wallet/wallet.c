@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -63,14 +64,38 @@ void wallet_close(struct wallet *wallet)
 	if (wallet->lock_fd >= 0)
 		close(wallet->lock_fd);
 	free(wallet->path);
+	free(wallet->file);
 	free(wallet);
 }
 
-/* A file beside the wallet's, since the wallet's own is replaced when saved. */
+/* The file behind the wallet's name, which may be a symbolic link: else the link itself would be
+ * replaced, and what it led to be left behind, old. */
+static int find_file(struct wallet *wallet, struct rc_error *error)
+{
+	struct stat st;
+
+	wallet->file = realpath(wallet->path, NULL);
+	if (wallet->file)
+		return RC_OK;
+	if (errno != ENOENT)
+		return rc_error_errno(error, "%s", wallet->path);
+	if (lstat(wallet->path, &st) == 0)
+		return rc_error_set(error, RC_EINVAL, "%s is a symbolic link to nothing",
+				    wallet->path);
+	wallet->file = rc_strdup(wallet->path); /* a new one */
+	return RC_OK;
+}
+
+/* A file beside the wallet's, since the wallet's own is replaced when saved; one for all names of
+ * the wallet. */
 static int lock(struct wallet *wallet, struct rc_error *error)
 {
-	RC_AUTOFREE char *path = rc_asprintf("%s.lock", wallet->path);
+	RC_AUTOFREE char *path = NULL;
+	int err = find_file(wallet, error);
 
+	if (err < 0)
+		return err;
+	path = rc_asprintf("%s.lock", wallet->file);
 	wallet->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (wallet->lock_fd < 0)
 		return rc_error_errno(error, "%s", path);
@@ -99,7 +124,7 @@ int wallet_save(struct wallet *wallet, struct rc_error *error)
 	int err;
 
 	wallet_file_encode(&wallet->secrets->data, &wallet->secrets->seal, wallet->random, &file);
-	err = rc_file_replace(wallet->path, file.data, file.len, 0600, error);
+	err = rc_file_replace(wallet->file, file.data, file.len, 0600, error);
 	rc_buf_done(&file);
 	return err;
 }
@@ -155,7 +180,7 @@ static int read_and_open(struct wallet *wallet, const char *network,
 		return rc_error_errno(error, "%s", wallet->path);
 	err = lock(wallet, error);
 	if (err == RC_OK)
-		err = rc_file_read(wallet->path, WALLET_FILE_MAX, file, error);
+		err = rc_file_read(wallet->file, WALLET_FILE_MAX, file, error);
 	if (err < 0)
 		return err;
 	err = wallet_file_head(file->data, file->len, &head, error);

@@ -20,7 +20,8 @@ struct wallet_secrets {
 };
 
 struct wallet {
-	char *path;
+	char *path; /* as it was named */
+	char *file; /* what that is, behind symbolic links: this one is replaced when saved */
 	int lock_fd;
 	struct rc_network network;
 	struct wallet_secrets *secrets; /* in secret memory */

@@ -30,7 +30,7 @@ static const struct rc_config_program program = {
 	.tables = tables,
 };
 
-/* A command: how many words follow it. */
+/* A command: how many words follow it, the first of which is a daemon. */
 struct command {
 	const char *name;
 	int words;
@@ -77,12 +77,9 @@ static const struct rc_reply *ask(struct rustyctl *ctl, const char *name, enum r
 				  struct rc_client **ret_client)
 {
 	const struct rc_reply *reply;
-	enum rc_daemon daemon;
+	enum rc_daemon daemon = RC_TOOL;
 
-	if (!rustyctl_daemon(name, &daemon)) {
-		fprintf(stderr, "rustyctl: there is no daemon '%s'\n", name);
-		return NULL;
-	}
+	rustyctl_daemon(name, &daemon); /* there is one: run_command looked */
 	*ret_client = rustyctl_client(ctl, daemon, role);
 	if (!*ret_client)
 		return NULL;
@@ -180,13 +177,24 @@ static int usage(void)
 	return RC_EXIT_USAGE;
 }
 
+static int run_command(struct rustyctl *ctl, const struct command *command, char **words)
+{
+	enum rc_daemon daemon;
+
+	if (command->words && !rustyctl_daemon(words[0], &daemon)) {
+		fprintf(stderr, "rustyctl: there is no daemon '%s'\n", words[0]);
+		return RC_EXIT_USAGE;
+	}
+	return command->run(ctl, words);
+}
+
 static int run(struct rustyctl *ctl, int n, char **words)
 {
 	if (n == 2 && strcmp(words[0], "status") == 0 && strcmp(words[1], "--json") == 0)
 		return run_status_json(ctl, words);
 	for (size_t i = 0; n && i < RC_ARRAY_LEN(commands); i++)
 		if (strcmp(words[0], commands[i].name) == 0 && n - 1 == commands[i].words)
-			return commands[i].run(ctl, words + 1);
+			return run_command(ctl, &commands[i], words + 1);
 	return usage();
 }
 
