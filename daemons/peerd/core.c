@@ -94,6 +94,7 @@ static void on_tick(void *arg)
 			continue;
 		sync_check_times(peer, now);
 		fetch_check_times(peer, now);
+		serve_check_times(peer, now);
 		serve_go(peer);
 	}
 	relay_check_times(core, now);

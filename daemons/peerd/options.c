@@ -65,6 +65,9 @@ const struct rc_option peerd_option_table[] = {
 
 /* 1 TB (crypto.md, 6.3). */
 #define SESSION_BYTES UINT64_C(1000000000000)
+/* Of all links together: sixteen of the largest blocks on their way in, and as much out. */
+#define HALF_BYTES   ((size_t)64 << 20)
+#define SERVED_BYTES ((size_t)64 << 20)
 
 static int endpoints(const struct rc_config *config, const char *name, uint16_t port,
 		     struct net_endpoint **ret, size_t *ret_n, struct rc_error *error)
@@ -162,6 +165,8 @@ int options_read(const struct rc_config *config, const struct rc_network *networ
 		.relay_delay_us = (int64_t)rc_config_u64(config, "relay_delay_ms") * PEERD_MS,
 		.session_us = seconds(config, "session_hours") * 3600,
 		.session_bytes = SESSION_BYTES,
+		.half_bytes = HALF_BYTES,
+		.served_bytes = SERVED_BYTES,
 	};
 	if (o->port == 0)
 		o->port = o->default_port;

@@ -463,6 +463,35 @@ void peer_penalise(struct peer *peer, const char *what, const char *detail)
 
 /* ---- bytes in ---- */
 
+/*
+ * Half-received messages of all links have a bound together, since each alone may be as long as a
+ * block. Beyond it the one that began first goes: who sends at a useful speed has ended by then.
+ */
+static void bound_halves(struct peer *fed)
+{
+	struct peerd *core = fed->core;
+	size_t half = fed->dead ? 0 : rc_link_half_received(fed->link), total = 0;
+	struct peer *oldest = NULL;
+
+	/* Less than before: that one is complete, and another has begun. */
+	if (half < fed->half || !fed->half)
+		fed->half_since = core_now(core);
+	fed->half = half;
+	if (!half)
+		return;
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p->dead || !p->half)
+			continue;
+		total += p->half;
+		if (!oldest || p->half_since < oldest->half_since)
+			oldest = p;
+	}
+	if (total <= core->opt.half_bytes)
+		return;
+	oldest->half = 0;
+	peer_drop(oldest, "half a message for too long, while memory is wanted");
+}
+
 void peerd_received(struct peerd *core, uint64_t id, const uint8_t *data, size_t len)
 {
 	struct peer *peer = core_peer(core, id);
@@ -483,6 +512,7 @@ void peerd_received(struct peerd *core, uint64_t id, const uint8_t *data, size_t
 				core_count(core, PEERD_MALFORMED, 1);
 			peer_drop(peer, "%s", rc_link_fault_text(fault));
 		}
+		bound_halves(peer);
 		if (!peer->dead && rc_link_wants_write(peer->link))
 			peer_flush(peer);
 	}

@@ -58,6 +58,8 @@ struct peerd_options {
 	int64_t relay_delay_us;	 /* mean delay of an inventory of transactions */
 	int64_t session_us;	 /* a link is made anew after this … */
 	uint64_t session_bytes;	 /* … or so many bytes */
+	size_t half_bytes;	 /* of messages begun and not complete, all links together */
+	size_t served_bytes;	 /* of what peers asked for and haven't taken, likewise */
 	char user_agent[64];
 };
 
@@ -139,6 +141,10 @@ struct peer {
 	struct failed_block *failed;
 	size_t n_failed;
 	unsigned stalls;     /* without a block between */
+	size_t half;	     /* bytes of messages begun … */
+	int64_t half_since;  /* … when */
+	uint64_t taken_mark; /* bytes sent when last looked at for slowness … */
+	int64_t taken_at;    /* … when */
 	uint64_t bytes_mark; /* bytes received at the last sign of progress */
 	uint32_t last_block_height;
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
@@ -377,6 +383,8 @@ void peer_flush(struct peer *peer);
 size_t peer_queued(const struct peer *peer);
 void peer_pause(struct peer *peer, enum peer_pause why, bool pause);
 void peer_ping(struct peer *peer);
+/* Under want of memory, ends a peer that takes what it asked for too slowly. */
+void serve_check_times(struct peer *peer, int64_t now);
 void peer_check_times(struct peer *peer, int64_t now);
 /* Unasked work: taken from the peer's budget. */
 void peer_charge(struct peer *peer, uint64_t cost);

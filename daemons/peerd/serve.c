@@ -14,6 +14,11 @@
 /* Questions to chaind for one peer, and bulk bytes queued for it before the next one. */
 #define SERVING_MAX 2
 #define BULK_AHEAD  (4u << 20)
+/* Of what the bound over all leaves, one peer may have so much ahead. */
+#define AHEAD_SHARE 8
+/* Who takes less than this in so long is slow, when half of the bound is held. */
+#define SLOW_BYTES (256u << 10)
+#define SLOW_AFTER (10 * PEERD_SECOND)
 /* Transactions asked of chaind in one call. */
 #define TXS_A_CALL 200
 /* A block that isn't here is waited for: it may be on its way, its header already told. */
@@ -280,13 +285,50 @@ static void unpark(struct peer *peer, const struct rc_block_id *id)
 	}
 }
 
+/* What all peers asked for and haven't taken yet. */
+static size_t held_for_all(const struct peerd *core)
+{
+	size_t bytes = 0;
+
+	for (const struct peer *p = core->peers; p; p = p->hh.next)
+		if (!p->dead && p->link)
+			bytes += peer_queued(p);
+	return bytes;
+}
+
+/* How much may be ahead of one peer: less for each the more is held for all, so that a few slow
+ * ones don't take what the others need, and nothing at the bound. */
+static size_t bulk_ahead(const struct peerd *core)
+{
+	size_t held = held_for_all(core), most = core->opt.served_bytes;
+	size_t share = held < most ? (most - held) / AHEAD_SHARE : 0;
+
+	return share < BULK_AHEAD ? share : BULK_AHEAD;
+}
+
+void serve_check_times(struct peer *peer, int64_t now)
+{
+	uint64_t taken = rc_link_bytes_out(peer->link);
+
+	if (peer->taken_at && now - peer->taken_at < SLOW_AFTER)
+		return;
+	if (peer->taken_at && rc_link_queued(peer->link, RC_LINK_BULK) > 0 &&
+	    taken - peer->taken_mark < SLOW_BYTES &&
+	    held_for_all(peer->core) >= peer->core->opt.served_bytes / 2) {
+		peer_drop(peer, "it takes what it asked for too slowly, while memory is wanted");
+		return;
+	}
+	peer->taken_mark = taken;
+	peer->taken_at = now;
+}
+
 void serve_go(struct peer *peer)
 {
 	size_t done = 0;
 
 	unpark(peer, NULL);
 	while (!peer->dead && peer->n_items > 0 && peer->serving < SERVING_MAX &&
-	       rc_link_queued(peer->link, RC_LINK_BULK) < BULK_AHEAD) {
+	       rc_link_queued(peer->link, RC_LINK_BULK) < bulk_ahead(peer->core)) {
 		done = ask_first(peer);
 		peer->n_items -= done;
 		memmove(peer->items, peer->items + done, peer->n_items * sizeof(*peer->items));

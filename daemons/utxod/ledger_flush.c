@@ -294,6 +294,7 @@ static void finish(struct ledger *ledger, const struct span *span)
 	pthread_mutex_unlock(&ledger->lock);
 	ledger_collect(ledger);
 	tree_trim(ledger->tree);
+	rc_mem_give_back();
 }
 
 static int flush(struct ledger *ledger, struct rc_error *error)

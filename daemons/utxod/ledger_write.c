@@ -21,6 +21,16 @@ static bool have_block(struct ledger *ledger, const struct rc_block_id *id)
 	return !ledger->switching || height <= ledger->fork.height;
 }
 
+/* With the lock held: what a flush can take off. It leaves the newest version, however large. */
+static size_t flushable(const struct ledger *ledger)
+{
+	const struct version *newest = ledger->applied;
+	size_t dirty = ledger->dirty_bytes;
+	size_t stays = newest->seq > ledger->flushed ? version_dirty(newest, ledger->flushed) : 0;
+
+	return dirty > stays ? dirty - stays : 0;
+}
+
 /* The undo steps of a switch do not count: they leave only by a commit of what stands on them. */
 static int refuse_full(struct ledger *ledger, struct rc_error *error)
 {
@@ -37,7 +47,7 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (ledger->dirty_bytes >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (flushable(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
 				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);

@@ -28,6 +28,15 @@ void rc_mem_tune(void)
 	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 }
 
+/* Less isn't worth a walk over all free blocks. */
+#define GIVE_BACK_BYTES ((size_t)8 << 20)
+
+void rc_mem_give_back(void)
+{
+	if (mallinfo2().fordblks > GIVE_BACK_BYTES)
+		malloc_trim(TRIM_BYTES);
+}
+
 static void out_of_memory(size_t size)
 {
 	rc_log(RC_LOG_CRIT, "out of memory (%zu bytes asked): ending, to be restarted", size);

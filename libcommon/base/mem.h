@@ -24,6 +24,10 @@ char *rc_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), ret
  */
 void rc_mem_tune(void);
 
+/* Gives pages of freed memory back to the system where they have become many: now and then, by
+ * whoever has just freed much. */
+void rc_mem_give_back(void);
+
 /* Overwrites a secret in a way the compiler can't remove. */
 void rc_wipe(void *data, size_t len);
 

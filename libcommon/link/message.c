@@ -450,6 +450,16 @@ size_t rc_link_queued(const struct rc_link *link, enum rc_link_stream stream)
 	return link->out_streams[stream].bytes;
 }
 
+size_t rc_link_half_received(const struct rc_link *link)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < RC_LINK_STREAMS; i++)
+		if (link->in_streams[i].active)
+			bytes += link->in_streams[i].data.len;
+	return bytes;
+}
+
 bool rc_link_wants_write(const struct rc_link *link)
 {
 	return link->handshake_out.len || link->out_streams[RC_LINK_CONTROL].first ||

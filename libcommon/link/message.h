@@ -79,6 +79,9 @@ int rc_link_send_taken(struct rc_link *link, enum rc_link_stream stream, uint16_
  * backpressure looks at. */
 size_t rc_link_queued(const struct rc_link *link, enum rc_link_stream stream);
 
+/* Bytes of messages that have begun to come and aren't complete. */
+size_t rc_link_half_received(const struct rc_link *link);
+
 /* Whether rc_link_pull would give something. */
 bool rc_link_wants_write(const struct rc_link *link);
 

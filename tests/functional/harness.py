@@ -187,6 +187,9 @@ class Node:
                 command += [f"--{name}", str(one)]
         return command
 
+    def popen(self, *args, **named):
+        return subprocess.Popen(*args, **named)
+
     def start(self, *daemons):
         config = os.path.join(self.home, "none.conf")
         if not os.path.exists(config):

@@ -389,6 +389,8 @@ struct peerd_options rig_options(unsigned i)
 		.relay_delay_us = 200 * PEERD_MS,
 		.session_us = 24 * 3600 * PEERD_SECOND,
 		.session_bytes = UINT64_C(1000000000000),
+		.half_bytes = (size_t)64 << 20,
+		.served_bytes = (size_t)64 << 20,
 		.user_agent = "/rig/",
 	};
 

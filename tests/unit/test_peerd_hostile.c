@@ -408,6 +408,37 @@ static void inbound_slots(void **state)
 		rig_stranger_done(&s[i]);
 }
 
+/* Messages that have begun and don't end have one bound for all links: the oldest of them go. */
+static void half_messages_are_bounded(void **state)
+{
+	static struct rig_stranger s[8];
+	size_t len = 100000;
+	uint8_t *data = rc_alloc(len);
+	unsigned closed = 0;
+
+	(void)state;
+	node->core->opt.half_bytes = 3 * len;
+	for (unsigned i = 0; i < 8; i++) {
+		struct rc_buf buf = RC_BUF_INIT;
+
+		open_link(&s[i]);
+		assert_int_equal(rc_link_send(s[i].link, RC_LINK_BULK, PEER_MSG_BLOCK, data, len),
+				 RC_OK);
+		rc_link_pull(s[i].link, &buf, 60000); /* not to the end */
+		rig_stranger_write(&s[i], buf.data, buf.len);
+		rc_buf_done(&buf);
+		turn(50);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		closed += s[i].closed;
+	assert_in_range(closed, 1, 5);
+	assert_true(s[0].closed);
+	assert_false(s[7].closed);
+	for (unsigned i = 0; i < 8; i++)
+		rig_stranger_done(&s[i]);
+	free(data);
+}
+
 /* A transaction that was in a block when it was asked for is told again when it is back. */
 static void what_was_not_there_is_told_again(void **state)
 {
@@ -443,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(out_of_place),
 		ROW(malformed),
+		ROW(half_messages_are_bounded),
 		ROW(too_long),
 		ROW(an_unknown_type_is_skipped),
 		ROW(misdeeds),
