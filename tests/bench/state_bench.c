@@ -12,7 +12,7 @@
  *   figures             memory, hits and so on
  *
  * Coins are functions of a number: whoever holds the number has the coin. `recent` takes 80 of 100
- * among the last RECENT coins made.
+ * among the youngest twentieth.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,8 @@
 
 /* Coins of one block of the load: 400,000 have some 70 MB of deltas and as much again of pages. */
 #define LOAD_BLOCK 400000
-/* Recent: what a hundred blocks of 5,000 outputs made. */
-#define RECENT	       500000
+/* Recent is the youngest of so many: at 10 million coins what a hundred blocks of 5,000 made. */
+#define RECENT_OF      20
 #define RECENT_PERCENT 80
 #define PARTS_MAX      256
 /* Flushes come by command, lest one begins while something else is measured. */
@@ -283,7 +283,7 @@ static size_t choose(struct bench *b, const char *which, size_t n, struct rc_out
 {
 	bool recent = !strcmp(which, "recent");
 	size_t all = b->n_live - b->newest, unique = 0;
-	size_t newest = all < RECENT ? all : RECENT;
+	size_t newest = all / RECENT_OF;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t at = recent && random_below(b, 100) < RECENT_PERCENT
