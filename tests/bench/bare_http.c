@@ -8,6 +8,7 @@
  * RESULT is a method's name. Runs until its stdin ends.
  */
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,16 +121,30 @@ static void add_name(char *arg)
 		exit(2);
 }
 
+/* Until stdin ends. */
+static void serve(struct MHD_Daemon *mhd)
+{
+	struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.events = POLLIN}};
+
+	fds[1].fd = MHD_get_daemon_info(mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	while (!fds[0].revents) {
+		MHD_UNSIGNED_LONG_LONG ms;
+		int timeout = MHD_get_timeout(mhd, &ms) == MHD_YES && ms < 1000 ? (int)ms : 1000;
+
+		if (poll(fds, 2, timeout) >= 0)
+			MHD_run(mhd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct MHD_Daemon *mhd;
-	char c;
 
 	if (argc < 3)
 		return 2;
 	for (int i = 2; i < argc; i++)
 		add_name(argv[i]);
-	mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG,
+	mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG,
 			       (uint16_t)strtoul(argv[1], NULL, 10), NULL, NULL, on_access, NULL,
 			       MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_NOTIFY_COMPLETED,
 			       on_completed, NULL, MHD_OPTION_END);
@@ -137,8 +152,7 @@ int main(int argc, char **argv)
 		return 1;
 	printf("{}\n");
 	fflush(stdout);
-	while (read(STDIN_FILENO, &c, 1) > 0)
-		;
+	serve(mhd);
 	MHD_stop_daemon(mhd);
 	for (size_t i = 0; i < n_names; i++) {
 		json_decref(names[i].result);
