@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "chaind_node.h"
+#include "consensus/merkle.h"
+#include "consensus/pow.h"
 #include "rc_test.h"
 
 static void assert_same_state(struct test_node *a, struct test_node *b)
@@ -619,6 +621,102 @@ static void test_invalid_branch(void **state)
 	rc_loop_free(loop);
 }
 
+/* Makes the last witness of a block's last transaction another one, and mines the block again. */
+static void spoil_signature(struct rc_buf *raw)
+{
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_block block;
+	struct rc_header header;
+	struct rc_u256 target;
+	struct rc_block_id id;
+
+	raw->data[raw->len - 1] ^= 1;
+	assert_true(rc_block_decode(raw->data, raw->len, &arena, &block));
+	header = block.header;
+	rc_tx_root(&block.txs[0].wtxid, sizeof(block.txs[0]), block.n_txs, &arena, &header.tx_root);
+	assert_true(rc_bits_target(header.bits, &target));
+	do {
+		header.nonce++;
+		rc_header_encode(&header, raw->data);
+		rc_header_id(raw->data, &id);
+	} while (!rc_pow_holds(&id, &target));
+	rc_arena_done(&arena);
+}
+
+static bool count_aborts(void *arg, const char *name)
+{
+	*(unsigned *)arg += strcmp(name, "abort") == 0;
+	return false;
+}
+
+/* A block is staged while its signatures are verified; one that then turns out invalid is taken
+ * back, alone or as the last of a branch that would have won. */
+static void test_bad_signature(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct test_node a, b;
+	struct rc_outpoint outpoint;
+	struct rc_coin coin;
+	struct rc_buf tx = RC_BUF_INIT, good = RC_BUF_INIT, bad = RC_BUF_INIT;
+	struct rc_block_id old_tip;
+	unsigned aborts = 0;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	fake_utxod_on_request(a.utxod, count_aborts, &aborts);
+	node_generate(&b, 12);
+	node_feed(&a, &b, 0);
+	node_wait_height(&a, 12);
+	node_coinbase(&b, 1, &outpoint, &coin);
+	node_pay(&b, &outpoint, &coin, 10000, 1, &tx);
+	assert_int_equal(node_submit_tx(&b, &tx, 0, NULL), RC_VERDICT_OK);
+	node_generate(&b, 1);
+	node_body(&b, node_tip(&b), &good);
+	rc_buf_put(&bad, good.data, good.len);
+	spoil_signature(&bad);
+	assert_int_equal(node_submit_block(&a, &bad, true), RC_V_SIG_INVALID);
+	node_wait_idle(&a);
+	assert_int_equal(node_tip_height(&a), 12);
+	assert_int_equal(fake_utxod_height(a.utxod), 12);
+	assert_int_equal(aborts, 1);
+	assert_int_equal(node_submit_block(&a, &good, true), RC_VERDICT_OK);
+	assert_same_state(&a, &b);
+
+	/* The last of a branch: utxod has switched and staged when it is judged. */
+	node_generate(&a, 2);
+	old_tip = node_tip(&a)->id;
+	node_generate(&b, 2);
+	node_coinbase(&b, 2, &outpoint, &coin);
+	rc_buf_clear(&tx);
+	node_pay(&b, &outpoint, &coin, 10000, 1, &tx);
+	assert_int_equal(node_submit_tx(&b, &tx, 0, NULL), RC_VERDICT_OK);
+	node_generate(&b, 1);
+	rc_buf_clear(&bad);
+	node_body(&b, node_tip(&b), &bad);
+	spoil_signature(&bad);
+	for (uint32_t h = 14; h <= 15; h++) {
+		rc_buf_clear(&good);
+		node_body(&b, chain_at(&b.chaind->chain, h), &good);
+		assert_int_equal(node_submit_block(&a, &good, false), RC_VERDICT_OK);
+	}
+	assert_int_equal(node_submit_block(&a, &bad, true), RC_V_SIG_INVALID);
+	node_wait_idle(&a);
+	assert_true(rc_block_id_eq(&node_tip(&a)->id, &old_tip));
+	assert_int_equal(fake_utxod_height(a.utxod), 15);
+	rc_buf_clear(&good);
+	node_body(&b, node_tip(&b), &good);
+	assert_int_equal(node_submit_block(&a, &good, true), RC_VERDICT_OK);
+	node_wait_idle(&a);
+	assert_same_state(&a, &b);
+	rc_buf_done(&tx);
+	rc_buf_done(&good);
+	rc_buf_done(&bad);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
 static void test_invalidate(void **state)
 {
 	struct rc_loop *loop = rc_loop_new();
@@ -868,6 +966,7 @@ int main(void)
 		cmocka_unit_test(test_reorganise_in_parts),
 		cmocka_unit_test(test_coins_of_the_pool),
 		cmocka_unit_test(test_invalid_branch),
+		cmocka_unit_test(test_bad_signature),
 		cmocka_unit_test(test_invalidate),
 		cmocka_unit_test(test_unknown_tip),
 		cmocka_unit_test(test_utxod_dies),
