@@ -596,8 +596,7 @@ static void flush(void *arg)
 	}
 	while (admit->asking && admit->batches_out < BATCHES_MAX) {
 		struct batch *batch = rc_alloc(sizeof(*batch));
-		RC_AUTOFREE struct rc_outpoint *outpoints =
-			rc_alloc_array(BATCH_OUTPOINTS_MAX, sizeof(*outpoints));
+		RC_AUTOFREE struct rc_outpoint *outpoints = NULL;
 		struct admission *a;
 		uint32_t n = 0;
 
@@ -607,10 +606,7 @@ static void flush(void *arg)
 			LL_PREPEND(batch->members, a);
 			n += a->to_ask;
 		}
-		if (n > BATCH_OUTPOINTS_MAX) {
-			free(outpoints);
-			outpoints = rc_alloc_array(n, sizeof(*outpoints));
-		}
+		outpoints = rc_alloc_array(n, sizeof(*outpoints));
 		n = 0;
 		LL_FOREACH (batch->members, a) {
 			for (uint32_t i = 0; i < a->tx.n_inputs; i++) {

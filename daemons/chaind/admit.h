@@ -43,9 +43,9 @@ struct admit_result {
 	uint32_t size;
 	bool duplicate;
 	bool orphan;
-	size_t n_missing;
-	struct rc_txid missing[ORPHAN_PARENTS_MAX];
 	char reason[192];
+	size_t n_missing;
+	struct rc_txid missing[ORPHAN_PARENTS_MAX]; /* the first n_missing are there */
 };
 typedef void (*admit_fn)(void *arg, const struct admit_result *result);
 

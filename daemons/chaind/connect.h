@@ -48,6 +48,7 @@ struct pipe_block {
 	bool fetched;
 	bool root_asked, root_here;
 	bool checking, checked;
+	bool remembers; /* which of its transactions are verified */
 	enum rc_verdict check_verdict;
 	struct rc_connect_result result;
 	struct rc_buf delta;

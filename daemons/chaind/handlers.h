@@ -17,10 +17,10 @@ void fill_ref(Rc__BlockRef *ref, const struct block_node *node);
 /* Reads an id of 32 bytes; false, and the request is answered with INVALID, if it is none. */
 bool take_id(struct rc_request *request, ProtobufCBinaryData field, const char *what,
 	     uint8_t ret_id[32]);
-/* The block of an id; NULL, and the request is answered, where it isn't known. */
 /* False: nobody knows yet what the tip is, as after a start, and the request is answered so:
  * telling the genesis block instead would be wrong. */
 bool take_tip(struct chaind *chaind, struct rc_request *request);
+/* The block of an id; NULL, and the request is answered, where it isn't known. */
 struct block_node *take_block(struct chaind *chaind, struct rc_request *request,
 			      ProtobufCBinaryData field);
 /* Bulk frame 0 as items of this size; false, and answered, if its length isn't a multiple. */

@@ -334,7 +334,8 @@ static void check_run(struct rc_work *work)
 	if (b->check_verdict != RC_VERDICT_OK)
 		return;
 	rc_delta_encode(&b->result.delta, &b->delta);
-	leave_out_verified(w);
+	if (b->remembers)
+		leave_out_verified(w);
 	cut_into_chunks(b);
 }
 
@@ -360,6 +361,8 @@ static void start_check(struct pipe_block *b)
 
 	b->checking = true;
 	b->treasury_before = b == b->c->head ? b->c->base_treasury : b->prev->result.treasury;
+	/* Nothing of a download was in the pool, and hardly anything is verified again. */
+	b->remembers = !connect_initial_download(b->c);
 	pipe_block_ref(b);
 	w->work.run = check_run;
 	w->work.done = check_done;
@@ -379,7 +382,8 @@ static void verify_chunk(struct verifier *v, uint32_t chunk)
 		struct rc_witness_finding found = rc_witness_job_run(network_id, job, NULL);
 
 		rc_witness_worse(&v->finding, &found);
-		if (found.verdict == RC_VERDICT_OK && job->n_inputs == job->tx->n_inputs)
+		if (b->remembers && found.verdict == RC_VERDICT_OK &&
+		    job->n_inputs == job->tx->n_inputs)
 			verified_add(b->c->verified, &job->tx->wtxid);
 	}
 }

@@ -26,6 +26,7 @@ void on_mempool_info(void *ctx, struct rc_request *request)
 	reply.min_fee_per_kb = mempool_min_fee_rate(pool, chaind_now(chaind));
 	reply.orphans = orphans_count(&chaind->orphans);
 	reply.sequence = pool->sequence;
+	reply.filling = refill_active(&chaind->refill);
 	rc_request_reply(request, &reply);
 }
 

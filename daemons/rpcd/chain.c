@@ -330,7 +330,8 @@ static bool show_block(struct rpc_call *call, struct rc_bytes body,
 	if (!rc_block_reader_init(&reader, body.data, body.len))
 		return false;
 	/* Room at once for what a usual block makes; it grows if that was too little. */
-	rc_buf_reserve(out->buf, full ? 5 * body.len : 80 * (size_t)reader.n_txs);
+	room_reserve(&call_rpcd(call)->room, out->buf,
+		     full ? 5 * body.len : 80 * (size_t)reader.n_txs);
 	out_object(out, NULL);
 	show_header(out, call_network(call), &id, &reader.header, info);
 	out_array(out, "tx");
@@ -344,6 +345,8 @@ static void answer_block(struct rpc_call *call, struct rc_bytes body,
 			 const struct rc_header_info *info)
 {
 	if (!call->args[1].i) {
+		/* With the envelope that follows: an id that was long makes the buffer grow. */
+		room_reserve(&call_rpcd(call)->room, call->out.buf, 2 * body.len + 128);
 		out_hex(&call->out, NULL, body.data, body.len);
 	} else if (!show_block(call, body, info)) {
 		rpc_call_fail(call, RPC_INTERNAL_ERROR, "chaind sent a block that can't be read");

@@ -327,6 +327,7 @@ static void rpcd_close(void *arg)
 	watch_free(rpcd->watch);
 	tip_free(rpcd->tip);
 	known_free(rpcd->known);
+	room_done(&rpcd->room);
 	ops_close(rpcd->ops);
 	auth_close(rpcd->auth);
 	close_sockets(ctx);

@@ -106,7 +106,6 @@ static enum MHD_Result queue_answer(struct request *r)
 	struct MHD_Response *response;
 	enum MHD_Result result;
 	char seconds[16];
-	size_t len = 0;
 
 	r->stage = STAGE_ANSWERED;
 	if (r->plain) {
@@ -114,10 +113,12 @@ static enum MHD_Result queue_answer(struct request *r)
 			strlen(r->plain), (void *)(uintptr_t)r->plain, MHD_RESPMEM_PERSISTENT);
 		MHD_add_response_header(response, "Content-Type", "text/plain");
 	} else {
-		uint8_t *data = rc_buf_take(&r->answer.body, &len);
+		/* The request outlives the response's use of it. */
+		const struct rc_buf *body = &r->answer.body;
 
-		response = MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
-		if (len)
+		response = MHD_create_response_from_buffer(body->len, body->data,
+							   MHD_RESPMEM_PERSISTENT);
+		if (body->len)
 			MHD_add_response_header(response, "Content-Type", "application/json");
 	}
 	if (r->answer.status == 401)
@@ -172,7 +173,7 @@ static void request_free(struct request *r)
 {
 	release_body(r);
 	hold_answers(r, 0);
-	rc_buf_done(&r->answer.body);
+	room_give(&r->front->rpcd->room, &r->answer.body);
 	DL_DELETE(r->front->requests, r);
 	free(r);
 }

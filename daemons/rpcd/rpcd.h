@@ -6,6 +6,7 @@
 #define RPCD_RPCD_H
 
 #include "daemons/rpcd/auth.h"
+#include "daemons/rpcd/room.h"
 #include "daemons/rpcd/rpc.h"
 #include "service/service.h"
 
@@ -19,6 +20,7 @@ struct rpcd {
 	struct backends *backends; /* backends.c */
 	struct tip *tip;	   /* tip.c */
 	struct known *known;	   /* known.c */
+	struct room room;	   /* of large answers */
 	struct ops *ops;	   /* ops.c */
 	struct watch *watch;	   /* watch.c */
 	int64_t started_us;

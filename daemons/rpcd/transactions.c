@@ -132,7 +132,7 @@ static void on_pool_info(void *arg, const struct rc_reply *why, const struct rc_
 		return;
 	out = &call->out;
 	out_object(out, NULL);
-	out_bool(out, "loaded", true);
+	out_bool(out, "loaded", !info->filling);
 	out_uint(out, "size", info->count);
 	out_uint(out, "bytes", info->bytes);
 	out_uint(out, "usage", info->usage);

@@ -26,7 +26,7 @@
 #define CACHE_LINE 64
 /* Operations that go through all steps together: their pages, two or three of 1.7 KB each, are
  * fetched, copied and hashed while the second-level cache of a megabyte holds them. */
-#define GROUP_OPS 128
+#define GROUP_OPS 256
 /* With fewer operations than this, waking other threads isn't worth it. */
 #define PARALLEL_OPS 256
 

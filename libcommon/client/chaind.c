@@ -348,6 +348,7 @@ static void mempool_info_answered(void *arg, const struct rc_reply *reply)
 		.min_fee_per_kb = body->min_fee_per_kb,
 		.orphans = body->orphans,
 		.sequence = body->sequence,
+		.filling = body->filling,
 	};
 	c.fn.mempool_info(c.arg, reply, &info);
 }

@@ -98,6 +98,7 @@ uint64_t rc_chaind_chain_tips(struct rc_chaind *chaind, uint32_t deadline_ms, rc
 
 struct rc_mempool_info {
 	uint64_t count, bytes, usage, max, total_fee, min_fee_per_kb, orphans, sequence;
+	bool filling; /* transactions come back, after a start or a reorganisation */
 };
 typedef void (*rc_mempool_info_fn)(void *arg, const struct rc_reply *why,
 				   const struct rc_mempool_info *reply);

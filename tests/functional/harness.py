@@ -211,7 +211,7 @@ class Node:
     def wait_ready(self, limit=READY_SECONDS):
         def ready():
             self.check_alive()
-            return self.rpc("gethealth")["ready"]
+            return self.rpc("gethealth")["ready"] and self.rpc("getmempoolinfo")["loaded"]
         wait_for(f"{self.name} ready", ready, limit / SLOW)
         return self
 

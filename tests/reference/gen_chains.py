@@ -7,7 +7,7 @@ The format of the file is in README.md.
 """
 
 import argparse
-import multiprocessing
+import concurrent.futures
 import os
 import sys
 import time
@@ -75,8 +75,10 @@ def main() -> None:
     totals = Totals()
     last = arguments.first + arguments.chains
     tasks = [(arguments.seed, number) for number in range(arguments.first, last)]
-    with multiprocessing.Pool(arguments.jobs) as pool, open(arguments.out, "w") as out:
-        for text, scenario_totals in pool.imap(run, tasks, chunksize=4):
+    # Not multiprocessing.Pool: it waits for ever for a worker that was killed, and its end may hang.
+    with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool, \
+            open(arguments.out, "w") as out:
+        for text, scenario_totals in pool.map(run, tasks, chunksize=4):
             out.write(text)
             totals.merge(scenario_totals)
     print(totals)

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "consensus/tx_type.h"
+#include "daemons/rpcd/room.h"
 #include "daemons/rpcd/show.h"
 #include "types/address.h"
 #include "types/block.h"
@@ -367,13 +368,52 @@ static void test_texts(void **state)
 	}
 }
 
+/* ---- where large answers are written ---- */
+
+/* Contents survive a change of buffers, and what is kept stays within its bound. */
+static void test_room(void **state)
+{
+	struct room room = {0};
+
+	(void)state;
+	for (int round = 0; round < 2000; round++) {
+		struct rc_buf bufs[3] = {RC_BUF_INIT, RC_BUF_INIT, RC_BUF_INIT};
+		size_t kept = 0;
+
+		for (int i = 0; i < 3; i++) {
+			size_t more = (size_t)1 << any() % 25;
+
+			rc_buf_printf(&bufs[i], "round %d, buffer %d", round, i);
+			room_reserve(&room, &bufs[i], more);
+			assert_true(bufs[i].cap - bufs[i].len >= more);
+			memset(bufs[i].data + bufs[i].len, 'x', 1);
+		}
+		for (int i = 0; i < 3; i++) {
+			char want[64];
+
+			snprintf(want, sizeof(want), "round %d, buffer %d", round, i);
+			assert_int_equal(bufs[i].len, strlen(want));
+			assert_memory_equal(bufs[i].data, want, bufs[i].len);
+			room_give(&room, &bufs[i]);
+			assert_null(bufs[i].data);
+		}
+		for (int i = 0; i < ROOM_BUFFERS; i++) {
+			assert_true(!room.kept[i].cap || room.kept[i].cap >= ROOM_LEAST);
+			assert_int_equal(room.kept[i].len, 0);
+			kept += room.kept[i].cap;
+		}
+		assert_int_equal(kept, room.bytes);
+		assert_true(kept <= ROOM_BYTES_MAX);
+	}
+	room_done(&room);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_transactions),
-		cmocka_unit_test(test_rounds),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_transactions), cmocka_unit_test(test_rounds),
+		cmocka_unit_test(test_numbers),	     cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_room),
 	};
 
 	rc_test_random_init(&seeded);
