@@ -351,6 +351,7 @@ void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_dur
 static uint64_t oldest_living(struct ledger *ledger)
 {
 	struct version *from = ledger->applied;
+	const struct version *parent = next_of_chain(from, ledger->living);
 	size_t bytes = 0, most = ledger->options.page_bytes / 16;
 
 	for (unsigned kept = 1; kept < LEDGER_KEEP && from->below; kept++) {
@@ -359,6 +360,9 @@ static uint64_t oldest_living(struct ledger *ledger)
 			break;
 		from = from->below;
 	}
+	/* State(tip − 1), which stands deeper after undo steps. */
+	while (parent && from->seq > parent->seq)
+		from = from->below;
 	/* What the log has is what the next flush may write: its pages stay. */
 	while (from->seq > ledger->written && from->below)
 		from = from->below;
