@@ -350,7 +350,7 @@ void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_dur
 /* With the lock held: the oldest version that keeps its readers. */
 static uint64_t oldest_living(struct ledger *ledger)
 {
-	struct version *from = ledger->applied;
+	struct version *from = ledger->applied, *below;
 	size_t bytes = 0, most = ledger->options.page_bytes / 16;
 
 	for (unsigned kept = 1; kept < LEDGER_KEEP && from->below; kept++) {
@@ -359,6 +359,10 @@ static uint64_t oldest_living(struct ledger *ledger)
 			break;
 		from = from->below;
 	}
+	/* State(tip − 1) stays, however many undo steps are above it. */
+	below = next_of_chain(ledger->applied, ledger->living);
+	if (below && below->seq < from->seq)
+		from = below;
 	/* What the log has is what the next flush may write: its pages stay. */
 	while (from->seq > ledger->written && from->below)
 		from = from->below;
