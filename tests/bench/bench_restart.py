@@ -8,7 +8,7 @@ import time
 
 import harness
 from bench_sync import BLOCK_INPUTS, SIGNATURES, Nodes, make_chain
-from pairs import Result
+from pairs import Driver, Result
 from registry import benchmark, scale
 
 KILLS = 7
@@ -155,3 +155,20 @@ def bench_restart(ctx):
         last = next(t for d, _, t in spent[-1] if d == "utxod" and t.startswith("state at"))
         yield Result("restart", "s", "≤ 0.6", seconds, note=f"utxod: {last}; answers of an older "
                      f"tip before the right one: {wrongs}")
+
+
+@scale("state-memory", "coins", "MiB at most", "MiB of pages", "MiB of coins", "cache_mb")
+def scale_state_memory(ctx):
+    """utxod's state alone, at its default cache_mb, by blocks that spend half of what they make."""
+    cache = 450
+    for coins in (1_000, 100_000) if ctx.quick else (1_000, 100_000, 1_000_000):
+        home = os.path.join(ctx.dir, f"state{coins}")
+        os.mkdir(home)
+        block = min(coins, 10_000)
+        with Driver("state_memory") as state:
+            state("open", home, cache, 64, 100_000)
+            state("grow", coins // block, 0, block)
+            state("grow", 20, block // 2, block // 2)
+            state("read", block // 2)
+            held = state("figures")
+        yield (coins, held["peak"] / MIB, held["pages"] / MIB, held["coinmap"] / MIB, cache)
