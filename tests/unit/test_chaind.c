@@ -633,8 +633,7 @@ static void spoil_signature(struct rc_buf *raw)
 	raw->data[raw->len - 1] ^= 1;
 	assert_true(rc_block_decode(raw->data, raw->len, &arena, &block));
 	header = block.header;
-	rc_tx_root(&block.txs[0].wtxid, sizeof(block.txs[0]), block.n_txs, &arena,
-		   &header.tx_root);
+	rc_tx_root(&block.txs[0].wtxid, sizeof(block.txs[0]), block.n_txs, &arena, &header.tx_root);
 	assert_true(rc_bits_target(header.bits, &target));
 	do {
 		header.nonce++;
