@@ -141,8 +141,8 @@ static bool is_idle(void *arg)
 	struct connector *c = &n->chaind->connect;
 
 	return c->phase == CONNECT_RUNNING && !c->switching && c->best == node_tip(n) && !c->head &&
-	       !refill_active(&n->chaind->refill) && n->chaind->admit.count == 0 &&
-	       c->tip_root_known;
+	       !c->need_abort && c->writes_out == 0 && !refill_active(&n->chaind->refill) &&
+	       n->chaind->admit.count == 0 && c->tip_root_known;
 }
 
 void node_wait_idle(struct test_node *n)
