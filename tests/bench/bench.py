@@ -31,8 +31,14 @@ class Context:
 
     def __init__(self, quick, directory):
         self.quick = quick
+        self.top = directory
         self.dir = directory
         self.shared = {}        # what one benchmark made and another may use, by name
+
+    def enter(self, name):
+        """A directory of its own for each; all stay until the end."""
+        self.dir = os.path.join(self.top, name)
+        os.mkdir(self.dir)
 
     def say(self, text):
         print(f"    {text}", file=sys.stderr, flush=True)
@@ -84,14 +90,25 @@ def load_all():
             importlib.import_module(name[:-3])
 
 
+def others(names):
+    """What an earlier run found of the benchmarks that this one leaves out."""
+    try:
+        with open(os.path.join(BUILD, "bench", "results.json"), encoding="utf-8") as f:
+            return [r for r in json.load(f) if r["name"].split()[0] not in names]
+    except FileNotFoundError:
+        return []
+
+
 def run_benchmarks(ctx, names):
     results, failed = [], []
+    earlier = others(names) if names else []
     print(machine())
     print(row(COLUMNS))
     for entry in registry.benchmarks:
         if names and entry.name not in names:
             continue
         start = time.monotonic()
+        ctx.enter(entry.name)
         try:
             for result in entry.function(ctx):
                 results.append(result)
@@ -106,7 +123,7 @@ def run_benchmarks(ctx, names):
         f.write(f"{machine()}; {time.strftime('%F')}, commit {commit()}\n")
     path = os.path.join(BUILD, "bench", "results.json")
     with open(path, "w", encoding="utf-8") as f:
-        json.dump([r.as_json() for r in results], f, indent=1, ensure_ascii=False)
+        json.dump(earlier + [r.as_json() for r in results], f, indent=1, ensure_ascii=False)
         f.write("\n")
     print(f"written to {os.path.relpath(path, TOP)}")
     return failed
@@ -122,6 +139,7 @@ def run_scales(ctx, names):
             continue
         print(f"{entry.name}: {entry.x} → {', '.join(entry.ys)}", flush=True)
         path = os.path.join(folder, f"{entry.name}.csv")
+        ctx.enter(entry.name)
         try:
             with open(path, "w", newline="", encoding="utf-8") as f:
                 out = csv.writer(f)
