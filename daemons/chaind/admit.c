@@ -51,6 +51,7 @@ struct asker {
 
 struct admission {
 	UT_hash_handle by_txid, by_wtxid;
+	struct admission *prev_test, *next_test; /* instead of these, where it is tested only */
 	struct admit *admit;
 	struct admission *next; /* in a list of those that ask, are asked about, or are verified */
 	struct rc_arena arena;
@@ -94,7 +95,8 @@ static void flush(void *arg);
 
 void admit_init(struct admit *admit)
 {
-	admit->by_txid = admit->by_wtxid = admit->asking = admit->checking = NULL;
+	admit->by_txid = admit->by_wtxid = admit->tests = NULL;
+	admit->asking = admit->checking = NULL;
 	admit->checking_end = &admit->checking;
 	admit->rejected = NULL;
 }
@@ -112,22 +114,53 @@ static void admission_free(struct admission *a)
 	free(a);
 }
 
+/* Only what may enter is found by its ids: nobody joins a test or waits for it, and it hides no
+ * other of the same transaction. */
+static void enlist(struct admission *a)
+{
+	struct admit *admit = a->admit;
+
+	if (a->options.test_only) {
+		DL_APPEND2(admit->tests, a, prev_test, next_test);
+		return;
+	}
+	HASH_ADD(by_txid, admit->by_txid, tx.txid.b, sizeof(a->tx.txid.b), a);
+	HASH_ADD(by_wtxid, admit->by_wtxid, tx.wtxid.b, sizeof(a->tx.wtxid.b), a);
+}
+
+static void delist(struct admission *a)
+{
+	struct admit *admit = a->admit;
+
+	if (a->options.test_only) {
+		DL_DELETE2(admit->tests, a, prev_test, next_test);
+		return;
+	}
+	HASH_DELETE(by_txid, admit->by_txid, a);
+	HASH_DELETE(by_wtxid, admit->by_wtxid, a);
+}
+
+static void end_unavailable(struct admission *a)
+{
+	struct asker *asker;
+
+	delist(a);
+	a->result.err = RC_EUNAVAILABLE;
+	LL_FOREACH (a->askers, asker)
+		asker->fn(asker->arg, &a->result);
+	admission_free(a);
+}
+
 void admit_done(struct admit *admit)
 {
 	struct admission *a, *a_next;
 	struct rejected *r, *r_next;
 
 	admit->closing = true;
-	HASH_ITER (by_wtxid, admit->by_wtxid, a, a_next) {
-		struct asker *asker;
-
-		HASH_DELETE(by_txid, admit->by_txid, a);
-		HASH_DELETE(by_wtxid, admit->by_wtxid, a);
-		a->result.err = RC_EUNAVAILABLE;
-		LL_FOREACH (a->askers, asker)
-			asker->fn(asker->arg, &a->result);
-		admission_free(a);
-	}
+	HASH_ITER (by_wtxid, admit->by_wtxid, a, a_next)
+		end_unavailable(a);
+	DL_FOREACH_SAFE2(admit->tests, a, a_next, next_test)
+	end_unavailable(a);
 	HASH_ITER (hh, admit->rejected, r, r_next) {
 		HASH_DEL(admit->rejected, r);
 		free(r);
@@ -173,8 +206,7 @@ static void finish(struct admission *a)
 	size_t n_children = a->n_children;
 	struct asker *asker;
 
-	HASH_DELETE(by_txid, admit->by_txid, a);
-	HASH_DELETE(by_wtxid, admit->by_wtxid, a);
+	delist(a);
 	admit->count--;
 	admit->bytes -= a->len;
 	rc_metric_set(admit->metrics, METRIC_ADMIT_IN_FLIGHT, (int64_t)admit->count);
@@ -504,6 +536,12 @@ static void judge(struct admission *a)
 	a->result.fee = a->loose.fee;
 	if (!judge_fee(a))
 		return;
+	if (a->options.test_only && mempool_find_wtxid(admit->pool, &a->tx.wtxid)) {
+		/* It entered meanwhile, and doesn't conflict with itself. */
+		a->result.duplicate = true;
+		finish(a);
+		return;
+	}
 	verdict = a->loose.budget > admit->pool->limits.budget_max ? RC_V_POOL_SIZE : RC_VERDICT_OK;
 	if (verdict == RC_VERDICT_OK)
 		verdict = mempool_check(admit->pool, &a->tx, a->loose.fee, now);
@@ -755,7 +793,7 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	/* The same one under way: its answer is ours too. */
 	if (verdict == RC_VERDICT_OK)
 		HASH_FIND(by_wtxid, admit->by_wtxid, a->tx.wtxid.b, 32, same);
-	if (same && !same->options.test_only && !options->test_only) {
+	if (same && !options->test_only) {
 		if (same->fee_known && too_dear(same, options->max_fee_rate)) {
 			answer_too_dear(same, fn, arg);
 			admission_free(a);
@@ -777,8 +815,7 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	a->coin_at = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coin_at));
 	a->source = rc_arena_alloc(&a->arena, a->tx.n_inputs);
 	add_asker(a, options, fn, arg);
-	HASH_ADD(by_txid, admit->by_txid, tx.txid.b, sizeof(a->tx.txid.b), a);
-	HASH_ADD(by_wtxid, admit->by_wtxid, tx.wtxid.b, sizeof(a->tx.wtxid.b), a);
+	enlist(a);
 	admit->count++;
 	admit->bytes += a->len;
 	rc_metric_set(admit->metrics, METRIC_ADMIT_IN_FLIGHT, (int64_t)admit->count);

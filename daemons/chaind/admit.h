@@ -67,8 +67,9 @@ struct admit {
 	void (*accepted)(void *arg, const struct pool_tx *tx, const struct admit_options *options);
 	void *arg;
 
-	struct admission *by_txid; /* those under way */
+	struct admission *by_txid; /* those under way that may enter */
 	struct admission *by_wtxid;
+	struct admission *tests;    /* those under way that are tested only */
 	struct admission *asking;   /* wait for coins to be asked */
 	struct admission *checking; /* wait for their witnesses to be verified */
 	struct admission **checking_end;

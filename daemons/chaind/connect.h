@@ -42,7 +42,7 @@ struct pipe_block {
 	struct rc_outpoint *asked;  /* of utxod, in parts */
 	uint32_t *asked_slots;	    /* where their coins go */
 	struct fetch_part *parts;
-	uint32_t n_parts, parts_left;
+	uint32_t n_parts, parts_left, parts_out;
 	struct rc_hash parent_root;
 	rc_amount treasury_before;
 	bool fetched;

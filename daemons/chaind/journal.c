@@ -25,6 +25,10 @@ static const uint8_t RECORD_MAGIC[4] = {'R', 'C', 'T', 'X'};
 /* A file is never read whole beyond this: the pool's 300 MB, twice, and as much again. */
 #define JOURNAL_FILE_MAX (UINT64_C(1) << 30)
 
+/* Parts of a new file between two syncs of it: the last one has little left to sync, and keeps the
+ * thread from a person's record no longer than any other. */
+#define JOURNAL_PARTS_SYNC 16
+
 /* Who waits for a write. */
 struct journal_waiter {
 	struct journal_waiter *next;
@@ -57,6 +61,7 @@ struct journal {
 	void *fill_arg;
 	int new_fd;
 	uint64_t new_size;
+	unsigned unsynced;	    /* its parts since it was synced; the worker's while busy */
 	struct rc_buf late;	    /* persons' records appended meanwhile */
 	struct rc_source *gathered; /* a timer; NULL: nothing is gathered */
 	bool gathering;		    /* it is armed */
@@ -222,10 +227,15 @@ static void write_part(struct journal *journal)
 			open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
 		if (journal->new_fd < 0)
 			rc_service_die_io("making %s failed: %s", temp, strerror(errno));
+		journal->unsynced = 0;
 	}
 	write_all(journal->new_fd, part->bytes.data, part->bytes.len, temp);
-	if (part->fill == JOURNAL_LAST)
+	if (part->fill == JOURNAL_LAST) {
 		replace_file(journal, temp);
+	} else if (++journal->unsynced == JOURNAL_PARTS_SYNC) {
+		sync_file(journal->new_fd, temp);
+		journal->unsynced = 0;
+	}
 }
 
 static void run_batch(struct rc_work *work)
@@ -362,6 +372,15 @@ static int read_file(struct journal *journal,
 	return RC_OK;
 }
 
+/* A new file that a kill left unfinished: it may be as large as the pool. */
+static void drop_left_over(const struct journal *journal)
+{
+	RC_AUTOFREE char *temp = temp_path(journal);
+
+	if (unlink(temp) < 0 && errno != ENOENT)
+		rc_log(RC_LOG_WARNING, "cannot remove %s: %s", temp, strerror(errno));
+}
+
 int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_workers *workers,
 		 void (*fn)(void *arg, const struct journal_record *record), void *arg,
 		 struct journal **ret_journal, struct rc_error *error)
@@ -376,6 +395,7 @@ int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_wo
 	journal->path = rc_asprintf("%s/mempool.journal", dir);
 	journal->network_id = *network_id;
 	journal->fd = journal->new_fd = -1;
+	drop_left_over(journal);
 	rc = read_file(journal, fn, arg, error);
 	if (rc == RC_OK)
 		rc = open_file(journal, error);

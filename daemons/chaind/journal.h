@@ -50,7 +50,8 @@ int journal_parse(const uint8_t *data, size_t len, const struct rc_hash *network
 struct journal;
 
 /*
- * Opens or makes DIR/mempool.journal, reads what is there (fn as above) and cuts a torn end off.
+ * Opens or makes DIR/mempool.journal, reads what is there (fn as above) and cuts a torn end off. A
+ * new file that a kill left unfinished is removed.
  * The pool gives its completions to workers' owner: they run in rc_workers_poll.
  */
 int journal_open(const char *dir, const struct rc_hash *network_id, struct rc_workers *workers,

@@ -113,13 +113,18 @@ struct pool_tx *mempool_find_wtxid(const struct mempool *pool, const struct rc_w
 	return pool_index_find(&pool->by_wtxid, wtxid->b);
 }
 
-struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outpoint *outpoint)
+static struct pool_spend *find_spend(const struct mempool *pool, const struct rc_outpoint *outpoint)
 {
 	uint8_t key[RC_OUTPOINT_SIZE];
-	struct pool_spend *spend;
 
 	rc_outpoint_key_encode(outpoint, key);
-	spend = pool_index_find(&pool->spends, key);
+	return pool_index_find(&pool->spends, key);
+}
+
+struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outpoint *outpoint)
+{
+	struct pool_spend *spend = find_spend(pool, outpoint);
+
 	return spend ? spend->tx : NULL;
 }
 
@@ -141,14 +146,12 @@ bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint
 const struct rc_coin *mempool_state_coin(const struct mempool *pool,
 					 const struct rc_outpoint *outpoint)
 {
-	struct pool_tx *tx = mempool_spender(pool, outpoint);
-	uint32_t i = 0;
+	struct pool_spend *spend = find_spend(pool, outpoint);
 
-	if (!tx || mempool_find(pool, &outpoint->txid))
+	if (!spend || mempool_find(pool, &outpoint->txid))
 		return NULL;
-	while (!rc_outpoint_eq(&tx->tx.inputs[i].prevout, outpoint))
-		i++;
-	return &tx->coins[i];
+	/* Its place among its transaction's inputs. */
+	return &spend->tx->coins[spend - spend->tx->spends];
 }
 
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash)

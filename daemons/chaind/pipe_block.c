@@ -18,6 +18,9 @@
 #define CHUNK_INPUTS 16
 /* Outpoints asked for in one request: a block's coins are looked up by all of utxod's readers. */
 #define FETCH_PART 1024
+/* Of them under way at once: enough for all of its readers, and few of the edge's credit, which a
+ * commit must find room in (topology.c). The others follow as these are answered. */
+#define FETCH_PARTS_OUT 16
 
 /* Work on another thread for a block. */
 struct block_work {
@@ -158,6 +161,7 @@ static void coins_answered(void *arg, const struct rc_reply *reply,
 	if (!session_call_end(arg, &c, &b, &node))
 		return;
 	part->asked = false;
+	b->parts_out--;
 	if (reply->err == RC_EBUSY) {
 		session_retry_in(c, reply->retry_ms);
 	} else if (reply->err < 0 || coins->n != part->n) {
@@ -225,13 +229,14 @@ static void fetch(struct pipe_block *b)
 
 	if (!b->coins)
 		plan_fetch(b);
-	for (uint32_t i = 0; i < b->n_parts; i++) {
+	for (uint32_t i = 0; i < b->n_parts && b->parts_out < FETCH_PARTS_OUT; i++) {
 		struct fetch_part *part = &b->parts[i];
 		struct session_call *call;
 
 		if (part->asked || part->here)
 			continue;
 		part->asked = true;
+		b->parts_out++;
 		call = session_call_new(c, b, b->node, false);
 		call->part = part;
 		rc_utxod_get_coins(c->utxod, &b->node->parent->id, b->asked + part->first, part->n,

@@ -97,7 +97,7 @@ static struct chaind_call take(void *arg)
 }
 
 /* An answer that can't be what was asked for is one we can't use. */
-static void malformed(struct rc_reply *reply)
+void rc_chaind_malformed(struct rc_reply *reply)
 {
 	reply->err = RC_EFORMAT;
 	reply->text = "chaind's answer is malformed";
@@ -202,7 +202,7 @@ static void block_id_answered(void *arg, const struct rc_reply *reply)
 	struct rc_block_id id;
 
 	if (r.err == RC_OK && !get32(body->id, id.b))
-		malformed(&r);
+		rc_chaind_malformed(&r);
 	c.fn.block_id(c.arg, &r, r.err < 0 ? NULL : &id);
 }
 
@@ -223,7 +223,7 @@ static void header_info(struct chaind_call *c, const struct rc_reply *reply,
 	struct rc_reply r = *reply;
 
 	if (r.err == RC_OK && !body)
-		malformed(&r);
+		rc_chaind_malformed(&r);
 	if (r.err < 0) {
 		c->fn.header_info(c->arg, &r, NULL);
 		return;
@@ -360,8 +360,8 @@ uint64_t rc_chaind_mempool_info(struct rc_chaind *chaind, uint32_t deadline_ms,
 		    (union chaind_fn){.mempool_info = fn}, arg);
 }
 
-static bool get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
-		      struct rc_mempool_entry *ret)
+bool rc_chaind_get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
+			 struct rc_mempool_entry *ret)
 {
 	*ret = (struct rc_mempool_entry){
 		.size = e->size,
@@ -380,92 +380,6 @@ static bool get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
 	       get_ids(e->n_spent_by, e->spent_by, arena, &ret->spent_by);
 }
 
-/* A list of the pool, asked for part by part. */
-struct list_call {
-	struct rc_chaind *chaind;
-	bool verbose;
-	uint32_t deadline_ms; /* of each part */
-	rc_mempool_list_fn fn;
-	void *arg;
-	struct rc_arena arena;
-	struct rc_mempool_list list;
-	struct rc_txid *txids;
-	struct rc_mempool_entry *entries;
-};
-
-static void list_part_answered(void *arg, const struct rc_reply *reply);
-
-static uint64_t list_ask(struct list_call *l, uint64_t after)
-{
-	Rc__MempoolListRequest body = RC__MEMPOOL_LIST_REQUEST__INIT;
-
-	body.verbose = l->verbose;
-	body.after = after;
-	if (after)
-		body.after_txid = field_of(l->txids[l->list.n_txids - 1].b, 32);
-	return rc_client_call(l->chaind->bus, RC_MSG_MEMPOOL_LIST, &body, NULL, 0, l->deadline_ms,
-			      list_part_answered, l);
-}
-
-static bool list_add(struct list_call *l, const Rc__MempoolListReply *body)
-{
-	size_t n = l->list.n_txids, n_entries = l->list.n_entries;
-
-	if (body->more && body->n_txids == 0)
-		return false; /* it would be asked for ever */
-	l->txids = rc_realloc_array(l->txids, n + body->n_txids, sizeof(*l->txids));
-	for (size_t i = 0; i < body->n_txids; i++) {
-		if (!get32(body->txids[i], l->txids[n + i].b))
-			return false;
-	}
-	l->entries = rc_realloc_array(l->entries, n_entries + body->n_entries, sizeof(*l->entries));
-	for (size_t i = 0; i < body->n_entries; i++) {
-		if (!get_entry(body->entries[i], &l->arena, &l->entries[n_entries + i]))
-			return false;
-	}
-	l->list.n_txids = n + body->n_txids;
-	l->list.n_entries = n_entries + body->n_entries;
-	l->list.sequence = body->sequence;
-	return true;
-}
-
-static void list_part_answered(void *arg, const struct rc_reply *reply)
-{
-	struct list_call *l = arg;
-	const Rc__MempoolListReply *body = reply->body;
-	struct rc_reply r = *reply;
-
-	if (r.err == RC_OK && !list_add(l, body))
-		malformed(&r);
-	if (r.err == RC_OK && body->more && list_ask(l, body->last))
-		return;
-	if (r.err == RC_OK && body->more)
-		r.err = RC_ECANCELLED; /* the client is closing */
-	l->list.txids = l->txids;
-	l->list.entries = l->entries;
-	l->fn(l->arg, &r, r.err < 0 ? NULL : &l->list);
-	rc_arena_done(&l->arena);
-	free(l->txids);
-	free(l->entries);
-	free(l);
-}
-
-void rc_chaind_mempool_list(struct rc_chaind *chaind, bool verbose, uint32_t deadline_ms,
-			    rc_mempool_list_fn fn, void *arg)
-{
-	struct list_call *l = rc_alloc(sizeof(*l));
-
-	*l = (struct list_call){
-		.chaind = chaind,
-		.verbose = verbose,
-		.deadline_ms = deadline_ms,
-		.fn = fn,
-		.arg = arg,
-	};
-	if (list_ask(l, 0) == 0) /* the client is closing: it is never answered */
-		free(l);
-}
-
 static void mempool_tx_answered(void *arg, const struct rc_reply *reply)
 {
 	struct chaind_call c = take(arg);
@@ -474,8 +388,8 @@ static void mempool_tx_answered(void *arg, const struct rc_reply *reply)
 	struct rc_mempool_entry entry;
 	struct rc_reply r = *reply;
 
-	if (r.err == RC_OK && (!body->entry || !get_entry(body->entry, &arena, &entry)))
-		malformed(&r);
+	if (r.err == RC_OK && (!body->entry || !rc_chaind_get_entry(body->entry, &arena, &entry)))
+		rc_chaind_malformed(&r);
 	if (r.err == RC_OK)
 		entry.raw = bulk_of(reply, 0);
 	c.fn.mempool_entry(c.arg, &r, r.err < 0 ? NULL : &entry);
@@ -592,7 +506,7 @@ static void template_answered(void *arg, const struct rc_reply *reply)
 	struct rc_reply r = *reply;
 
 	if (r.err == RC_OK && !get_template(reply->body, &arena, &t))
-		malformed(&r);
+		rc_chaind_malformed(&r);
 	if (r.err == RC_OK)
 		t.raw_txs = bulk_of(reply, 0);
 	c.fn.template_(c.arg, &r, r.err < 0 ? NULL : &t);
@@ -645,7 +559,7 @@ static void headers_answered(void *arg, const struct rc_reply *reply)
 	struct rc_reply r = *reply;
 
 	if (r.err == RC_OK && bytes.len % RC_HEADER_SIZE)
-		malformed(&r);
+		rc_chaind_malformed(&r);
 	c.fn.bytes(c.arg, &r, r.err < 0 ? NULL : &bytes);
 }
 
@@ -679,7 +593,7 @@ static void locator_answered(void *arg, const struct rc_reply *reply)
 		locator.n = body->n_ids;
 		get_ref(body->best_header, &locator.best_header);
 		if (!get_ids(body->n_ids, body->ids, &arena, &locator.ids))
-			malformed(&r);
+			rc_chaind_malformed(&r);
 	}
 	c.fn.locator(c.arg, &r, r.err < 0 ? NULL : &locator);
 	rc_arena_done(&arena);
@@ -787,7 +701,7 @@ static void submit_txs_answered(void *arg, const struct rc_reply *reply)
 		txs = (struct rc_submit_txs){body->n_results, results};
 		for (size_t i = 0; r.err == RC_OK && i < body->n_results; i++) {
 			if (!get_tx_result(body->results[i], &arena, &results[i]))
-				malformed(&r);
+				rc_chaind_malformed(&r);
 		}
 	}
 	c.fn.submit_txs(c.arg, &r, r.err < 0 ? NULL : &txs);
@@ -823,7 +737,7 @@ static void wanted_answered(void *arg, const struct rc_reply *reply)
 			leases[i].height = body->leases[i]->height;
 			leases[i].lease_ms = body->leases[i]->lease_ms;
 			if (!get32(body->leases[i]->id, leases[i].id.b))
-				malformed(&r);
+				rc_chaind_malformed(&r);
 		}
 	}
 	c.fn.wanted(c.arg, &r, r.err < 0 ? NULL : &wanted);
@@ -869,7 +783,7 @@ static void have_txs_answered(void *arg, const struct rc_reply *reply)
 	struct rc_reply r = *reply;
 
 	if (r.err == RC_OK && have.wanted.len % 32)
-		malformed(&r);
+		rc_chaind_malformed(&r);
 	c.fn.have_txs(c.arg, &r, r.err < 0 ? NULL : &have);
 }
 
@@ -897,7 +811,7 @@ static void pool_txs_answered(void *arg, const struct rc_reply *reply)
 		txs.raw = reply->bulk;
 		if (reply->n_bulk != body->n_found ||
 		    !get_ids(body->n_found, body->found, &arena, &txs.found))
-			malformed(&r);
+			rc_chaind_malformed(&r);
 	}
 	c.fn.pool_txs(c.arg, &r, r.err < 0 ? NULL : &txs);
 	rc_arena_done(&arena);
@@ -946,7 +860,7 @@ static void generate_answered(void *arg, const struct rc_reply *reply)
 	if (r.err == RC_OK) {
 		ids.n = body->n_ids;
 		if (!get_ids(body->n_ids, body->ids, &arena, &ids.ids))
-			malformed(&r);
+			rc_chaind_malformed(&r);
 	}
 	c.fn.block_ids(c.arg, &r, r.err < 0 ? NULL : &ids);
 	rc_arena_done(&arena);

@@ -121,12 +121,13 @@ struct rc_mempool_list {
 	const struct rc_txid *txids;
 	size_t n_entries; /* when verbose */
 	const struct rc_mempool_entry *entries;
-	uint64_t sequence;
+	uint64_t sequence; /* the pool's when the list was begun */
 };
 typedef void (*rc_mempool_list_fn)(void *arg, const struct rc_reply *why,
 				   const struct rc_mempool_list *reply);
-/* Oldest first. It is asked for in parts, each with this deadline: what enters or leaves the pool
- * meanwhile may be there or not. Not to be cancelled. */
+/* Oldest first, each once. It is asked for in parts, each with this deadline: what enters or leaves
+ * the pool meanwhile may be there or not. Begun again where chaind restarted between two parts;
+ * RC_EUNAVAILABLE if it goes on doing so. Not to be cancelled. */
 void rc_chaind_mempool_list(struct rc_chaind *chaind, bool verbose, uint32_t deadline_ms,
 			    rc_mempool_list_fn fn, void *arg);
 

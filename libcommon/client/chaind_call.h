@@ -1,8 +1,11 @@
-/* The functions a call to chaind may be answered by: chaind.c's own. */
+/* What the files of chaind's calls share: the functions a call may be answered by, and how an
+ * answer is read. */
 #ifndef RC_CLIENT_CHAIND_CALL_H
 #define RC_CLIENT_CHAIND_CALL_H
 
+#include "base/arena.h"
 #include "client/chaind.h"
+#include "proto/chaind.pb-c.h"
 
 union chaind_fn {
 	rc_chain_info_fn chain_info;
@@ -25,5 +28,11 @@ union chaind_fn {
 	rc_done_fn done;
 	rc_block_ids_fn block_ids;
 };
+
+/* An answer that can't be what was asked for is one we can't use. */
+void rc_chaind_malformed(struct rc_reply *reply);
+/* Its lists are the arena's. False: malformed. */
+bool rc_chaind_get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
+			 struct rc_mempool_entry *ret);
 
 #endif

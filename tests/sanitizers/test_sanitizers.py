@@ -16,8 +16,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 # flushes (store, ledger_threads, utxod), verification with its cache, journal and block store
 # (chaind, journal), and one functional run, where rpcd's operations thread is, too.
 THREADED = ["test_base", "test_bus", "test_service", "test_store", "test_ledger_threads",
-            "test_utxod", "test_chaind", "test_journal", "test_jsonrpc_client",
-            "functional/test_badinput.py"]
+            "test_utxod", "test_chaind", "test_admit", "test_journal",
+            "test_jsonrpc_client", "functional/test_badinput.py"]
 
 
 class Sanitizers(unittest.TestCase):

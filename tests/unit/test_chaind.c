@@ -210,86 +210,6 @@ static void tell_block(void *arg, const struct block_result *result)
 	told->err = result->err;
 }
 
-static bool is_told(void *arg)
-{
-	return ((struct told *)arg)->n > 0;
-}
-
-/* Whoever submits what a peer brought before waits for the disk, also where another person does. */
-static void test_submitted_twice(void **state)
-{
-	const struct admit_options person = {.local = true};
-	struct rc_loop *loop = rc_loop_new();
-	struct told first = {0}, second = {0}, third = {0};
-	struct test_node n;
-	struct rc_outpoint outpoint;
-	struct rc_coin coin;
-	struct rc_buf raw = RC_BUF_INIT;
-
-	(void)state;
-	node_init(&n, loop, "a");
-	node_generate(&n, 12);
-	node_coinbase(&n, 1, &outpoint, &coin);
-	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
-	assert_int_equal(node_submit_tx(&n, &raw, 7, NULL), RC_VERDICT_OK);
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &person, tell_tx, &first);
-	assert_int_equal(first.n, 0);
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &person, tell_tx, &second);
-	assert_int_equal(second.n, 0);
-	node_wait(loop, is_told, &first, "the first is on the disk");
-	node_wait(loop, is_told, &second, "the second is on the disk");
-	/* Now it is there. */
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &person, tell_tx, &third);
-	assert_int_equal(third.n, 1);
-	assert_int_equal(third.verdict, RC_VERDICT_OK);
-	rc_buf_done(&raw);
-	node_free(&n);
-	rc_loop_free(loop);
-}
-
-/* The greatest fee rate is each submission's own, also of one that joins another. */
-static void test_fee_limits(void **state)
-{
-	struct rc_loop *loop = rc_loop_new();
-	struct told any = {0}, low = {0}, high = {0}, alone = {0};
-	struct admit_options options = {.peer = 7};
-	struct test_node n;
-	struct rc_outpoint outpoint;
-	struct rc_coin coin;
-	struct rc_buf raw = RC_BUF_INIT;
-	uint64_t rate;
-
-	(void)state;
-	node_init(&n, loop, "a");
-	node_generate(&n, 12);
-	node_coinbase(&n, 1, &outpoint, &coin);
-	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
-	rate = UINT64_C(10000) * 1000 / raw.len;
-
-	options = (struct admit_options){.local = true, .max_fee_rate = rate};
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &alone);
-	node_wait(loop, is_told, &alone, "a verdict");
-	assert_int_equal(alone.verdict, RC_V_POOL_MAX_FEE);
-	assert_int_equal(n.chaind->pool.count, 0);
-
-	options = (struct admit_options){.peer = 7};
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &any);
-	options = (struct admit_options){.local = true, .max_fee_rate = rate};
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &low);
-	options = (struct admit_options){.local = true, .max_fee_rate = rate + 1};
-	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &high);
-	node_wait(loop, is_told, &any, "a verdict");
-	node_wait(loop, is_told, &high, "a verdict");
-	assert_int_equal(any.verdict, RC_VERDICT_OK);
-	assert_int_equal(low.n, 1);
-	assert_int_equal(low.verdict, RC_V_POOL_MAX_FEE);
-	assert_int_equal(high.verdict, RC_VERDICT_OK);
-	assert_int_equal(n.chaind->pool.count, 1);
-	rc_buf_done(&raw);
-	node_free(&n);
-	rc_loop_free(loop);
-}
-
 /* What no block of the network could hold isn't taken in, whatever the options say. */
 static void test_larger_than_a_block(void **state)
 {
@@ -955,8 +875,6 @@ int main(void)
 		cmocka_unit_test(test_leases_of_transactions),
 		cmocka_unit_test(test_pay),
 		cmocka_unit_test(test_pay_again),
-		cmocka_unit_test(test_submitted_twice),
-		cmocka_unit_test(test_fee_limits),
 		cmocka_unit_test(test_larger_than_a_block),
 		cmocka_unit_test(test_unread_block),
 		cmocka_unit_test(test_told_at_the_end),
