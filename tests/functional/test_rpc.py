@@ -471,6 +471,17 @@ class Protocol(harness.TestCase):
         self.assertEqual((answer[0]["result"], len(answer[1]["result"]), answer[2]["result"]),
                          (0, 2, 2))
 
+    def test_batches_of_waits(self):
+        """A wait's end begins the batch's next call, which may end other waits of the batch."""
+        calls = [{"jsonrpc": "2.0", "method": "waitforblockheight", "params": [4294967295, 1],
+                  "id": i} for i in range(16)]
+        calls.append({"jsonrpc": "2.0", "method": "waitforblockheight", "params": [0], "id": 16})
+        want = {"hash": self.n.tip(), "height": 0}
+        for _ in range(5):
+            status, answer = self.ask(calls)
+            self.assertEqual([(a["id"], a["result"]) for a in answer],
+                             [(i, want) for i in range(17)])
+
     def test_older_clients(self):
         self.assertEqual(self.ask('{"method": "getblockcount", "params": [], "id": "x"}')[1],
                          {"result": 0, "error": None, "id": "x"})
