@@ -282,12 +282,11 @@ static void on_hang_up_timer(void *arg)
 
 /* ---- requests ---- */
 
-static int may_call(void *arg, const struct rpc_method *method, size_t bytes)
+static int may_call(void *arg, const struct rpc_method *method)
 {
 	struct request *r = arg;
 
 	rc_metric_add(r->front->rpcd->metrics, M_CALLS, 1);
-	hold_answers(r, bytes);
 	if (r->front->rpcd->closing) /* what a batch has left: there is nobody to ask */
 		return RPC_DAEMON_AWAY;
 	if (method->class > r->class)
@@ -298,6 +297,18 @@ static int may_call(void *arg, const struct rpc_method *method, size_t bytes)
 		return RPC_OVERLOADED;
 	}
 	return 0;
+}
+
+/* The answers of a batch lie here while its other calls go on, so each counts when it is made. */
+static bool may_keep(void *arg, const struct rpc_method *method, size_t bytes, size_t sum)
+{
+	struct request *r = arg;
+
+	hold_answers(r, sum);
+	if (!method || method->class != RPC_READ || bytes <= ANSWER_SMALL || !too_many_answers(r))
+		return true;
+	rc_metric_add(r->front->rpcd->metrics, M_REFUSED_BUSY, 1);
+	return false;
 }
 
 static void on_answer(void *arg, struct rpc_answer *answer)
@@ -397,8 +408,8 @@ static void begin_work(struct request *r)
 	r->began_us = rc_loop_now_us(front->rpcd->loop);
 	front->in_flight++;
 	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
-	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, (const char *)r->body.data,
-			     r->body.len, on_answer, r);
+	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, may_keep,
+			     (const char *)r->body.data, r->body.len, on_answer, r);
 	if (r->stage == STAGE_WORK) {
 		r->suspended = true;
 		MHD_suspend_connection(r->connection);
