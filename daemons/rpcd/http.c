@@ -20,7 +20,8 @@
 #define RETRY_AFTER_MS	 1000
 #define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more get 429 at once */
 #define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
-/* An answer of so many bytes is never refused: there is one a connection at most. */
+/* An answer of so many bytes is never refused: a connection has RPC_BATCH_PARALLEL at most that
+ * were begun before there was too much. */
 #define ANSWER_SMALL 4096u
 /* How often those who wait are looked at: who has hung up keeps his place no longer. */
 #define HANG_UP_US INT64_C(1000000)
@@ -299,7 +300,8 @@ static int may_call(void *arg, const struct rpc_method *method)
 	return 0;
 }
 
-/* The answers of a batch lie here while its other calls go on, so each counts when it is made. */
+/* The answers of a batch lie here while its other calls go on, so each counts when it is made. What
+ * is kept is not dropped later: the caller must learn what became of a submission. */
 static bool may_keep(void *arg, const struct rpc_method *method, size_t bytes, size_t sum)
 {
 	struct request *r = arg;
@@ -326,12 +328,6 @@ static void on_answer(void *arg, struct rpc_answer *answer)
 	r->batch = NULL;
 	release_body(r);
 	hold_answers(r, answer->body.len);
-	if (answer->body.len > ANSWER_SMALL && too_many_answers(r)) {
-		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
-		rc_buf_done(&r->answer.body);
-		hold_answers(r, 0);
-		refuse(r, 503);
-	}
 	if (r->gone)
 		request_free(r);
 	else if (r->suspended)
