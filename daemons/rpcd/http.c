@@ -254,7 +254,8 @@ static void watch_hang_ups(struct front *front)
 	rc_timer_arm(front->hang_up_timer, HANG_UP_US);
 }
 
-/* libmicrohttpd doesn't look at a connection that is asleep. */
+/* Or ended his sending, which looks the same. libmicrohttpd doesn't look at a connection that is
+ * asleep. */
 static bool has_hung_up(const struct request *r)
 {
 	const union MHD_ConnectionInfo *info =

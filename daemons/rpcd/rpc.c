@@ -414,11 +414,12 @@ static bool pump(struct rpc_batch *batch)
 
 void rpc_hang_up(struct rpc_batch *batch)
 {
-	batch->hung_up = true;
 	batch->pumping = true; /* what ends now neither begins others nor frees the batch */
 	for (size_t i = 0; i < batch->next; i++)
-		if (batch->calls[i].hang_up)
+		if (batch->calls[i].hang_up) {
+			batch->hung_up = true;
 			batch->calls[i].hang_up(&batch->calls[i]);
+		}
 	batch->pumping = false;
 	pump(batch);
 }

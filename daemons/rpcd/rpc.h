@@ -172,8 +172,9 @@ typedef bool (*rpc_keep_fn)(void *arg, const struct rpc_method *method, size_t b
 struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit,
 			    rpc_keep_fn keep, const char *body, size_t len, rpc_answer_fn fn,
 			    void *arg);
-/* Nobody is there any more to be answered: calls that wait for an event end, and none begins. fn is
- * called as ever, perhaps in here. */
+/* Perhaps nobody is there any more to be answered: calls that wait for an event end, and then none
+ * begins. A batch without such a call goes on, for who only has ended his sending (nc -N) still
+ * reads. fn is called as ever, perhaps in here. */
 void rpc_hang_up(struct rpc_batch *batch);
 
 /* params.c: checks params (NULL, a list or an object) against the method's rows. 0, or a code and

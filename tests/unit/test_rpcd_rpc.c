@@ -706,6 +706,19 @@ static void test_hanging_up(void **state)
 	assert_true(r.answered);
 	assert_int_equal(json_array_size(r.json), 30);
 	result_done(&r);
+	/* no call waits for an event: all are carried out */
+	r = (struct result){0};
+	n_pending = 0;
+	batch = rpc_start(&table, NULL, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	rpc_hang_up(batch);
+	for (size_t i = 0; i < n_pending; i++) {
+		out_null(&pending[i]->out, NULL);
+		rpc_call_done(pending[i]);
+	}
+	assert_int_equal(n_pending, 30);
+	assert_true(r.answered);
+	assert_null(strstr(r.text, "error"));
+	result_done(&r);
 	rc_buf_done(&body);
 	/* one call alone: its answer comes from within */
 	r = (struct result){0};
