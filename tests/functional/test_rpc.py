@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 import harness
 from harness import wait_for
@@ -734,6 +735,25 @@ class Holding(harness.TestCase):
             self.assertEqual(answer.get("result", answer), want, daemon)
             asked.close()
             node.wait_ready()
+
+    def test_half_closed(self):
+        """Who ends his sending, as nc -N does, is answered: all of his batch."""
+        node = self.node(options={"rpcd": {"hold_ms": 20000 * harness.SLOW}})
+        want = node.rpc("getblockhash", 0)
+        node.kill("chaind")
+        body = json.dumps([{"jsonrpc": "2.0", "id": i, "method": "getblockhash", "params": [0]}
+                           for i in range(40)]).encode()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30 * harness.SLOW)
+            s.connect(os.path.join(node.rundir, "rpcd", "rpcd.sock"))
+            s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            s.shutdown(socket.SHUT_WR)
+            wait_for("it is held", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+            time.sleep(2.5)     # those who wait are looked at each second
+            node.start("chaind")
+            response = http.client.HTTPResponse(s)
+            response.begin()
+            self.assertEqual([a.get("result") for a in json.loads(response.read())], [want] * 40)
 
     def test_a_batch_at_the_end(self):
         """rpcd stops while a batch waits for a daemon: what is left of it is begun nowhere."""
