@@ -20,7 +20,8 @@
 #define RETRY_AFTER_MS	 1000
 #define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more get 429 at once */
 #define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
-/* An answer of so many bytes is never refused: there is one a connection at most. */
+/* An answer of so many bytes is never refused: a connection has RPC_BATCH_PARALLEL at most that
+ * were begun before there was too much. */
 #define ANSWER_SMALL 4096u
 /* How often those who wait are looked at: who has hung up keeps his place no longer. */
 #define HANG_UP_US INT64_C(1000000)
@@ -253,7 +254,8 @@ static void watch_hang_ups(struct front *front)
 	rc_timer_arm(front->hang_up_timer, HANG_UP_US);
 }
 
-/* libmicrohttpd doesn't look at a connection that is asleep. */
+/* Or ended his sending, which looks the same. libmicrohttpd doesn't look at a connection that is
+ * asleep. */
 static bool has_hung_up(const struct request *r)
 {
 	const union MHD_ConnectionInfo *info =
@@ -282,12 +284,11 @@ static void on_hang_up_timer(void *arg)
 
 /* ---- requests ---- */
 
-static int may_call(void *arg, const struct rpc_method *method, size_t bytes)
+static int may_call(void *arg, const struct rpc_method *method)
 {
 	struct request *r = arg;
 
 	rc_metric_add(r->front->rpcd->metrics, M_CALLS, 1);
-	hold_answers(r, bytes);
 	if (r->front->rpcd->closing) /* what a batch has left: there is nobody to ask */
 		return RPC_DAEMON_AWAY;
 	if (method->class > r->class)
@@ -298,6 +299,19 @@ static int may_call(void *arg, const struct rpc_method *method, size_t bytes)
 		return RPC_OVERLOADED;
 	}
 	return 0;
+}
+
+/* The answers of a batch lie here while its other calls go on, so each counts when it is made. What
+ * is kept is not dropped later: the caller must learn what became of a submission. */
+static bool may_keep(void *arg, const struct rpc_method *method, size_t bytes, size_t sum)
+{
+	struct request *r = arg;
+
+	hold_answers(r, sum);
+	if (!method || method->class != RPC_READ || bytes <= ANSWER_SMALL || !too_many_answers(r))
+		return true;
+	rc_metric_add(r->front->rpcd->metrics, M_REFUSED_BUSY, 1);
+	return false;
 }
 
 static void on_answer(void *arg, struct rpc_answer *answer)
@@ -315,12 +329,6 @@ static void on_answer(void *arg, struct rpc_answer *answer)
 	r->batch = NULL;
 	release_body(r);
 	hold_answers(r, answer->body.len);
-	if (answer->body.len > ANSWER_SMALL && too_many_answers(r)) {
-		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
-		rc_buf_done(&r->answer.body);
-		hold_answers(r, 0);
-		refuse(r, 503);
-	}
 	if (r->gone)
 		request_free(r);
 	else if (r->suspended)
@@ -397,8 +405,8 @@ static void begin_work(struct request *r)
 	r->began_us = rc_loop_now_us(front->rpcd->loop);
 	front->in_flight++;
 	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
-	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, (const char *)r->body.data,
-			     r->body.len, on_answer, r);
+	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, may_keep,
+			     (const char *)r->body.data, r->body.len, on_answer, r);
 	if (r->stage == STAGE_WORK) {
 		r->suspended = true;
 		MHD_suspend_connection(r->connection);

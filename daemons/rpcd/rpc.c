@@ -9,6 +9,7 @@
 struct rpc_batch {
 	const struct rpc_table *table;
 	rpc_permit_fn permit;
+	rpc_keep_fn keep;
 	json_t *root;
 	bool is_list;
 	struct rpc_call *calls;
@@ -135,6 +136,34 @@ void rpc_call_set_state(struct rpc_call *call, void *state, void (*state_free)(v
 	call->state_free = state_free;
 }
 
+static void answer_error(struct rpc_call *call, enum rpc_code code, uint32_t retry_ms,
+			 const json_t *data, const char *text)
+{
+	call->error_code = code;
+	call->retry_ms = retry_ms;
+	rc_buf_clear(&call->answer);
+	put_error(&call->answer, call->legacy, code, text, data, call->id);
+}
+
+/* Counts the answer among what the batch holds, or its refusal where it is too much. */
+static void keep_answer(struct rpc_call *call)
+{
+	struct rpc_batch *batch = call->batch;
+	size_t before = batch->bytes;
+	json_t *data;
+
+	batch->bytes = before + call->answer.len;
+	if (!batch->keep || batch->keep(batch->arg, call->method, call->answer.len, batch->bytes))
+		return;
+	rc_buf_done(&call->answer);
+	data = json_pack("{s:s, s:i}", "daemon", "rpcd", "retry_ms", 1000);
+	answer_error(call, RPC_OVERLOADED, 1000, data,
+		     "rpcd is overloaded: too many answers wait to be read: try again");
+	json_decref(data);
+	batch->bytes = before + call->answer.len;
+	batch->keep(batch->arg, call->method, call->answer.len, batch->bytes);
+}
+
 static bool pump(struct rpc_batch *batch);
 
 static void finish(struct rpc_call *call)
@@ -145,7 +174,7 @@ static void finish(struct rpc_call *call)
 	call->hang_up = NULL;
 	call->finished = true;
 	batch->running--;
-	batch->bytes += call->answer.len;
+	keep_answer(call);
 	batch->exclusive = false;
 	pump(batch);
 }
@@ -164,10 +193,7 @@ static void fail(struct rpc_call *call, enum rpc_code code, uint32_t retry_ms, j
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	call->error_code = code;
-	call->retry_ms = retry_ms;
-	rc_buf_clear(&call->answer);
-	put_error(&call->answer, call->legacy, code, text, data, call->id);
+	answer_error(call, code, retry_ms, data, text);
 	json_decref(data);
 	finish(call);
 }
@@ -271,7 +297,7 @@ static void begin(struct rpc_call *call)
 		rpc_call_fail(call, RPC_MISC, "the client hung up");
 		return;
 	}
-	code = batch->permit ? batch->permit(batch->arg, call->method, batch->bytes) : 0;
+	code = batch->permit ? batch->permit(batch->arg, call->method) : 0;
 	if (code == RPC_DAEMON_AWAY || code == RPC_OVERLOADED) {
 		rpc_call_fail_retry(call, code, 1000,
 				    json_pack("{s:s, s:i}", "daemon", "rpcd", "retry_ms", 1000),
@@ -388,11 +414,12 @@ static bool pump(struct rpc_batch *batch)
 
 void rpc_hang_up(struct rpc_batch *batch)
 {
-	batch->hung_up = true;
 	batch->pumping = true; /* what ends now neither begins others nor frees the batch */
 	for (size_t i = 0; i < batch->next; i++)
-		if (batch->calls[i].hang_up)
+		if (batch->calls[i].hang_up) {
+			batch->hung_up = true;
 			batch->calls[i].hang_up(&batch->calls[i]);
+		}
 	batch->pumping = false;
 	pump(batch);
 }
@@ -419,7 +446,8 @@ static void refuse_parse(rpc_answer_fn fn, void *arg, const json_error_t *e)
 }
 
 struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit,
-			    const char *body, size_t len, rpc_answer_fn fn, void *arg)
+			    rpc_keep_fn keep, const char *body, size_t len, rpc_answer_fn fn,
+			    void *arg)
 {
 	json_error_t error;
 	json_t *root;
@@ -448,6 +476,7 @@ struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit
 	batch = rc_alloc(sizeof(*batch));
 	batch->table = table;
 	batch->permit = permit;
+	batch->keep = keep;
 	batch->root = root;
 	batch->is_list = json_is_array(root);
 	batch->n = n;

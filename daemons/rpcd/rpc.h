@@ -158,18 +158,23 @@ struct rpc_answer {
 };
 typedef void (*rpc_answer_fn)(void *arg, struct rpc_answer *answer);
 /* Before a call is carried out: 0; or RPC_NOT_PERMITTED, this caller may not (an allow-list, a
- * class); or RPC_DAEMON_AWAY, nothing is begun any more; or RPC_OVERLOADED, not now. bytes: of the
- * answers to the same body that are made already. */
-typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method, size_t bytes);
+ * class); or RPC_DAEMON_AWAY, nothing is begun any more; or RPC_OVERLOADED, not now. */
+typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
+/* When a call's answer is made: it has so many bytes, all to the same body so far have sum. False:
+ * it is too much, and gives way to an error RPC_OVERLOADED, of which this is told in its turn; what
+ * is said of that has no effect. method may be NULL. */
+typedef bool (*rpc_keep_fn)(void *arg, const struct rpc_method *method, size_t bytes, size_t sum);
 
 /*
  * Takes a body; fn is called exactly once, perhaps before this returns: then NULL is returned.
- * permit NULL: everything.
+ * permit and keep NULL: everything.
  */
 struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit_fn permit,
-			    const char *body, size_t len, rpc_answer_fn fn, void *arg);
-/* Nobody is there any more to be answered: calls that wait for an event end, and none begins. fn is
- * called as ever, perhaps in here. */
+			    rpc_keep_fn keep, const char *body, size_t len, rpc_answer_fn fn,
+			    void *arg);
+/* Perhaps nobody is there any more to be answered: calls that wait for an event end, and then none
+ * begins. A batch without such a call goes on, for who only has ended his sending (nc -N) still
+ * reads. fn is called as ever, perhaps in here. */
 void rpc_hang_up(struct rpc_batch *batch);
 
 /* params.c: checks params (NULL, a list or an object) against the method's rows. 0, or a code and

@@ -61,17 +61,25 @@ static void fail_away(struct rpc_call *call, const char *daemon)
 			    "%s is away or stopping: try again", daemon);
 }
 
-/* Answers whom the tip satisfies, or whose time is over. */
+/*
+ * Answers whom the tip satisfies, or whose time is over. An answer may begin its batch's next call,
+ * which may come back here: so they are out of the list, and can't be hung up on, before the first
+ * is answered.
+ */
 static void wake(struct tip *tip)
 {
 	int64_t now = rc_loop_now_us(tip->rpcd->loop);
-	struct waiter *w, *next;
+	struct waiter *due = NULL, *w, *next;
 
 	DL_FOREACH_SAFE (tip->waiters, w, next) {
 		if (!satisfied(tip, w) && w->until_us > now)
 			continue;
 		DL_DELETE(tip->waiters, w);
 		w->call->hang_up = NULL;
+		DL_APPEND(due, w);
+	}
+	while ((w = due)) {
+		DL_DELETE(due, w);
 		if (tip->seen)
 			w->fn(w->call, &tip->ref);
 		else

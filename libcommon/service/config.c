@@ -46,7 +46,8 @@ const struct rc_option rc_daemon_options[] = {
 	 "while a debugger holds the process."},
 	{"confine", RC_OPT_BOOL, 0, 0, NULL, NULL, CONFINE_DEFAULT, false,
 	 "Give up, before any work, all access to files and networks that this daemon doesn't "
-	 "need; no while debugging. Core dumps stay off either way."},
+	 "need, and don't let others of its user trace or read the process; no while debugging. "
+	 "Core dumps stay off either way."},
 	{NULL, 0, 0, 0, NULL, NULL, NULL, false, NULL},
 };
 

@@ -173,7 +173,7 @@ int rc_confine_dumps(struct rc_error *error)
 {
 	const struct rlimit none = {0, 0};
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return rc_error_errno(error, "giving up core dumps");
 	return RC_OK;
 }
@@ -184,6 +184,8 @@ int rc_confine_enter(const struct rc_confine *confine, struct rc_error *error)
 
 	if (err < 0)
 		return err;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return rc_error_errno(error, "giving up being traced");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return rc_error_errno(error, "giving up new privileges");
 	return enter_landlock(confine, error);

@@ -19,10 +19,11 @@ struct rc_confine {
  * the limit of descriptors to what is allowed. */
 void rc_confine_prepare(bool network);
 
-/* No core dumps, and no reading of the process by others of its user. Also of an unconfined one. */
+/* No core dumps. Also of an unconfined process, which a debugger may still attach to. */
 int rc_confine_dumps(struct rc_error *error);
 
-/* Landlock where the kernel has it; where not, the log says so, and only the rest holds. */
+/* No core dumps, no reading or tracing of the process by others of its user, no new privileges, and
+ * Landlock where the kernel has it; where not, the log says so, and only the rest holds. */
 int rc_confine_enter(const struct rc_confine *confine, struct rc_error *error);
 
 #endif

@@ -579,7 +579,7 @@ static void answer(const char *method, const char *more, int times, size_t least
 		method, rc_block_id_hex(hex, &id), more);
 	begin();
 	for (int i = 0; i < times; i++)
-		rpc_start(&rpcd.table, &rpcd, NULL, body, (size_t)len, on_answer, &bytes);
+		rpc_start(&rpcd.table, &rpcd, NULL, NULL, body, (size_t)len, on_answer, &bytes);
 	end();
 	must(bytes >= least * (size_t)times, "whole answers");
 	free((void *)rpcd.table.methods);

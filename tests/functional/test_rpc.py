@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 import harness
 from harness import wait_for
@@ -471,6 +472,17 @@ class Protocol(harness.TestCase):
         self.assertEqual((answer[0]["result"], len(answer[1]["result"]), answer[2]["result"]),
                          (0, 2, 2))
 
+    def test_batches_of_waits(self):
+        """A wait's end begins the batch's next call, which may end other waits of the batch."""
+        calls = [{"jsonrpc": "2.0", "method": "waitforblockheight", "params": [4294967295, 1],
+                  "id": i} for i in range(16)]
+        calls.append({"jsonrpc": "2.0", "method": "waitforblockheight", "params": [0], "id": 16})
+        want = {"hash": self.n.tip(), "height": 0}
+        for _ in range(5):
+            status, answer = self.ask(calls)
+            self.assertEqual([(a["id"], a["result"]) for a in answer],
+                             [(i, want) for i in range(17)])
+
     def test_older_clients(self):
         self.assertEqual(self.ask('{"method": "getblockcount", "params": [], "id": "x"}')[1],
                          {"result": 0, "error": None, "id": "x"})
@@ -595,18 +607,23 @@ class Protocol(harness.TestCase):
         self.assertIn(b'"height":2', stays.recv(65536))
         stays.close()
 
-    def test_slow_readers(self):
-        """Answers that nobody reads have a bound; submissions and small questions get through."""
-        limit = 1 << 20
-        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
-        self.n.restart("rpcd")
-        self.n.wait_ready()
+    def large_block(self):
+        """The tip is a block whose answer has several MB."""
         purse = Purse("slow")
         self.n.rpc("generatetoaddress", 13, purse.address)
         coin = purse.coins(self.n)[0]
         tx = purse.sign(purse.build([coin], [(RUST // 1000, purse.lock)] * 30000), [coin])
         block = template_block(self.n, purse.lock, extra=[tx])
         self.assertIsNone(self.n.rpc("submitblock", block.encode().hex()))
+        return purse
+
+    def test_slow_readers(self):
+        """Answers that nobody reads have a bound; submissions and small questions get through."""
+        limit = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        purse = self.large_block()
         call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
         def held():
             return self.n.metrics_of("rpcd")["rustycoin_rpcd_answer_bytes"]
@@ -626,6 +643,45 @@ class Protocol(harness.TestCase):
         wait_for("nothing is held", lambda: held() == 0)
         # alone, an answer may be larger than the bound
         self.assertEqual(self.post(json.dumps(call))[0], 200)
+
+    def test_slow_batches(self):
+        """What a batch has already counts while its other calls go on, and is given back."""
+        limit = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        purse = self.large_block()
+        block = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
+        wait = {"jsonrpc": "2.0", "id": 2, "method": "waitfornewblock", "params": [600000]}
+        size = len(self.post(json.dumps(block))[2])
+        self.assertGreater(size, limit)
+        def metric(name):
+            return self.n.metrics_of("rpcd")["rustycoin_rpcd_" + name]
+        wait_for("nothing is held", lambda: metric("answer_bytes") == 0)
+        for hangs_up in (True, False):
+            refused = metric("refused_busy_total")
+            batches = [self.send([block] * 15 + [wait]) for _ in range(4)]
+            wait_for("refusals", lambda: metric("refused_busy_total") >= refused + 40)
+            self.assertGreater(metric("answer_bytes"), limit)
+            self.assertLess(metric("answer_bytes"), 20 * size)
+            self.assertEqual(self.post(json.dumps(block))[0], 503)
+            # what became of submissions is told, whatever its size
+            status, answers = self.ask([{"jsonrpc": "2.0", "id": i, "method": "sendrawtransaction",
+                                         "params": ["00"]} for i in range(60)])
+            self.assertEqual((status, [a["error"]["code"] for a in answers]), (200, [-22] * 60))
+            if not hangs_up:
+                self.n.rpc("generatetoaddress", 1, purse.address)
+            for s in batches:
+                if not hangs_up:
+                    response = http.client.HTTPResponse(s)
+                    response.begin()
+                    answers = json.loads(response.read())
+                    self.assertEqual(len(answers), 16)
+                    self.assertLessEqual({a["error"]["code"] for a in answers if "error" in a},
+                                         {-32052})
+                s.close()
+            wait_for("nothing is held", lambda: metric("answer_bytes") == 0)
+            self.assertEqual(self.post(json.dumps(block))[0], 200)
 
     def test_metrics(self):
         """The operations listener shows of rpcd what rustyctl is told, too."""
@@ -679,6 +735,25 @@ class Holding(harness.TestCase):
             self.assertEqual(answer.get("result", answer), want, daemon)
             asked.close()
             node.wait_ready()
+
+    def test_half_closed(self):
+        """Who ends his sending, as nc -N does, is answered: all of his batch."""
+        node = self.node(options={"rpcd": {"hold_ms": 20000 * harness.SLOW}})
+        want = node.rpc("getblockhash", 0)
+        node.kill("chaind")
+        body = json.dumps([{"jsonrpc": "2.0", "id": i, "method": "getblockhash", "params": [0]}
+                           for i in range(40)]).encode()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30 * harness.SLOW)
+            s.connect(os.path.join(node.rundir, "rpcd", "rpcd.sock"))
+            s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            s.shutdown(socket.SHUT_WR)
+            wait_for("it is held", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+            time.sleep(2.5)     # those who wait are looked at each second
+            node.start("chaind")
+            response = http.client.HTTPResponse(s)
+            response.begin()
+            self.assertEqual([a.get("result") for a in json.loads(response.read())], [want] * 40)
 
     def test_a_batch_at_the_end(self):
         """rpcd stops while a batch waits for a daemon: what is left of it is begun nowhere."""

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int answered = 0;
 
-	rpc_start(&table, NULL, NULL, (const char *)data, size, on_answer, &answered);
+	rpc_start(&table, NULL, NULL, NULL, (const char *)data, size, on_answer, &answered);
 	if (answered != 1)
 		__builtin_trap();
 	return 0;

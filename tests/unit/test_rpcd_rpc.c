@@ -120,7 +120,7 @@ static struct result ask(const char *body)
 {
 	struct result r = {0};
 
-	rpc_start(&table, NULL, NULL, body, strlen(body), on_answer, &r);
+	rpc_start(&table, NULL, NULL, NULL, body, strlen(body), on_answer, &r);
 	assert_true(r.answered);
 	return r;
 }
@@ -332,7 +332,7 @@ static void test_bounds(void **state)
 	for (int i = 0; i <= RPC_DEPTH_MAX; i++)
 		rc_buf_put_u8(&body, '[');
 	r = (struct result){0};
-	rpc_start(&table, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	rpc_start(&table, NULL, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
 	assert_int_equal(error_code(&r), -32700);
 	result_done(&r);
 	/* too many values */
@@ -342,7 +342,7 @@ static void test_bounds(void **state)
 		rc_buf_put(&body, "0,", 2);
 	rc_buf_put(&body, "0]", 2);
 	r = (struct result){0};
-	rpc_start(&table, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	rpc_start(&table, NULL, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
 	assert_int_equal(error_code(&r), -32700);
 	result_done(&r);
 	/* too long a batch */
@@ -352,7 +352,7 @@ static void test_bounds(void **state)
 		rc_buf_put(&body, "1,", 2);
 	rc_buf_put(&body, "1]", 2);
 	r = (struct result){0};
-	rpc_start(&table, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	rpc_start(&table, NULL, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
 	assert_int_equal(error_code(&r), -32600);
 	result_done(&r);
 	rc_buf_done(&body);
@@ -384,7 +384,7 @@ static void test_order(void **state)
 
 	(void)state;
 	n_pending = 0;
-	rpc_start(&table, NULL, NULL, body, strlen(body), on_answer, &r);
+	rpc_start(&table, NULL, NULL, NULL, body, strlen(body), on_answer, &r);
 	assert_int_equal(n_pending, 2); /* the change waits for both reads */
 	on_nothing(pending[1]);
 	assert_int_equal(n_pending, 2);
@@ -405,17 +405,17 @@ static void test_order(void **state)
 	result_done(&r);
 }
 
-static int reads_only(void *arg, const struct rpc_method *method, size_t bytes)
+static int reads_only(void *arg, const struct rpc_method *method)
 {
-	(void)arg, (void)bytes;
+	(void)arg;
 	return method->class == RPC_READ ? 0 : RPC_NOT_PERMITTED;
 }
 
 static bool closing;
 
-static int until_closing(void *arg, const struct rpc_method *method, size_t bytes)
+static int until_closing(void *arg, const struct rpc_method *method)
 {
-	(void)arg, (void)method, (void)bytes;
+	(void)arg, (void)method;
 	return closing ? RPC_DAEMON_AWAY : 0;
 }
 
@@ -425,7 +425,7 @@ static void test_classes(void **state)
 	struct result r = {0};
 
 	(void)state;
-	rpc_start(&table, NULL, reads_only, body, strlen(body), on_answer, &r);
+	rpc_start(&table, NULL, reads_only, NULL, body, strlen(body), on_answer, &r);
 	assert_int_equal(r.status, 403);
 	assert_int_equal(error_code(&r), RPC_NOT_PERMITTED);
 	result_done(&r);
@@ -440,7 +440,7 @@ static void test_closing(void **state)
 
 	(void)state;
 	n_pending = 0;
-	rpc_start(&table, NULL, until_closing, body, strlen(body), on_answer, &r);
+	rpc_start(&table, NULL, until_closing, NULL, body, strlen(body), on_answer, &r);
 	assert_int_equal(n_pending, 1);
 	closing = true;
 	rpc_call_fail(pending[0], RPC_DAEMON_AWAY, "away");
@@ -583,11 +583,65 @@ static void test_large_answers(void **state)
 
 	(void)state;
 	n_pending = 0;
-	rpc_start(&table, NULL, NULL, body, strlen(body), on_answer, &r);
+	rpc_start(&table, NULL, NULL, NULL, body, strlen(body), on_answer, &r);
 	out_hex(&pending[0]->out, NULL, data, RPC_BATCH_BYTES / 2);
 	rpc_call_done(pending[0]);
 	assert_int_equal(n_pending, 1);
 	assert_true(r.answered);
+	result_done(&r);
+}
+
+static size_t kept_sum;
+
+static bool keep_small(void *arg, const struct rpc_method *method, size_t bytes, size_t sum)
+{
+	(void)arg, (void)method;
+	kept_sum = sum;
+	return bytes <= 1000;
+}
+
+/* Each answer is told of when it is made, and gives way where it is too much. */
+static void test_kept_answers(void **state)
+{
+	static const char body[] = "[{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1},"
+				   "{\"method\":\"later\",\"id\":2},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":3}]";
+	uint8_t data[1000] = {0};
+	struct result r = {0};
+
+	(void)state;
+	n_pending = 0;
+	kept_sum = 0;
+	rpc_start(&table, NULL, NULL, keep_small, body, strlen(body), on_answer, &r);
+	assert_int_equal(n_pending, 3);
+	for (size_t i = 0; i < 2; i++) {
+		out_hex(&pending[i]->out, NULL, data, sizeof(data));
+		rpc_call_done(pending[i]);
+		assert_in_range(kept_sum, 100 * (i + 1), 300 * (i + 1));
+	}
+	out_int(&pending[2]->out, NULL, 5);
+	rpc_call_done(pending[2]);
+	assert_true(r.answered);
+	assert_int_equal(r.status, 200);
+	/* brackets and commas */
+	assert_int_equal(strlen(r.text), kept_sum + 4);
+	for (size_t i = 0; i < 2; i++) {
+		json_t *error = json_object_get(json_array_get(r.json, i), "error");
+
+		assert_int_equal(json_integer_value(json_object_get(error, "code")),
+				 RPC_OVERLOADED);
+	}
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(r.json, 2), "result")),
+			 5);
+	result_done(&r);
+	/* one call alone */
+	r = (struct result){0};
+	n_pending = 0;
+	rpc_start(&table, NULL, NULL, keep_small, "{\"method\":\"later\"}", 18, on_answer, &r);
+	out_hex(&pending[0]->out, NULL, data, sizeof(data));
+	rpc_call_done(pending[0]);
+	assert_int_equal(r.status, 503);
+	assert_int_equal(error_code(&r), RPC_OVERLOADED);
 	result_done(&r);
 }
 
@@ -637,7 +691,7 @@ static void test_hanging_up(void **state)
 	rc_buf_printf(&body, "]");
 	n_pending = 0;
 	hung_up = 0;
-	batch = rpc_start(&table, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	batch = rpc_start(&table, NULL, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
 	assert_non_null(batch);
 	assert_int_equal(n_pending, RPC_BATCH_PARALLEL);
 	for (size_t i = 0; i < n_pending; i++)
@@ -652,18 +706,31 @@ static void test_hanging_up(void **state)
 	assert_true(r.answered);
 	assert_int_equal(json_array_size(r.json), 30);
 	result_done(&r);
+	/* no call waits for an event: all are carried out */
+	r = (struct result){0};
+	n_pending = 0;
+	batch = rpc_start(&table, NULL, NULL, NULL, (char *)body.data, body.len, on_answer, &r);
+	rpc_hang_up(batch);
+	for (size_t i = 0; i < n_pending; i++) {
+		out_null(&pending[i]->out, NULL);
+		rpc_call_done(pending[i]);
+	}
+	assert_int_equal(n_pending, 30);
+	assert_true(r.answered);
+	assert_null(strstr(r.text, "error"));
+	result_done(&r);
 	rc_buf_done(&body);
 	/* one call alone: its answer comes from within */
 	r = (struct result){0};
 	n_pending = 0;
-	batch = rpc_start(&table, NULL, NULL, "{\"method\":\"later\"}", 18, on_answer, &r);
+	batch = rpc_start(&table, NULL, NULL, NULL, "{\"method\":\"later\"}", 18, on_answer, &r);
 	pending[0]->hang_up = on_hang_up;
 	rpc_hang_up(batch);
 	assert_true(r.answered);
 	result_done(&r);
 	/* answered at once: nobody to hang up on */
 	r = (struct result){0};
-	assert_null(rpc_start(&table, NULL, NULL, "{\"method\":\"sum\"}", 16, on_answer, &r));
+	assert_null(rpc_start(&table, NULL, NULL, NULL, "{\"method\":\"sum\"}", 16, on_answer, &r));
 	assert_true(r.answered);
 	result_done(&r);
 }
@@ -678,6 +745,7 @@ int main(void)
 		cmocka_unit_test(test_large_answers), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_hanging_up),    cmocka_unit_test(test_json_out),
 		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_kept_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

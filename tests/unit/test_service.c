@@ -72,8 +72,11 @@ static int small_enter(void *ctx, struct rc_error *error)
 	struct rlimit core;
 
 	/* Whether confined or not. */
-	if (prctl(PR_GET_DUMPABLE) != 0 || getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_max != 0)
+	if (getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_cur != 0 || core.rlim_max != 0)
 		return rc_error_set(error, RC_EFORMAT, "core dumps are on");
+	/* A debugger may attach to an unconfined one alone. */
+	if (prctl(PR_GET_DUMPABLE) != !rc_config_bool(rc_service_config(small->service), "confine"))
+		return rc_error_set(error, RC_EFORMAT, "who may trace is wrong");
 	if (path && open(path, O_RDONLY) >= 0)
 		return rc_error_set(error, RC_EFORMAT, "the forbidden file opened");
 	if (path && socket(AF_INET, SOCK_STREAM, 0) >= 0) {

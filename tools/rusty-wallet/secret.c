@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -65,6 +66,8 @@ int secret_flush(void)
 {
 	int err = fflush(stdout);
 
+	if (err)
+		__fpurge(stdout); /* or exit would write what is left: zeros, after the wipe */
 	rc_wipe(out_buffer, sizeof(out_buffer));
 	return err;
 }
