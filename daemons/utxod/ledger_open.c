@@ -258,7 +258,9 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		err = read_marker(ledger, &marker, error);
 	if (!err)
 		err = compare(ledger, &marker, error);
-	/* Steps that an earlier process wrote and didn't sync count as durable from here on. */
+	/* Steps that an earlier process wrote and didn't sync count as durable from here on:
+	 * opening the database has written what it replayed to a table, since a sync is of this
+	 * process's own writes alone. */
 	if (!err)
 		err = disks->log->ops->sync(disks->log, error);
 	if (!err) {
