@@ -205,11 +205,13 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
 {
 	const struct version *below;
 	uint32_t height = ledger->applied->block.height;
+	struct chain_entry entry;
 	struct version *v;
 	bool there;
 	int err;
 
-	if (!height || height < deltalog_lowest(ledger->log))
+	/* Reverted to below the lowest delta that is kept: there is nothing to repeat it from. */
+	if (!height || !deltalog_at(ledger->log, height, &entry) || !entry.seq)
 		return RC_OK;
 	/* Directly below: what lies deeper in the line may be let go while the tip stays. */
 	pthread_mutex_lock(&ledger->lock);

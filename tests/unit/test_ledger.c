@@ -692,6 +692,36 @@ static void test_pruning(void **state)
 	check_all(f);
 }
 
+/* As deep as a revert may go: no delta is left, and the tip's own can't be read. */
+static void test_revert_all_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct rc_error error = {0};
+	uint32_t tip = 0, lowest;
+
+	f->options.undo_blocks = 20;
+	do_kill(f);
+	for (unsigned i = 0; i < 60; i++) {
+		commit_block(f, tip = world_grow(&f->world, tip, 5, 6));
+		do_write(f, true);
+		do_flush(f);
+	}
+	lowest = ledger_lowest_delta(f->ledger);
+	assert_true(lowest > 10);
+	f->applied = world_ancestor_at(&f->world, tip, lowest - 1);
+	if (ledger_revert(f->ledger, &f->world.block[f->applied].id, &error) != RC_OK)
+		fail_msg("%s", error.text);
+	assert_int_equal(ledger_lowest_delta(f->ledger), 0);
+	do_write(f, true);
+	do_kill(f);
+	check_at(f, f->applied);
+	for (unsigned i = 0; i < 3; i++)
+		commit_block(f, world_grow(&f->world, f->applied, 5, 6));
+	do_write(f, true);
+	do_cut(f);
+	check_all(f);
+}
+
 /* The state below the tip can be read whatever led to the tip: reverts of any length, and a start.
  */
 static void test_below_the_tip(void **state)
@@ -777,6 +807,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_switch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_revert_all_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_below_the_tip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_disk, setup, teardown),
