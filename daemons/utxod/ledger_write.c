@@ -117,12 +117,21 @@ int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc
 
 /* ---- undoing ---- */
 
+/* The logger may have pruned a step between looking it up and reading it. */
+static bool is_kept(struct ledger *ledger, uint32_t height, uint64_t seq)
+{
+	struct chain_entry now;
+
+	return deltalog_at(ledger->log, height, &now) && now.seq == seq;
+}
+
 /* The delta of a committed block, from memory if its version is there. */
-static int find_delta(struct ledger *ledger, const struct chain_entry *entry, struct rc_buf *buf,
-		      struct rc_error *error)
+static int find_delta(struct ledger *ledger, uint32_t height, const struct chain_entry *entry,
+		      struct rc_buf *buf, struct rc_error *error)
 {
 	const struct version *v;
 	struct step step;
+	int err;
 
 	if (!entry->seq)
 		return rc_error_set(error, RC_ENOENT, "unknown: its delta is no longer kept");
@@ -134,7 +143,12 @@ static int find_delta(struct ledger *ledger, const struct chain_entry *entry, st
 	else
 		v = NULL;
 	pthread_mutex_unlock(&ledger->lock);
-	return v ? RC_OK : deltalog_read(ledger->log, entry->seq, &step, buf, error);
+	if (v)
+		return RC_OK;
+	err = deltalog_read(ledger->log, entry->seq, &step, buf, error);
+	if (err == RC_EFORMAT && !is_kept(ledger, height, entry->seq))
+		err = rc_error_set(error, RC_ENOENT, "unknown: its delta is no longer kept");
+	return err;
 }
 
 int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *error)
@@ -149,7 +163,7 @@ int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *err
 	if (!deltalog_at(ledger->log, height, &entry))
 		return rc_error_set(error, RC_ENOENT, "unknown: block %u is no longer kept",
 				    height);
-	err = find_delta(ledger, &entry, &buf, error);
+	err = find_delta(ledger, height, &entry, &buf, error);
 	if (err) {
 		rc_buf_done(&buf);
 		return err;
@@ -416,7 +430,7 @@ int ledger_delta(struct ledger *ledger, uint32_t height, struct rc_buf *delta,
 
 	if (!deltalog_at(ledger->log, height, &entry))
 		return rc_error_set(error, RC_ENOENT, "unknown: no delta of block %u", height);
-	return find_delta(ledger, &entry, delta, error);
+	return find_delta(ledger, height, &entry, delta, error);
 }
 
 bool ledger_block_at(struct ledger *ledger, uint32_t height, struct block_ref *ret)

@@ -692,6 +692,48 @@ static void test_pruning(void **state)
 	check_all(f);
 }
 
+/* The log is pruned between finding a delta and reading it: that delta is gone, not damaged. */
+static struct fixture *pruned_meanwhile;
+static const struct disk_ops *plain_ops;
+
+static int get_after_pruning(struct disk *disk, const void *key, size_t key_len, struct rc_buf *buf,
+			     struct rc_error *error)
+{
+	struct fixture *f = pruned_meanwhile;
+
+	disk->ops = plain_ops;
+	for (unsigned i = 0; i < 40; i++) {
+		commit_block(f, world_grow(&f->world, f->applied, 2, 3));
+		do_write(f, true);
+		do_flush(f);
+	}
+	return plain_ops->get(disk, key, key_len, buf, error);
+}
+
+static void test_pruned_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	static struct disk_ops hooked;
+	struct rc_buf delta = RC_BUF_INIT;
+	struct rc_error error;
+
+	f->options.undo_blocks = 20;
+	do_kill(f);
+	for (unsigned i = 0; i < 30; i++) {
+		commit_block(f, world_grow(&f->world, f->applied, 2, 3));
+		do_write(f, true);
+		do_flush(f);
+	}
+	plain_ops = f->disks.log->ops;
+	hooked = *plain_ops;
+	hooked.get = get_after_pruning;
+	f->disks.log->ops = &hooked;
+	pruned_meanwhile = f;
+	assert_int_equal(ledger_delta(f->ledger, 1, &delta, &error), RC_ENOENT);
+	assert_ptr_equal(f->disks.log->ops, plain_ops);
+	rc_buf_done(&delta);
+}
+
 /* As deep as a revert may go: no delta is left, and the tip's own can't be read. */
 static void test_revert_all_kept(void **state)
 {
@@ -807,6 +849,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_switch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pruned_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_revert_all_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_below_the_tip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify_meanwhile, setup, teardown),
