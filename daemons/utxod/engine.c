@@ -390,6 +390,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 	options.coin_bytes = plan.coins;
 	options.flush_bytes = plan.flush;
 	options.stage_bytes = plan.stage;
+	options.switch_bytes = plan.undo;
 	err = disk_store_open(rc_service_statedir(u->service), network->id.b, plan.log, plan.state,
 			      &u->disks, error);
 	u->databases_us = (uint64_t)(now_us(u) - start);

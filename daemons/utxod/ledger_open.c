@@ -246,6 +246,8 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		ledger->options.flush_bytes = LEDGER_FLUSH_BYTES;
 	if (!ledger->options.stage_bytes)
 		ledger->options.stage_bytes = LEDGER_STAGE_BYTES;
+	if (!ledger->options.switch_bytes)
+		ledger->options.switch_bytes = LEDGER_SWITCH_BYTES;
 	if (!ledger->options.flush_changes)
 		ledger->options.flush_changes = LEDGER_FLUSH_CHANGES;
 	pthread_mutex_init(&ledger->lock, NULL);

@@ -190,10 +190,11 @@ static int do_switch(struct ledger *ledger, const struct rc_block_id *fork, stru
 	ledger_abort(ledger, NULL);
 	for (uint32_t h = tip; !err && h > height; h--) {
 		err = ledger_undo_one(ledger, h, error);
-		if (!err && ledger->staged_bytes > ledger->options.stage_bytes)
+		if (!err && tip - h >= LEDGER_SWITCH_BLOCKS &&
+		    ledger->staged_bytes > ledger->options.switch_bytes)
 			err = rc_error_set(error, RC_ETOOBIG,
 					   "undoing %u blocks passes %zu MiB: revert in parts",
-					   tip - height, ledger->options.stage_bytes >> 20);
+					   tip - height, ledger->options.switch_bytes >> 20);
 	}
 	if (err) {
 		ledger_abort(ledger, NULL);

@@ -648,6 +648,26 @@ static void test_long_switch(void **state)
 	assert_int_equal(ledger_commit(f->ledger, &f->world.block[b].id, NULL), RC_OK);
 }
 
+/* A short reorganisation is never refused; a longer one over its bound is, and changes nothing. */
+static void test_switch_bound(void **state)
+{
+	struct fixture *f = *state;
+	struct rc_error error;
+	uint32_t tip = 0;
+
+	f->options.stage_bytes = f->options.switch_bytes = 1;
+	do_kill(f);
+	for (unsigned i = 0; i < LEDGER_SWITCH_BLOCKS + 1; i++)
+		commit_block(f, tip = world_grow(&f->world, tip, 1, 2));
+	assert_int_equal(ledger_switch(f->ledger, &f->world.block[0].id, &error), RC_ETOOBIG);
+	check_all(f);
+	f->fork = world_ancestor_at(&f->world, tip, 1);
+	assert_int_equal(ledger_switch(f->ledger, &f->world.block[f->fork].id, &error), RC_OK);
+	f->switching = true;
+	check_all(f);
+	assert_int_equal(stage_block(f, world_grow(&f->world, f->fork, 1, 2)), RC_OK);
+}
+
 /* Deltas older than undo_blocks go; a fork below them is unknown, everything above works. */
 static void test_pruning(void **state)
 {
@@ -848,6 +868,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_switch_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruned_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_revert_all_kept, setup, teardown),
