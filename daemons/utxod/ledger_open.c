@@ -321,7 +321,7 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 		.versions = ledger->top->seq - ledger->bottom->seq + 1,
 	};
 	for (const struct version *v = ledger->bottom; v; v = v->above)
-		ret->delta_bytes += version_bytes(v) - v->change.bytes;
+		ret->delta_bytes += v->encoded_len + v->arena.total; /* change: the builder's yet */
 	pthread_mutex_unlock(&ledger->lock);
 	ret->page_bytes = tree.bytes;
 	ret->page_hits = tree.hits;
