@@ -332,16 +332,18 @@ int ledger_write_ahead(struct ledger *ledger, bool sync, struct rc_error *error)
 		deltalog_put_delta(ledger->log, v->seq,
 				   (struct rc_bytes){v->encoded, v->encoded_len});
 		err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
-		if (err)
-			return err;
 		pthread_mutex_lock(&ledger->lock);
-		v->logged = true;
-		if (sync) /* with what was written before */
-			ledger_set_durable(ledger, ledger->written);
-		ledger->unsynced = sync ? 0 : ledger->unsynced + v->encoded_len;
+		if (!err) {
+			v->logged = true;
+			if (sync) /* with what was written before */
+				ledger_set_durable(ledger, ledger->written);
+			ledger->unsynced = sync ? 0 : ledger->unsynced + v->encoded_len;
+		}
 		if (--v->pins == 0)
 			pthread_cond_broadcast(&ledger->left);
 		pthread_mutex_unlock(&ledger->lock);
+		if (err)
+			return err;
 	}
 	return RC_OK;
 }

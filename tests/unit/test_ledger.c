@@ -859,6 +859,19 @@ static void test_failing_disk(void **state)
 	assert_int_equal(durable.height, 1);
 }
 
+/* Nor does it keep hold of the block: dropping it would wait for ever. */
+static void test_failing_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct rc_error error;
+
+	assert_int_equal(stage_block(f, world_grow(&f->world, 0, 0, 10)), RC_OK);
+	disk_memory_fail(f->disks.log);
+	assert_int_equal(ledger_write_ahead(f->ledger, false, &error), RC_ENOSPC);
+	ledger_abort(f->ledger, NULL);
+	check_all(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -875,6 +888,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_below_the_tip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failing_ahead, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
