@@ -378,6 +378,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 		.clock = rc_service_clock(u->service),
 		.random = rc_service_random(u->service),
 		.on_top = on_top,
+		.on_full = on_top, /* when that job ends, what is due is started */
 		.arg = u,
 	};
 	struct ledger_figures f;
@@ -421,6 +422,8 @@ void engine_close(struct utxod *u)
 	for (unsigned i = 0; i < 5; i++)
 		rc_source_free(u->sources[i]);
 	rc_source_free(u->idle_timer);
+	if (u->ledger)
+		ledger_end(u->ledger);
 	rc_workers_free(u->builder);
 	rc_workers_free(u->slow);
 	rc_workers_free(u->readers);

@@ -61,6 +61,9 @@ struct ledger_options {
 	const struct rc_random *random;
 	/* On the builder's thread: a version is on top, its tree isn't made yet; may be NULL. */
 	void (*on_top)(void *arg);
+	/* On the builder's thread: a revert has more to write than it may, and waits until logger
+	 * and flusher, which this has to set to work, have written it. NULL: it goes on. */
+	void (*on_full)(void *arg);
 	void *arg;
 };
 
@@ -75,6 +78,9 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		struct ledger **ret, struct rc_error *error);
 /* Nothing is written: what is durable is in the log. No other call is under way. */
 void ledger_close(struct ledger *ledger);
+
+/* Logger and flusher are given no more work: nobody waits for them from here on. */
+void ledger_end(struct ledger *ledger);
 
 void ledger_tips(struct ledger *ledger, struct block_ref *ret_applied,
 		 struct block_ref *ret_durable);

@@ -248,6 +248,35 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
 	return err;
 }
 
+/* Blocks are undone faster than the disk takes them: beyond the bound of a Stage, the flusher
+ * first. The newest version aside, what is applied gets written without this thread's help. */
+static void await_flush(struct ledger *ledger)
+{
+	size_t most = LEDGER_DIRTY_TIMES * ledger->options.flush_bytes;
+	bool full;
+
+	if (!ledger->options.on_full)
+		return;
+	pthread_mutex_lock(&ledger->lock);
+	full = flushable(ledger) >= most;
+	pthread_mutex_unlock(&ledger->lock);
+	if (!full)
+		return;
+	ledger->options.on_full(ledger->options.arg);
+	pthread_mutex_lock(&ledger->lock);
+	while (!ledger->ending && flushable(ledger) >= most)
+		pthread_cond_wait(&ledger->left, &ledger->lock);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+void ledger_end(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->lock);
+	ledger->ending = true;
+	pthread_cond_broadcast(&ledger->left);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
 int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc_error *error)
 {
 	uint32_t height;
@@ -263,6 +292,7 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 	ledger_abort(ledger, NULL);
 	atomic_store(&ledger->build_in_flight, true);
 	while (!err && ledger->applied->block.height > height) {
+		await_flush(ledger);
 		err = ledger_undo_one(ledger, ledger->applied->block.height, error);
 		if (err)
 			break;

@@ -784,6 +784,43 @@ static void test_revert_all_kept(void **state)
 	check_all(f);
 }
 
+/* A long revert has no more to write than what is staged may. */
+static unsigned n_full;
+
+static void write_all(void *arg)
+{
+	struct fixture *f = arg;
+	struct rc_error error;
+
+	n_full++;
+	assert_int_equal(ledger_write(f->ledger, false, &error), RC_OK);
+	assert_int_equal(ledger_flush(f->ledger, &error), RC_OK);
+}
+
+static void test_revert_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_figures figures;
+	struct rc_error error = {0};
+
+	f->options.flush_bytes = 1 << 16;
+	f->options.on_full = write_all;
+	f->options.arg = f;
+	do_kill(f);
+	for (unsigned i = 0; i < 60; i++) {
+		commit_block(f, world_grow(&f->world, f->applied, 10, 20));
+		do_write(f, true);
+		do_flush(f);
+	}
+	f->applied = world_ancestor_at(&f->world, f->applied, 5);
+	assert_int_equal(ledger_revert(f->ledger, &f->world.block[f->applied].id, &error), RC_OK);
+	assert_true(n_full > 0);
+	ledger_figures(f->ledger, &figures);
+	assert_true(figures.dirty_bytes < 2 * LEDGER_DIRTY_TIMES * f->options.flush_bytes);
+	check_all(f);
+	ledger_end(f->ledger);
+}
+
 /* The state below the tip can be read whatever led to the tip: reverts of any length, and a start.
  */
 static void test_below_the_tip(void **state)
@@ -885,6 +922,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pruning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruned_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_revert_all_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_revert_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_below_the_tip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_disk, setup, teardown),
