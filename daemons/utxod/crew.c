@@ -14,6 +14,7 @@ struct helper {
 	struct crew *crew;
 	pthread_t thread;
 	unsigned who;
+	char name[16];
 };
 
 struct crew {
@@ -45,6 +46,8 @@ static void *help(void *arg)
 	struct helper *helper = arg;
 	struct crew *crew = helper->crew;
 
+	/* Its own: another thread's is in /proc, which the sandbox keeps shut. */
+	pthread_setname_np(pthread_self(), helper->name);
 	pthread_mutex_lock(&crew->lock);
 	while (!crew->ending) {
 		if (crew->next < crew->n)
@@ -66,16 +69,14 @@ struct crew *crew_new(const char *name)
 	pthread_cond_init(&crew->done, NULL);
 	for (unsigned i = 0; i < CREW_MAX - 1 && (long)i + 1 < cpus; i++) {
 		struct helper *helper = &crew->helper[i];
-		char text[16];
 
 		*helper = (struct helper){.crew = crew, .who = i + 1};
+		snprintf(helper->name, sizeof(helper->name), "%.11s%u", name, i);
 		if (pthread_create(&helper->thread, NULL, help, helper) != 0) {
 			rc_log(RC_LOG_WARNING, "%s: no more threads; going on with %u", name,
 			       i + 1);
 			break;
 		}
-		snprintf(text, sizeof(text), "%.11s%u", name, i);
-		pthread_setname_np(helper->thread, text);
 		crew->n_helpers++;
 	}
 	return crew;

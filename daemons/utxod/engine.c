@@ -378,6 +378,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 		.clock = rc_service_clock(u->service),
 		.random = rc_service_random(u->service),
 		.on_top = on_top,
+		.on_full = on_top, /* when that job ends, what is due is started */
 		.arg = u,
 	};
 	struct ledger_figures f;
@@ -390,6 +391,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 	options.coin_bytes = plan.coins;
 	options.flush_bytes = plan.flush;
 	options.stage_bytes = plan.stage;
+	options.switch_bytes = plan.undo;
 	err = disk_store_open(rc_service_statedir(u->service), network->id.b, plan.log, plan.state,
 			      &u->disks, error);
 	u->databases_us = (uint64_t)(now_us(u) - start);
@@ -420,6 +422,8 @@ void engine_close(struct utxod *u)
 	for (unsigned i = 0; i < 5; i++)
 		rc_source_free(u->sources[i]);
 	rc_source_free(u->idle_timer);
+	if (u->ledger)
+		ledger_end(u->ledger);
 	rc_workers_free(u->builder);
 	rc_workers_free(u->slow);
 	rc_workers_free(u->readers);

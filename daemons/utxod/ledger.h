@@ -27,10 +27,14 @@
 /* Versions at and below the applied tip that stay readable (State(tip − 1) is what light clients
  * ask for); fewer, but two, when what they changed passes a sixteenth of the pages' memory. */
 #define LEDGER_KEEP 10
-/* Staged at once: a pipeline of blocks; above: BUSY, commit first. A reorganisation's undo may have
- * as many bytes again. One block is always taken. */
+/* Staged at once: a pipeline of blocks; above: BUSY, commit first. One block is always taken. */
 #define LEDGER_STAGE_BLOCKS 128
 #define LEDGER_STAGE_BYTES  ((size_t)256 << 20)
+/* A reorganisation's undo, beside that; above: TOOBIG, and who asks has to revert before he can
+ * check the other branch. So the few blocks of an ordinary one are always undone, whatever their
+ * size. */
+#define LEDGER_SWITCH_BLOCKS 3
+#define LEDGER_SWITCH_BYTES  ((size_t)256 << 20)
 /* A flush begins at either: what it has to write, or what can be applied again in 0.3 s after a
  * crash (some 300,000 changes a second from files in the page cache, half as many from the disk).
  * The rarer, the fewer times a page that
@@ -49,6 +53,7 @@ struct ledger_options {
 	size_t page_bytes;    /* pages, those of unflushed versions included (memory.h) */
 	size_t coin_bytes;    /* coins to remember */
 	size_t stage_bytes;   /* 0: LEDGER_STAGE_BYTES */
+	size_t switch_bytes;  /* 0: LEDGER_SWITCH_BYTES */
 	uint32_t undo_blocks; /* deltas kept at least: how deep a reorganisation may go */
 	size_t flush_bytes;   /* 0: LEDGER_FLUSH_BYTES */
 	uint64_t flush_changes;
@@ -56,6 +61,9 @@ struct ledger_options {
 	const struct rc_random *random;
 	/* On the builder's thread: a version is on top, its tree isn't made yet; may be NULL. */
 	void (*on_top)(void *arg);
+	/* On the builder's thread: a revert has more to write than it may, and waits until logger
+	 * and flusher, which this has to set to work, have written it. NULL: it goes on. */
+	void (*on_full)(void *arg);
 	void *arg;
 };
 
@@ -70,6 +78,9 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		struct ledger **ret, struct rc_error *error);
 /* Nothing is written: what is durable is in the log. No other call is under way. */
 void ledger_close(struct ledger *ledger);
+
+/* Logger and flusher are given no more work: nobody waits for them from here on. */
+void ledger_end(struct ledger *ledger);
 
 void ledger_tips(struct ledger *ledger, struct block_ref *ret_applied,
 		 struct block_ref *ret_durable);
@@ -92,7 +103,7 @@ void ledger_collect(struct ledger *ledger);
 /* NULL: everything staged. Never fails; an id that isn't staged is fine. */
 void ledger_abort(struct ledger *ledger, const struct rc_block_id *id);
 /* Drops what is staged, then stages the undo of every block above the fork. A switch to the same
- * fork that is pending stays as it is, with what is staged on it. */
+ * fork that is pending stays as it is, with what is staged on it. RC_ETOOBIG: its bound. */
 int ledger_switch(struct ledger *ledger, const struct rc_block_id *fork, struct rc_error *error);
 /* Undoes committed blocks back to this one, and commits that. */
 int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc_error *error);

@@ -289,8 +289,8 @@ static void finish(struct ledger *ledger, const struct span *span)
 		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
 	}
 	ledger->dirty_changes -= changes;
-	if (--span->last->pins == 0)
-		pthread_cond_broadcast(&ledger->left);
+	span->last->pins--;
+	pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
 	ledger_collect(ledger);
 	tree_trim(ledger->tree);

@@ -50,7 +50,7 @@ struct ledger {
 	struct deltalog *log;
 
 	pthread_mutex_t lock;
-	pthread_cond_t left; /* a pin went */
+	pthread_cond_t left; /* a pin went, or a flush ended, or `ending` */
 	struct version *bottom, *applied, *top;
 	uint64_t living;  /* versions before this have no readers */
 	uint64_t written; /* in the log */
@@ -62,6 +62,7 @@ struct ledger {
 	size_t staged_bytes, staged_blocks;
 	size_t dirty_bytes; /* what a flush of all that is applied has to write */
 	uint64_t dirty_changes;
+	bool ending;
 	bool switching; /* undo steps are staged */
 	struct block_ref fork;
 

@@ -246,6 +246,8 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		ledger->options.flush_bytes = LEDGER_FLUSH_BYTES;
 	if (!ledger->options.stage_bytes)
 		ledger->options.stage_bytes = LEDGER_STAGE_BYTES;
+	if (!ledger->options.switch_bytes)
+		ledger->options.switch_bytes = LEDGER_SWITCH_BYTES;
 	if (!ledger->options.flush_changes)
 		ledger->options.flush_changes = LEDGER_FLUSH_CHANGES;
 	pthread_mutex_init(&ledger->lock, NULL);
@@ -258,7 +260,9 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 		err = read_marker(ledger, &marker, error);
 	if (!err)
 		err = compare(ledger, &marker, error);
-	/* Steps that an earlier process wrote and didn't sync count as durable from here on. */
+	/* Steps that an earlier process wrote and didn't sync count as durable from here on:
+	 * opening the database has written what it replayed to a table, since a sync is of this
+	 * process's own writes alone. */
 	if (!err)
 		err = disks->log->ops->sync(disks->log, error);
 	if (!err) {
@@ -317,7 +321,7 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 		.versions = ledger->top->seq - ledger->bottom->seq + 1,
 	};
 	for (const struct version *v = ledger->bottom; v; v = v->above)
-		ret->delta_bytes += version_bytes(v) - v->change.bytes;
+		ret->delta_bytes += v->encoded_len + v->arena.total; /* change: the builder's yet */
 	pthread_mutex_unlock(&ledger->lock);
 	ret->page_bytes = tree.bytes;
 	ret->page_hits = tree.hits;

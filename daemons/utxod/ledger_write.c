@@ -117,12 +117,21 @@ int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc
 
 /* ---- undoing ---- */
 
+/* The logger may have pruned a step between looking it up and reading it. */
+static bool is_kept(struct ledger *ledger, uint32_t height, uint64_t seq)
+{
+	struct chain_entry now;
+
+	return deltalog_at(ledger->log, height, &now) && now.seq == seq;
+}
+
 /* The delta of a committed block, from memory if its version is there. */
-static int find_delta(struct ledger *ledger, const struct chain_entry *entry, struct rc_buf *buf,
-		      struct rc_error *error)
+static int find_delta(struct ledger *ledger, uint32_t height, const struct chain_entry *entry,
+		      struct rc_buf *buf, struct rc_error *error)
 {
 	const struct version *v;
 	struct step step;
+	int err;
 
 	if (!entry->seq)
 		return rc_error_set(error, RC_ENOENT, "unknown: its delta is no longer kept");
@@ -134,7 +143,12 @@ static int find_delta(struct ledger *ledger, const struct chain_entry *entry, st
 	else
 		v = NULL;
 	pthread_mutex_unlock(&ledger->lock);
-	return v ? RC_OK : deltalog_read(ledger->log, entry->seq, &step, buf, error);
+	if (v)
+		return RC_OK;
+	err = deltalog_read(ledger->log, entry->seq, &step, buf, error);
+	if (err == RC_EFORMAT && !is_kept(ledger, height, entry->seq))
+		err = rc_error_set(error, RC_ENOENT, "unknown: its delta is no longer kept");
+	return err;
 }
 
 int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *error)
@@ -149,7 +163,7 @@ int ledger_undo_one(struct ledger *ledger, uint32_t height, struct rc_error *err
 	if (!deltalog_at(ledger->log, height, &entry))
 		return rc_error_set(error, RC_ENOENT, "unknown: block %u is no longer kept",
 				    height);
-	err = find_delta(ledger, &entry, &buf, error);
+	err = find_delta(ledger, height, &entry, &buf, error);
 	if (err) {
 		rc_buf_done(&buf);
 		return err;
@@ -176,10 +190,11 @@ static int do_switch(struct ledger *ledger, const struct rc_block_id *fork, stru
 	ledger_abort(ledger, NULL);
 	for (uint32_t h = tip; !err && h > height; h--) {
 		err = ledger_undo_one(ledger, h, error);
-		if (!err && ledger->staged_bytes > ledger->options.stage_bytes)
+		if (!err && tip - h >= LEDGER_SWITCH_BLOCKS &&
+		    ledger->staged_bytes > ledger->options.switch_bytes)
 			err = rc_error_set(error, RC_ETOOBIG,
 					   "undoing %u blocks passes %zu MiB: revert in parts",
-					   tip - height, ledger->options.stage_bytes >> 20);
+					   tip - height, ledger->options.switch_bytes >> 20);
 	}
 	if (err) {
 		ledger_abort(ledger, NULL);
@@ -205,11 +220,13 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
 {
 	const struct version *below;
 	uint32_t height = ledger->applied->block.height;
+	struct chain_entry entry;
 	struct version *v;
 	bool there;
 	int err;
 
-	if (!height || height < deltalog_lowest(ledger->log))
+	/* Reverted to below the lowest delta that is kept: there is nothing to repeat it from. */
+	if (!height || !deltalog_at(ledger->log, height, &entry) || !entry.seq)
 		return RC_OK;
 	/* Directly below: what lies deeper in the line may be let go while the tip stays. */
 	pthread_mutex_lock(&ledger->lock);
@@ -231,6 +248,35 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
 	return err;
 }
 
+/* Blocks are undone faster than the disk takes them: beyond the bound of a Stage, the flusher
+ * first. The newest version aside, what is applied gets written without this thread's help. */
+static void await_flush(struct ledger *ledger)
+{
+	size_t most = LEDGER_DIRTY_TIMES * ledger->options.flush_bytes;
+	bool full;
+
+	if (!ledger->options.on_full)
+		return;
+	pthread_mutex_lock(&ledger->lock);
+	full = flushable(ledger) >= most;
+	pthread_mutex_unlock(&ledger->lock);
+	if (!full)
+		return;
+	ledger->options.on_full(ledger->options.arg);
+	pthread_mutex_lock(&ledger->lock);
+	while (!ledger->ending && flushable(ledger) >= most)
+		pthread_cond_wait(&ledger->left, &ledger->lock);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+void ledger_end(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->lock);
+	ledger->ending = true;
+	pthread_cond_broadcast(&ledger->left);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
 int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc_error *error)
 {
 	uint32_t height;
@@ -246,6 +292,7 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 	ledger_abort(ledger, NULL);
 	atomic_store(&ledger->build_in_flight, true);
 	while (!err && ledger->applied->block.height > height) {
+		await_flush(ledger);
 		err = ledger_undo_one(ledger, ledger->applied->block.height, error);
 		if (err)
 			break;
@@ -315,16 +362,18 @@ int ledger_write_ahead(struct ledger *ledger, bool sync, struct rc_error *error)
 		deltalog_put_delta(ledger->log, v->seq,
 				   (struct rc_bytes){v->encoded, v->encoded_len});
 		err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
-		if (err)
-			return err;
 		pthread_mutex_lock(&ledger->lock);
-		v->logged = true;
-		if (sync) /* with what was written before */
-			ledger_set_durable(ledger, ledger->written);
-		ledger->unsynced = sync ? 0 : ledger->unsynced + v->encoded_len;
+		if (!err) {
+			v->logged = true;
+			if (sync) /* with what was written before */
+				ledger_set_durable(ledger, ledger->written);
+			ledger->unsynced = sync ? 0 : ledger->unsynced + v->encoded_len;
+		}
 		if (--v->pins == 0)
 			pthread_cond_broadcast(&ledger->left);
 		pthread_mutex_unlock(&ledger->lock);
+		if (err)
+			return err;
 	}
 	return RC_OK;
 }
@@ -414,7 +463,7 @@ int ledger_delta(struct ledger *ledger, uint32_t height, struct rc_buf *delta,
 
 	if (!deltalog_at(ledger->log, height, &entry))
 		return rc_error_set(error, RC_ENOENT, "unknown: no delta of block %u", height);
-	return find_delta(ledger, &entry, delta, error);
+	return find_delta(ledger, height, &entry, delta, error);
 }
 
 bool ledger_block_at(struct ledger *ledger, uint32_t height, struct block_ref *ret)

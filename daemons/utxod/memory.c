@@ -15,6 +15,7 @@ void memory_plan(size_t cache_bytes, size_t flush_bytes, struct memory_plan *ret
 		.state = MEMORY_STATE_16THS * part,
 		.flush = least(MEMORY_FLUSH_16THS * part, flush_bytes),
 		.stage = part,
+		.undo = MEMORY_UNDO_16THS * part,
 		.coins = MEMORY_COIN_16THS * part,
 	};
 	ret->pages = cache_bytes - ret->log - ret->state - ret->flush - ret->coins;

@@ -10,6 +10,8 @@
 #define MEMORY_FLUSH_16THS 2
 #define MEMORY_LOG_16THS   1
 #define MEMORY_COIN_16THS  2
+/* Of the pages, while a reorganisation is pending. */
+#define MEMORY_UNDO_16THS 4
 /* Two write buffers of 8 MiB, and what reading deltas needs; more is of no use. */
 #define MEMORY_LOG_MOST ((size_t)20 << 20)
 
@@ -17,13 +19,16 @@
  * All in bytes; log + state + flush + coins + pages is what was given. What is staged or applied
  * and not flushed lives in `pages` (new copies of pages, most of it) and is bounded by `stage` and
  * by LEDGER_DIRTY_TIMES × `flush`: together less than `pages`. Only a single block that makes more
- * new pages than that can pass them; it has to be applied all the same.
+ * new pages than that can pass them; it has to be applied all the same. So can the undo steps of a
+ * pending reorganisation, by two sixteenths when everything else is at its bound, and by more if
+ * LEDGER_SWITCH_BLOCKS of them alone are larger than `undo`.
  */
 struct memory_plan {
 	size_t log;   /* database of the log */
 	size_t state; /* cache of the state's database: blocks, indexes, filters */
 	size_t flush; /* changes that start a flush and that one flush writes */
 	size_t stage; /* blocks staged */
+	size_t undo;  /* blocks of a switch undone, beside that */
 	size_t coins;
 	size_t pages;
 };

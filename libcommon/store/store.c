@@ -170,18 +170,17 @@ static void set_tables(rocksdb_block_based_table_options_t *table, rocksdb_cache
 }
 
 /*
- * What the C interface has no call for. A log's write buffer is filled again from the WAL at an
- * open and needn't be written out then. What wasn't flushed of a kind without a WAL is dropped by a
- * close as by a crash: it may be half of what belongs together.
+ * What the C interface has no call for. What wasn't flushed of a kind without a WAL is dropped by a
+ * close as by a crash: it may be half of what belongs together. Not avoid_flush_during_recovery: an
+ * earlier process may have left its WAL unsynced, and rocksdb_flush_wal syncs only what this one
+ * wrote. So an open writes what it replays to a table, synced, and owners may count on it.
  */
 static rocksdb_options_t *base_options(void)
 {
 	rocksdb_options_t *plain = rocksdb_options_create(), *options = rocksdb_options_create();
 	char *error = NULL;
 
-	rocksdb_get_options_from_string(
-		plain, "avoid_flush_during_recovery=true;avoid_flush_during_shutdown=true", options,
-		&error);
+	rocksdb_get_options_from_string(plain, "avoid_flush_during_shutdown=true", options, &error);
 	assert(!error);
 	rocksdb_options_destroy(plain);
 	return options;

@@ -45,7 +45,8 @@ struct rc_store_config {
 /*
  * Opens or makes it. RC_EVERSION (made by a newer program, or an older one without a migration),
  * RC_ENETWORK, RC_EFORMAT (not ours, or damaged), RC_ELOCKED, RC_EACCES, RC_ENOSPC, RC_EIO, each
- * with the path and what to do in the text. A refused database is not changed.
+ * with the path and what to do in the text. A refused database is not changed. What it finds is on
+ * disk when this returns, also where an earlier process wrote it and didn't sync.
  */
 int rc_store_open(const struct rc_store_config *config, struct rc_store **ret,
 		  struct rc_error *error);

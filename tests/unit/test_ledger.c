@@ -648,6 +648,26 @@ static void test_long_switch(void **state)
 	assert_int_equal(ledger_commit(f->ledger, &f->world.block[b].id, NULL), RC_OK);
 }
 
+/* A short reorganisation is never refused; a longer one over its bound is, and changes nothing. */
+static void test_switch_bound(void **state)
+{
+	struct fixture *f = *state;
+	struct rc_error error;
+	uint32_t tip = 0;
+
+	f->options.stage_bytes = f->options.switch_bytes = 1;
+	do_kill(f);
+	for (unsigned i = 0; i < LEDGER_SWITCH_BLOCKS + 1; i++)
+		commit_block(f, tip = world_grow(&f->world, tip, 1, 2));
+	assert_int_equal(ledger_switch(f->ledger, &f->world.block[0].id, &error), RC_ETOOBIG);
+	check_all(f);
+	f->fork = world_ancestor_at(&f->world, tip, 1);
+	assert_int_equal(ledger_switch(f->ledger, &f->world.block[f->fork].id, &error), RC_OK);
+	f->switching = true;
+	check_all(f);
+	assert_int_equal(stage_block(f, world_grow(&f->world, f->fork, 1, 2)), RC_OK);
+}
+
 /* Deltas older than undo_blocks go; a fork below them is unknown, everything above works. */
 static void test_pruning(void **state)
 {
@@ -690,6 +710,115 @@ static void test_pruning(void **state)
 	do_write(f, true);
 	do_cut(f);
 	check_all(f);
+}
+
+/* The log is pruned between finding a delta and reading it: that delta is gone, not damaged. */
+static struct fixture *pruned_meanwhile;
+static const struct disk_ops *plain_ops;
+
+static int get_after_pruning(struct disk *disk, const void *key, size_t key_len, struct rc_buf *buf,
+			     struct rc_error *error)
+{
+	struct fixture *f = pruned_meanwhile;
+
+	disk->ops = plain_ops;
+	for (unsigned i = 0; i < 40; i++) {
+		commit_block(f, world_grow(&f->world, f->applied, 2, 3));
+		do_write(f, true);
+		do_flush(f);
+	}
+	return plain_ops->get(disk, key, key_len, buf, error);
+}
+
+static void test_pruned_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	static struct disk_ops hooked;
+	struct rc_buf delta = RC_BUF_INIT;
+	struct rc_error error;
+
+	f->options.undo_blocks = 20;
+	do_kill(f);
+	for (unsigned i = 0; i < 30; i++) {
+		commit_block(f, world_grow(&f->world, f->applied, 2, 3));
+		do_write(f, true);
+		do_flush(f);
+	}
+	plain_ops = f->disks.log->ops;
+	hooked = *plain_ops;
+	hooked.get = get_after_pruning;
+	f->disks.log->ops = &hooked;
+	pruned_meanwhile = f;
+	assert_int_equal(ledger_delta(f->ledger, 1, &delta, &error), RC_ENOENT);
+	assert_ptr_equal(f->disks.log->ops, plain_ops);
+	rc_buf_done(&delta);
+}
+
+/* As deep as a revert may go: no delta is left, and the tip's own can't be read. */
+static void test_revert_all_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct rc_error error = {0};
+	uint32_t tip = 0, lowest;
+
+	f->options.undo_blocks = 20;
+	do_kill(f);
+	for (unsigned i = 0; i < 60; i++) {
+		commit_block(f, tip = world_grow(&f->world, tip, 5, 6));
+		do_write(f, true);
+		do_flush(f);
+	}
+	lowest = ledger_lowest_delta(f->ledger);
+	assert_true(lowest > 10);
+	f->applied = world_ancestor_at(&f->world, tip, lowest - 1);
+	if (ledger_revert(f->ledger, &f->world.block[f->applied].id, &error) != RC_OK)
+		fail_msg("%s", error.text);
+	assert_int_equal(ledger_lowest_delta(f->ledger), 0);
+	do_write(f, true);
+	do_kill(f);
+	check_at(f, f->applied);
+	for (unsigned i = 0; i < 3; i++)
+		commit_block(f, world_grow(&f->world, f->applied, 5, 6));
+	do_write(f, true);
+	do_cut(f);
+	check_all(f);
+}
+
+/* A long revert has no more to write than what is staged may. */
+static unsigned n_full;
+
+static void write_all(void *arg)
+{
+	struct fixture *f = arg;
+	struct rc_error error;
+
+	n_full++;
+	assert_int_equal(ledger_write(f->ledger, false, &error), RC_OK);
+	assert_int_equal(ledger_flush(f->ledger, &error), RC_OK);
+}
+
+static void test_revert_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_figures figures;
+	struct rc_error error = {0};
+
+	f->options.flush_bytes = 1 << 16;
+	f->options.on_full = write_all;
+	f->options.arg = f;
+	do_kill(f);
+	for (unsigned i = 0; i < 60; i++) {
+		commit_block(f, world_grow(&f->world, f->applied, 10, 20));
+		do_write(f, true);
+		do_flush(f);
+	}
+	f->applied = world_ancestor_at(&f->world, f->applied, 5);
+	assert_int_equal(ledger_revert(f->ledger, &f->world.block[f->applied].id, &error), RC_OK);
+	assert_true(n_full > 0);
+	ledger_figures(f->ledger, &figures);
+	assert_true(figures.dirty_bytes < 2 * LEDGER_DIRTY_TIMES * f->options.flush_bytes);
+	check_all(f);
+	ledger_end(f->ledger);
 }
 
 /* The state below the tip can be read whatever led to the tip: reverts of any length, and a start.
@@ -767,6 +896,19 @@ static void test_failing_disk(void **state)
 	assert_int_equal(durable.height, 1);
 }
 
+/* Nor does it keep hold of the block: dropping it would wait for ever. */
+static void test_failing_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct rc_error error;
+
+	assert_int_equal(stage_block(f, world_grow(&f->world, 0, 0, 10)), RC_OK);
+	disk_memory_fail(f->disks.log);
+	assert_int_equal(ledger_write_ahead(f->ledger, false, &error), RC_ENOSPC);
+	ledger_abort(f->ledger, NULL);
+	check_all(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -776,10 +918,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_switch_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pruned_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_revert_all_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_revert_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_below_the_tip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verify_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failing_ahead, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
