@@ -143,8 +143,8 @@ struct peer {
 	unsigned stalls;     /* without a block between */
 	size_t half;	     /* bytes of messages begun … */
 	int64_t half_since;  /* … when */
-	uint64_t taken_mark; /* bytes sent when last looked at for slowness … */
-	int64_t taken_at;    /* … when */
+	uint64_t taken_mark; /* bytes sent when it had last taken enough … */
+	int64_t taken_at;    /* … when; 0: nothing waits for it */
 	uint64_t bytes_mark; /* bytes received at the last sign of progress */
 	uint32_t last_block_height;
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */

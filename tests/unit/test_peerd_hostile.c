@@ -439,6 +439,52 @@ static void half_messages_are_bounded(void **state)
 	free(data);
 }
 
+static void ask_block(struct rig_stranger *s, const struct rig_block *block)
+{
+	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+	struct rc_buf buf = RC_BUF_INIT;
+	uint8_t item[PEER_ITEM_SIZE] = {PEER_ITEM_BLOCK};
+
+	memcpy(item + 1, block->id.b, 32);
+	m.items.data = item;
+	m.items.len = sizeof(item);
+	pack(&m.base, &buf);
+	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_GETDATA, buf.data, buf.len);
+	rc_buf_done(&buf);
+}
+
+/* Links that fill their queues with small answers and don't read hold all there is for all: they
+ * go, and who reads is served. */
+static void who_does_not_read_starves_nobody(void **state)
+{
+	static struct rig_stranger s[6], good; /* outlive what is under way */
+	unsigned closed = 0;
+
+	(void)state;
+	node->core->opt.served_bytes = 1 << 20;
+	open_link(&good);
+	turn(15000); /* nothing waits for it: that isn't slowness */
+	for (unsigned i = 0; i < 6; i++) {
+		open_link(&s[i]);
+		s[i].deaf = true;
+		for (unsigned round = 0; round < 4; round++) {
+			send_items(&s[i], PEER_MSG_GETDATA, PEER_ITEM_WTXID, 4000, 1);
+			turn(50);
+		}
+	}
+	turn(500);
+	ask_block(&good, node->tip);
+	turn(4000);
+	assert_int_equal(good.heard[PEER_MSG_BLOCK], 1);
+	assert_false(good.closed);
+	for (unsigned i = 0; i < 6; i++)
+		closed += s[i].closed;
+	assert_in_range(closed, 1, 5); /* no more than needed be */
+	for (unsigned i = 0; i < 6; i++)
+		rig_stranger_done(&s[i]);
+	rig_stranger_done(&good);
+}
+
 /* A transaction that was in a block when it was asked for is told again when it is back. */
 static void what_was_not_there_is_told_again(void **state)
 {
@@ -484,6 +530,7 @@ int main(void)
 		ROW(inbound_slots),
 		ROW(promises_fill_no_room_of_others),
 		ROW(a_filter_that_opens_and_shuts),
+		ROW(who_does_not_read_starves_nobody),
 		ROW(what_was_not_there_is_told_again),
 	};
 
