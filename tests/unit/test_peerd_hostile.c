@@ -320,6 +320,29 @@ static void promises_not_kept(void **state)
 	rig_stranger_done(&b);
 }
 
+/* Whoever announces a transaction and goes before chaind has said that it is wanted keeps nobody
+ * else's announcement of it from being heard. */
+static void a_promise_of_one_who_went(void **state)
+{
+	static struct rig_stranger a, b; /* outlive what is under way */
+
+	(void)state;
+	open_link(&a);
+	open_link(&b);
+	send_items(&a, PEER_MSG_INV, PEER_ITEM_WTXID, 5, 0);
+	for (unsigned i = 0; i < 100 && relay_wants(node->core) == 0; i++)
+		rig_run(&rig, 100, NULL, NULL);
+	assert_int_equal(relay_wants(node->core), 5);
+	rig_run(&rig, 2 * PEERD_MS, NULL, NULL); /* chaind is asked */
+	rig_stranger_done(&a);
+	turn(100);
+	assert_int_equal(relay_wants(node->core), 0);
+	send_items(&b, PEER_MSG_INV, PEER_ITEM_WTXID, 5, 0);
+	turn(100);
+	assert_int_equal(b.heard[PEER_MSG_GETDATA], 1);
+	rig_stranger_done(&b);
+}
+
 /* Who came to us can't, with promises, keep us from hearing those we chose. */
 static void promises_fill_no_room_of_others(void **state)
 {
@@ -527,6 +550,7 @@ int main(void)
 		ROW(unasked_data),
 		ROW(floods_are_bounded),
 		ROW(promises_not_kept),
+		ROW(a_promise_of_one_who_went),
 		ROW(inbound_slots),
 		ROW(promises_fill_no_room_of_others),
 		ROW(a_filter_that_opens_and_shuts),
