@@ -140,9 +140,12 @@ struct peer {
 	/* fetch.c */
 	struct failed_block *failed;
 	size_t n_failed;
-	unsigned stalls;     /* without a block between */
-	size_t half;	     /* bytes of messages begun … */
-	int64_t half_since;  /* … when */
+	unsigned stalls; /* without a block between */
+	struct half_message {
+		size_t bytes;	 /* it holds, of a message begun … */
+		uint64_t number; /* … which, in the stream … */
+		int64_t since;	 /* … when */
+	} half[RC_LINK_STREAMS];
 	uint64_t taken_mark; /* bytes sent when it had last taken enough … */
 	int64_t taken_at;    /* … when; 0: nothing waits for it */
 	uint64_t bytes_mark; /* bytes received at the last sign of progress */

@@ -462,6 +462,66 @@ static void half_messages_are_bounded(void **state)
 	free(data);
 }
 
+/* Half a block, by a link that goes on otherwise. */
+static void park_half(struct rig_stranger *s)
+{
+	static const uint8_t data[100000];
+	struct rc_buf buf = RC_BUF_INIT;
+
+	open_link(s);
+	assert_int_equal(rc_link_send(s->link, RC_LINK_BULK, PEER_MSG_BLOCK, data, sizeof(data)),
+			 RC_OK);
+	rc_link_pull(s->link, &buf, 60000);
+	rig_stranger_write(s, buf.data, buf.len);
+	rc_buf_done(&buf);
+	turn(50);
+}
+
+/* What else a link sends doesn't make its half block younger. */
+static void a_half_message_ages(void **state)
+{
+	static struct rig_stranger s[6]; /* outlive what is under way */
+	Rc__P2p__Inv m = RC__P2P__INV__INIT;
+	struct rc_buf items = RC_BUF_INIT, inv = RC_BUF_INIT, out = RC_BUF_INIT;
+
+	(void)state;
+	node->core->opt.half_bytes = 300000;
+	for (unsigned i = 0; i < 3; i++)
+		park_half(&s[i]);
+	for (unsigned i = 0; i < 3000; i++) /* of two records */
+		*(uint8_t *)memset(rc_buf_add(&items, PEER_ITEM_SIZE), 0, PEER_ITEM_SIZE) =
+			PEER_ITEM_WTXID;
+	m.items.data = items.data;
+	m.items.len = items.len;
+	pack(&m.base, &inv);
+	assert_int_equal(rc_link_send(s[0].link, RC_LINK_CONTROL, PEER_MSG_INV, inv.data, inv.len),
+			 RC_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		rc_buf_clear(&out);
+		rc_link_pull(s[0].link, &out, 1);
+		rig_stranger_write(&s[0], out.data, out.len);
+		turn(50);
+	}
+	assert_false(s[0].closed);
+	park_half(&s[3]);
+	core_peer(node->core, s[1].peer)->role = PEER_OUTBOUND;
+	park_half(&s[4]);
+	assert_true(s[0].closed);
+	for (unsigned i = 1; i < 5; i++)
+		assert_false(s[i].closed);
+	/* Whom we chose goes last, and who waits for chaind doesn't go. */
+	peer_pause(core_peer(node->core, s[2].peer), PEER_PAUSE_HELD, true);
+	park_half(&s[5]);
+	assert_false(s[1].closed);
+	assert_false(s[2].closed);
+	assert_true(s[3].closed);
+	for (unsigned i = 0; i < 6; i++)
+		rig_stranger_done(&s[i]);
+	rc_buf_done(&items);
+	rc_buf_done(&inv);
+	rc_buf_done(&out);
+}
+
 static void ask_block(struct rig_stranger *s, const struct rig_block *block)
 {
 	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
@@ -544,6 +604,7 @@ int main(void)
 		ROW(out_of_place),
 		ROW(malformed),
 		ROW(half_messages_are_bounded),
+		ROW(a_half_message_ages),
 		ROW(too_long),
 		ROW(an_unknown_type_is_skipped),
 		ROW(misdeeds),
