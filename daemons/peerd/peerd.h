@@ -274,6 +274,9 @@ struct peerd {
 	size_t submit_bytes; /* of blocks on their way to chaind */
 	int64_t stall_us;    /* adaptive */
 
+	/* serve.c */
+	bool serve_waits; /* for room that others take: somebody with nothing ahead */
+
 	/* announce.c */
 	struct seen announced; /* blocks */
 	struct seen arrived;   /* blocks that came lately */

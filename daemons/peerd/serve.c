@@ -136,6 +136,8 @@ void serve_on_getheaders(struct peer *peer, const void *body)
 
 /* ---- blocks and transactions ---- */
 
+static void serve_next(struct peer *answered);
+
 static void park(struct peer *peer, const struct serve_item *item)
 {
 	int64_t now = core_now(peer->core);
@@ -170,7 +172,7 @@ static void on_block(void *arg, const struct rc_reply *why, const struct rc_head
 		} else {
 			send_notfound(peer, call->items, 1);
 		}
-		serve_go(peer);
+		serve_next(peer);
 	}
 	core_leave(core);
 	free(call);
@@ -202,7 +204,7 @@ static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_p
 			}
 		}
 		send_notfound(peer, call->items, missing);
-		serve_go(peer);
+		serve_next(peer);
 	}
 	core_leave(core);
 	free(call);
@@ -225,7 +227,7 @@ static void on_pool_tx(void *arg, const struct rc_reply *why, const struct rc_me
 		} else {
 			send_notfound(peer, call->items, 1);
 		}
-		serve_go(peer);
+		serve_next(peer);
 	}
 	core_leave(core);
 	free(call);
@@ -287,14 +289,16 @@ static void unpark(struct peer *peer, const struct rc_block_id *id)
 	}
 }
 
-/* What all peers asked for and haven't taken yet. */
+/* What all peers asked for and haven't taken yet; an answer of chaind on its way may be as long as
+ * a block. */
 static size_t held_for_all(const struct peerd *core)
 {
 	size_t bytes = 0;
 
 	for (const struct peer *p = core->peers; p; p = p->hh.next)
 		if (!p->dead && p->link)
-			bytes += peer_queued(p);
+			bytes += peer_queued(p) +
+				 (size_t)p->serving * core->network->params.block_limit;
 	return bytes;
 }
 
@@ -365,10 +369,18 @@ static bool has_room(struct peer *peer)
 	struct peerd *core = peer->core;
 	size_t ahead = rc_link_queued(peer->link, RC_LINK_BULK);
 
+	/* Where it is tight, one question each. */
+	if (peer->serving > 0 && held_for_all(core) >= core->opt.served_bytes / 2)
+		return false;
 	if (ahead < bulk_ahead(core))
 		return true;
+	if (ahead > 0 || peer->serving > 0)
+		return false;
 	/* Whose own queue is empty isn't kept waiting by those who don't take theirs. */
-	return ahead == 0 && drop_worst(core) && !peer->dead && bulk_ahead(core) > 0;
+	if (drop_worst(core) && (peer->dead || bulk_ahead(core) > 0))
+		return !peer->dead;
+	core->serve_waits = true;
+	return false;
 }
 
 void serve_go(struct peer *peer)
@@ -381,6 +393,25 @@ void serve_go(struct peer *peer)
 		peer->n_items -= done;
 		memmove(peer->items, peer->items + done, peer->n_items * sizeof(*peer->items));
 	}
+}
+
+/* Chaind has answered: if some wait for that with nothing ahead of them, the next of them comes
+ * before the one who was answered, so that all have their turn. */
+static void serve_next(struct peer *answered)
+{
+	struct peerd *core = answered->core;
+	struct peer *p = answered;
+
+	if (core->serve_waits) {
+		core->serve_waits = false;
+		do {
+			p = p->hh.next ? p->hh.next : core->peers;
+			if (p != answered && peer_is_ready(p) && p->n_items > 0 &&
+			    p->serving == 0 && rc_link_queued(p->link, RC_LINK_BULK) == 0)
+				serve_go(p);
+		} while (p != answered && !answered->dead && !core->serve_waits);
+	}
+	serve_go(answered);
 }
 
 void serve_on_getdata(struct peer *peer, const void *body)

@@ -568,6 +568,45 @@ static void who_does_not_read_starves_nobody(void **state)
 	rig_stranger_done(&good);
 }
 
+/* What is queued for all, and what answers of chaind on their way may add. */
+static size_t served_now(void)
+{
+	size_t bytes = 0;
+
+	for (const struct peer *p = node->core->peers; p; p = p->hh.next)
+		bytes += peer_queued(p) + (size_t)p->serving * rig.network.params.block_limit;
+	return bytes;
+}
+
+/* However many ask at once, and don't read, what is held for them has its bound; and with no more
+ * room than for a few questions at a time, all who read get what they ask for. */
+static void what_is_served_is_bounded(void **state)
+{
+	static struct rig_stranger s[40]; /* outlive what is under way */
+	size_t limit = rig.network.params.block_limit, most = 3 * limit;
+
+	(void)state;
+	rig_mine(node, 1, 500000, 0);
+	node->core->opt.served_bytes = most;
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		open_link(&s[i]);
+	for (unsigned deaf = 0; deaf < 2; deaf++) {
+		for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++) {
+			s[i].deaf = deaf;
+			for (unsigned j = 0; j < 10; j++)
+				ask_block(&s[i], node->tip);
+		}
+		for (unsigned step = 0; step < 8000; step++) {
+			rig_run(&rig, PEERD_MS, NULL, NULL);
+			assert_true(served_now() < most + limit);
+		}
+		for (unsigned i = 0; !deaf && i < RC_ARRAY_LEN(s); i++)
+			assert_int_equal(s[i].heard[PEER_MSG_BLOCK], 10);
+	}
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		rig_stranger_done(&s[i]);
+}
+
 /* A transaction that was in a block when it was asked for is told again when it is back. */
 static void what_was_not_there_is_told_again(void **state)
 {
@@ -616,6 +655,7 @@ int main(void)
 		ROW(promises_fill_no_room_of_others),
 		ROW(a_filter_that_opens_and_shuts),
 		ROW(who_does_not_read_starves_nobody),
+		ROW(what_is_served_is_bounded),
 		ROW(what_was_not_there_is_told_again),
 	};
 
