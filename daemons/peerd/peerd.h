@@ -210,7 +210,7 @@ struct manual {
 	unsigned failures;
 	int64_t next_at;
 	bool once;
-	bool met; /* it answered, with this key: another address of it may be linked already */
+	int64_t met_until; /* it answered, with this key: another address of it may be linked */
 	uint8_t met_key[RC_LINK_KEY_SIZE];
 };
 
