@@ -19,6 +19,9 @@
 #define BACKOFFS_MAX 1024
 /* An address that never answered is left for up to this long. */
 #define COLD_RETRY_MAX (600 * PEERD_SECOND)
+/* Who answered at an operator's address is believed to be there for so long: another machine may
+ * have come in its place. */
+#define MET_FOR (3600 * PEERD_SECOND)
 
 unsigned connect_count(const struct peerd *core, enum peer_role role, bool ready_only)
 {
@@ -236,7 +239,7 @@ static void tend_manual(struct peerd *core)
 		struct manual *m = &core->manual[i - 1];
 
 		if (m->peer || m->next_at > now || is_own(core, &m->endpoint.addr) ||
-		    is_linked(core, &m->endpoint.addr, m->met ? m->met_key : NULL))
+		    is_linked(core, &m->endpoint.addr, m->met_until > now ? m->met_key : NULL))
 			continue;
 		dial(core, PEER_MANUAL, &m->endpoint, m);
 	}
@@ -396,7 +399,7 @@ void connect_met(struct peer *peer, const struct rc_link *link)
 
 	memcpy(endpoint.key, rc_link_remote_key(link), RC_LINK_KEY_SIZE);
 	if (manual) {
-		manual->met = true;
+		manual->met_until = core_now(core) + MET_FOR;
 		memcpy(manual->met_key, endpoint.key, RC_LINK_KEY_SIZE);
 	}
 	if (e)

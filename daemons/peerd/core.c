@@ -89,13 +89,16 @@ static void on_tick(void *arg)
 	int64_t now = core_now(core);
 
 	HASH_ITER (hh, core->peers, peer, next) {
+		if (peer->dead) /* by the turn of one before */
+			continue;
 		peer_check_times(peer, now);
 		if (!peer_is_ready(peer))
 			continue;
 		sync_check_times(peer, now);
 		fetch_check_times(peer, now);
 		serve_check_times(peer, now);
-		serve_go(peer);
+		if (!peer->dead)
+			serve_go(peer);
 	}
 	relay_check_times(core, now);
 	if (core->peers)

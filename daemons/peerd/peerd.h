@@ -140,11 +140,14 @@ struct peer {
 	/* fetch.c */
 	struct failed_block *failed;
 	size_t n_failed;
-	unsigned stalls;     /* without a block between */
-	size_t half;	     /* bytes of messages begun … */
-	int64_t half_since;  /* … when */
-	uint64_t taken_mark; /* bytes sent when last looked at for slowness … */
-	int64_t taken_at;    /* … when */
+	unsigned stalls; /* without a block between */
+	struct half_message {
+		size_t bytes;	 /* it holds, of a message begun … */
+		uint64_t number; /* … which, in the stream … */
+		int64_t since;	 /* … when */
+	} half[RC_LINK_STREAMS];
+	uint64_t taken_mark; /* bytes sent when it had last taken enough … */
+	int64_t taken_at;    /* … when; 0: nothing waits for it */
 	uint64_t bytes_mark; /* bytes received at the last sign of progress */
 	uint32_t last_block_height;
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
@@ -207,7 +210,7 @@ struct manual {
 	unsigned failures;
 	int64_t next_at;
 	bool once;
-	bool met; /* it answered, with this key: another address of it may be linked already */
+	int64_t met_until; /* it answered, with this key: another address of it may be linked */
 	uint8_t met_key[RC_LINK_KEY_SIZE];
 };
 
@@ -270,6 +273,9 @@ struct peerd {
 	struct timer wanted_timer;
 	size_t submit_bytes; /* of blocks on their way to chaind */
 	int64_t stall_us;    /* adaptive */
+
+	/* serve.c */
+	bool serve_waits; /* for room that others take: somebody with nothing ahead */
 
 	/* announce.c */
 	struct seen announced; /* blocks */

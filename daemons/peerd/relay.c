@@ -296,8 +296,13 @@ static void on_have(void *arg, const struct rc_reply *why, const struct rc_have_
 	for (size_t i = 0; reply && i + 32 <= reply->wanted.len; i += 32) {
 		struct tx_want *w = want_find(core, PEER_ITEM_WTXID, reply->wanted.data + i);
 
-		if (w && w->state == WANT_ASKING && n_announcers(w))
+		if (!w || w->state != WANT_ASKING)
+			continue;
+		/* Who announced it may be gone: then the next one who does is asked. */
+		if (n_announcers(w))
 			want_set(core, w, WANT_READY);
+		else
+			want_free(core, w);
 	}
 	for (size_t i = 0; i < call->n; i++) {
 		struct tx_want *w = want_find(core, PEER_ITEM_WTXID, call->wtxids[i].b);

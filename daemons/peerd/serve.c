@@ -16,9 +16,11 @@
 #define BULK_AHEAD  (4u << 20)
 /* Of what the bound over all leaves, one peer may have so much ahead. */
 #define AHEAD_SHARE 8
-/* Who takes less than this in so long is slow, when half of the bound is held. */
+/* Who takes less than this in so long is slow, when half of the bound is held … */
 #define SLOW_BYTES (256u << 10)
 #define SLOW_AFTER (10 * PEERD_SECOND)
+/* … and in so long when all of it is: then whoever holds most for longest goes. */
+#define SLOW_AT_BOUND (2 * PEERD_SECOND)
 /* Transactions asked of chaind in one call. */
 #define TXS_A_CALL 200
 /* A block that isn't here is waited for: it may be on its way, its header already told. */
@@ -134,6 +136,8 @@ void serve_on_getheaders(struct peer *peer, const void *body)
 
 /* ---- blocks and transactions ---- */
 
+static void serve_next(struct peer *answered);
+
 static void park(struct peer *peer, const struct serve_item *item)
 {
 	int64_t now = core_now(peer->core);
@@ -168,7 +172,7 @@ static void on_block(void *arg, const struct rc_reply *why, const struct rc_head
 		} else {
 			send_notfound(peer, call->items, 1);
 		}
-		serve_go(peer);
+		serve_next(peer);
 	}
 	core_leave(core);
 	free(call);
@@ -200,7 +204,7 @@ static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_p
 			}
 		}
 		send_notfound(peer, call->items, missing);
-		serve_go(peer);
+		serve_next(peer);
 	}
 	core_leave(core);
 	free(call);
@@ -223,7 +227,7 @@ static void on_pool_tx(void *arg, const struct rc_reply *why, const struct rc_me
 		} else {
 			send_notfound(peer, call->items, 1);
 		}
-		serve_go(peer);
+		serve_next(peer);
 	}
 	core_leave(core);
 	free(call);
@@ -285,14 +289,16 @@ static void unpark(struct peer *peer, const struct rc_block_id *id)
 	}
 }
 
-/* What all peers asked for and haven't taken yet. */
+/* What all peers asked for and haven't taken yet; an answer of chaind on its way may be as long as
+ * a block. */
 static size_t held_for_all(const struct peerd *core)
 {
 	size_t bytes = 0;
 
 	for (const struct peer *p = core->peers; p; p = p->hh.next)
 		if (!p->dead && p->link)
-			bytes += peer_queued(p);
+			bytes += peer_queued(p) +
+				 (size_t)p->serving * core->network->params.block_limit;
 	return bytes;
 }
 
@@ -306,20 +312,75 @@ static size_t bulk_ahead(const struct peerd *core)
 	return share < BULK_AHEAD ? share : BULK_AHEAD;
 }
 
+/* At the bound: ends the link of who came to us and holds most for longest, so that a few who
+ * don't read keep nobody waiting. Returns whether there was one. */
+static bool drop_worst(struct peerd *core)
+{
+	int64_t now = core_now(core);
+	struct peer *worst = NULL;
+	double most = 0;
+
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		double held;
+
+		if (p->dead || p->role != PEER_INBOUND || !p->taken_at ||
+		    now - p->taken_at < SLOW_AT_BOUND)
+			continue;
+		held = (double)peer_queued(p) * (double)(now - p->taken_at);
+		if (held > most) {
+			most = held;
+			worst = p;
+		}
+	}
+	if (!worst)
+		return false;
+	peer_drop(worst, "it takes what it asked for too slowly, while memory is wanted");
+	return true;
+}
+
 void serve_check_times(struct peer *peer, int64_t now)
 {
+	struct peerd *core = peer->core;
 	uint64_t taken = rc_link_bytes_out(peer->link);
+	size_t held;
 
-	if (peer->taken_at && now - peer->taken_at < SLOW_AFTER)
-		return;
-	if (peer->taken_at && rc_link_queued(peer->link, RC_LINK_BULK) > 0 &&
-	    taken - peer->taken_mark < SLOW_BYTES &&
-	    held_for_all(peer->core) >= peer->core->opt.served_bytes / 2) {
-		peer_drop(peer, "it takes what it asked for too slowly, while memory is wanted");
+	/* The time begins with the first answer that waits. */
+	if (peer_queued(peer) == 0) {
+		peer->taken_at = 0;
 		return;
 	}
-	peer->taken_mark = taken;
-	peer->taken_at = now;
+	if (!peer->taken_at || taken - peer->taken_mark >= SLOW_BYTES) {
+		peer->taken_mark = taken;
+		peer->taken_at = now;
+		return;
+	}
+	if (now - peer->taken_at < SLOW_AT_BOUND)
+		return;
+	held = held_for_all(core);
+	if (held >= core->opt.served_bytes && drop_worst(core))
+		return;
+	if (now - peer->taken_at >= SLOW_AFTER && held >= core->opt.served_bytes / 2)
+		peer_drop(peer, "it takes what it asked for too slowly, while memory is wanted");
+}
+
+/* Whether chaind may be asked for one more item of this peer. */
+static bool has_room(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	size_t ahead = rc_link_queued(peer->link, RC_LINK_BULK);
+
+	/* Where it is tight, one question each. */
+	if (peer->serving > 0 && held_for_all(core) >= core->opt.served_bytes / 2)
+		return false;
+	if (ahead < bulk_ahead(core))
+		return true;
+	if (ahead > 0 || peer->serving > 0)
+		return false;
+	/* Whose own queue is empty isn't kept waiting by those who don't take theirs. */
+	if (drop_worst(core) && (peer->dead || bulk_ahead(core) > 0))
+		return !peer->dead;
+	core->serve_waits = true;
+	return false;
 }
 
 void serve_go(struct peer *peer)
@@ -327,12 +388,30 @@ void serve_go(struct peer *peer)
 	size_t done = 0;
 
 	unpark(peer, NULL);
-	while (!peer->dead && peer->n_items > 0 && peer->serving < SERVING_MAX &&
-	       rc_link_queued(peer->link, RC_LINK_BULK) < bulk_ahead(peer->core)) {
+	while (!peer->dead && peer->n_items > 0 && peer->serving < SERVING_MAX && has_room(peer)) {
 		done = ask_first(peer);
 		peer->n_items -= done;
 		memmove(peer->items, peer->items + done, peer->n_items * sizeof(*peer->items));
 	}
+}
+
+/* Chaind has answered: if some wait for that with nothing ahead of them, the next of them comes
+ * before the one who was answered, so that all have their turn. */
+static void serve_next(struct peer *answered)
+{
+	struct peerd *core = answered->core;
+	struct peer *p = answered;
+
+	if (core->serve_waits) {
+		core->serve_waits = false;
+		do {
+			p = p->hh.next ? p->hh.next : core->peers;
+			if (p != answered && peer_is_ready(p) && p->n_items > 0 &&
+			    p->serving == 0 && rc_link_queued(p->link, RC_LINK_BULK) == 0)
+				serve_go(p);
+		} while (p != answered && !answered->dead && !core->serve_waits);
+	}
+	serve_go(answered);
 }
 
 void serve_on_getdata(struct peer *peer, const void *body)

@@ -45,6 +45,7 @@ struct in_stream {
 	bool active, skipped;
 	uint16_t type;
 	uint64_t total, received;
+	uint64_t number; /* of those that began */
 	struct rc_buf data;
 };
 
@@ -181,6 +182,7 @@ static enum rc_link_fault begin_message(struct rc_link *link, enum rc_link_strea
 	if (max >= 0 && total > (uint64_t)max)
 		return RC_LINK_FAULT_LIMIT;
 	in->active = true;
+	in->number++;
 	in->skipped = max < 0;
 	in->type = type;
 	in->total = total;
@@ -450,14 +452,13 @@ size_t rc_link_queued(const struct rc_link *link, enum rc_link_stream stream)
 	return link->out_streams[stream].bytes;
 }
 
-size_t rc_link_half_received(const struct rc_link *link)
+size_t rc_link_half_received(const struct rc_link *link, enum rc_link_stream stream,
+			     uint64_t *ret_number)
 {
-	size_t bytes = 0;
+	const struct in_stream *in = &link->in_streams[stream];
 
-	for (size_t i = 0; i < RC_LINK_STREAMS; i++)
-		if (link->in_streams[i].active)
-			bytes += link->in_streams[i].data.len;
-	return bytes;
+	*ret_number = in->number;
+	return in->active && in->data.len ? in->data.cap : 0;
 }
 
 bool rc_link_wants_write(const struct rc_link *link)

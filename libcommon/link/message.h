@@ -79,8 +79,10 @@ int rc_link_send_taken(struct rc_link *link, enum rc_link_stream stream, uint16_
  * backpressure looks at. */
 size_t rc_link_queued(const struct rc_link *link, enum rc_link_stream stream);
 
-/* Bytes of messages that have begun to come and aren't complete. */
-size_t rc_link_half_received(const struct rc_link *link);
+/* Bytes that a stream's message takes which has begun to come and isn't complete; its number in
+ * the stream, from 1, tells it from the one before. */
+size_t rc_link_half_received(const struct rc_link *link, enum rc_link_stream stream,
+			     uint64_t *ret_number);
 
 /* Whether rc_link_pull would give something. */
 bool rc_link_wants_write(const struct rc_link *link);

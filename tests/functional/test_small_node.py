@@ -36,13 +36,28 @@ def memory_group():
     return None
 
 
+def limited_group(limit):
+    """A Group, or None where none can be made: no such controller, or not ours to write to."""
+    try:
+        return Group(limit) if memory_group() else None
+    except OSError as e:
+        print(f"no control group, memory is watched: {e}", file=sys.stderr)
+        return None
+
+
 class Group:
     """Processes that have so much memory between them, files they read aside (those may go)."""
 
     def __init__(self, limit):
         self.path = f"{memory_group()}/rc-small-{os.getpid()}"
         os.mkdir(self.path)
-        self.write("memory.limit_in_bytes", limit)
+        try:
+            self.write("memory.limit_in_bytes", limit)
+            self.held()
+            subprocess.run(["true"], preexec_fn=self.join, check=True)
+        except (OSError, KeyError, subprocess.SubprocessError) as e:
+            self.close()
+            raise OSError(f"{self.path}: {e}") from e
 
     def write(self, name, value):
         with open(os.path.join(self.path, name), "w", encoding="ascii") as f:
@@ -100,7 +115,7 @@ class SmallNode(harness.Node):
 class Small(harness.TestCase):
     def setUp(self):
         super().setUp()
-        self.group, self.most, self.ending = None, 0, threading.Event()
+        self.group, self.watcher, self.most, self.ending = None, None, 0, threading.Event()
 
     def watch(self, what):
         """Notes the most that is held, on a thread, until told to end."""
@@ -112,9 +127,13 @@ class Small(harness.TestCase):
 
     def tearDown(self):
         self.ending.set()
-        super().tearDown()
-        if self.group:
-            self.group.close()
+        if self.watcher:
+            self.watcher.join()     # it reads the group
+        try:
+            super().tearDown()
+        finally:
+            if self.group:
+                self.group.close()
 
     def made_chain(self):
         path = os.path.join(self.home, "chain")
@@ -135,8 +154,7 @@ class Small(harness.TestCase):
         server, made = self.made_chain()
         node = SmallNode(self.home, "small", options=SMALL)
         self.nodes.append(node)
-        if memory_group():
-            self.group = node.group = Group(LIMIT)
+        self.group = node.group = limited_group(LIMIT)
         self.watch(self.group or Watched(node))
         node.start().wait_ready()
         node.connect(server)

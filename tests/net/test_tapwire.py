@@ -20,6 +20,15 @@ LIMIT = 120
 SEED = int(os.environ.get("RC_TEST_SEED", "7"))
 PORT = 9000
 ETHERTYPE = 0x88B5      # for experiments: nobody but this test speaks it
+SO_RCVBUFFORCE = 33     # asm-generic/socket.h: beyond net.core.rmem_max, by CAP_NET_ADMIN
+
+
+def deepen(s):
+    """Makes a socket's queue take what a test sends at once."""
+    try:
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
+    except PermissionError:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
 
 
 class Datagrams:
@@ -32,7 +41,7 @@ class Datagrams:
         self.rx = net.socket(b, socket.SOCK_DGRAM, family)
         self.tx.bind((address(a), PORT))
         self.rx.bind(self.to)
-        self.rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        deepen(self.rx)
         self.back = (address(a), PORT)
 
     def __enter__(self):
@@ -103,8 +112,9 @@ class Faults(unittest.TestCase):
             with Datagrams(self.net, "a", "b", family) as d:
                 d.send(500)
                 self.assertEqual(d.receive()[0], list(range(500)))
-                self.assertLess(d.round_trip(), 0.05 * SLOW)
-        self.assertEqual(self.net.pair("a", "b")["delivered"], 1002)
+                # Of several, since another program may have had the processor during one.
+                self.assertLess(min(d.round_trip() for _ in range(5)), 0.05 * SLOW)
+        self.assertEqual(self.net.pair("a", "b")["delivered"], 1010)
         for fault in ("lost", "overflow", "delayed", "queued"):
             self.assertEqual(self.net.total(fault), 0)
 
@@ -297,7 +307,7 @@ class Repeatable(unittest.TestCase):
                 net.socket("b", socket.SOCK_RAW, socket.AF_PACKET, socket.htons(ETHERTYPE)) as rx:
             tx.bind(("eth0", ETHERTYPE))
             rx.bind(("eth0", ETHERTYPE))
-            rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            deepen(rx)
             for i in range(frames):
                 tx.send(self.frame(net, "b", i))
                 if between and i % 3 == 0:

@@ -89,15 +89,20 @@ static void stranger_takes(struct rig_stranger *s, const uint8_t *data, size_t l
 static void hand_over(struct rig_end *end)
 {
 	if (end->stranger) {
-		while (end->first) {
+		while (end->first && !end->stranger->deaf) {
 			struct chunk *c = end->first;
+			struct rig_end *from = end->other;
 
 			end->first = c->next;
-			end->other->on_way -= c->len;
+			from->on_way -= c->len;
 			if (!end->stranger->closed)
 				stranger_takes(end->stranger, c->data, c->len);
 			free(c->data);
 			free(c);
+			if (from->starved && !from->closed) {
+				from->starved = false;
+				peerd_writable(from->node->core, from->peer);
+			}
 		}
 		return;
 	}

@@ -92,6 +92,7 @@ struct rig_stranger {
 	struct rc_link *link;
 	uint64_t peer; /* what the node calls it; 0: refused */
 	bool closed;   /* the node ended it */
+	bool deaf;     /* it takes nothing of what the node sends */
 	unsigned heard[PEER_MSG_LIMIT];
 };
 void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);

@@ -320,6 +320,29 @@ static void promises_not_kept(void **state)
 	rig_stranger_done(&b);
 }
 
+/* Whoever announces a transaction and goes before chaind has said that it is wanted keeps nobody
+ * else's announcement of it from being heard. */
+static void a_promise_of_one_who_went(void **state)
+{
+	static struct rig_stranger a, b; /* outlive what is under way */
+
+	(void)state;
+	open_link(&a);
+	open_link(&b);
+	send_items(&a, PEER_MSG_INV, PEER_ITEM_WTXID, 5, 0);
+	for (unsigned i = 0; i < 100 && relay_wants(node->core) == 0; i++)
+		rig_run(&rig, 100, NULL, NULL);
+	assert_int_equal(relay_wants(node->core), 5);
+	rig_run(&rig, 2 * PEERD_MS, NULL, NULL); /* chaind is asked */
+	rig_stranger_done(&a);
+	turn(100);
+	assert_int_equal(relay_wants(node->core), 0);
+	send_items(&b, PEER_MSG_INV, PEER_ITEM_WTXID, 5, 0);
+	turn(100);
+	assert_int_equal(b.heard[PEER_MSG_GETDATA], 1);
+	rig_stranger_done(&b);
+}
+
 /* Who came to us can't, with promises, keep us from hearing those we chose. */
 static void promises_fill_no_room_of_others(void **state)
 {
@@ -439,6 +462,151 @@ static void half_messages_are_bounded(void **state)
 	free(data);
 }
 
+/* Half a block, by a link that goes on otherwise. */
+static void park_half(struct rig_stranger *s)
+{
+	static const uint8_t data[100000];
+	struct rc_buf buf = RC_BUF_INIT;
+
+	open_link(s);
+	assert_int_equal(rc_link_send(s->link, RC_LINK_BULK, PEER_MSG_BLOCK, data, sizeof(data)),
+			 RC_OK);
+	rc_link_pull(s->link, &buf, 60000);
+	rig_stranger_write(s, buf.data, buf.len);
+	rc_buf_done(&buf);
+	turn(50);
+}
+
+/* What else a link sends doesn't make its half block younger. */
+static void a_half_message_ages(void **state)
+{
+	static struct rig_stranger s[6]; /* outlive what is under way */
+	Rc__P2p__Inv m = RC__P2P__INV__INIT;
+	struct rc_buf items = RC_BUF_INIT, inv = RC_BUF_INIT, out = RC_BUF_INIT;
+
+	(void)state;
+	node->core->opt.half_bytes = 300000;
+	for (unsigned i = 0; i < 3; i++)
+		park_half(&s[i]);
+	for (unsigned i = 0; i < 3000; i++) /* of two records */
+		*(uint8_t *)memset(rc_buf_add(&items, PEER_ITEM_SIZE), 0, PEER_ITEM_SIZE) =
+			PEER_ITEM_WTXID;
+	m.items.data = items.data;
+	m.items.len = items.len;
+	pack(&m.base, &inv);
+	assert_int_equal(rc_link_send(s[0].link, RC_LINK_CONTROL, PEER_MSG_INV, inv.data, inv.len),
+			 RC_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		rc_buf_clear(&out);
+		rc_link_pull(s[0].link, &out, 1);
+		rig_stranger_write(&s[0], out.data, out.len);
+		turn(50);
+	}
+	assert_false(s[0].closed);
+	park_half(&s[3]);
+	core_peer(node->core, s[1].peer)->role = PEER_OUTBOUND;
+	park_half(&s[4]);
+	assert_true(s[0].closed);
+	for (unsigned i = 1; i < 5; i++)
+		assert_false(s[i].closed);
+	/* Whom we chose goes last, and who waits for chaind doesn't go. */
+	peer_pause(core_peer(node->core, s[2].peer), PEER_PAUSE_HELD, true);
+	park_half(&s[5]);
+	assert_false(s[1].closed);
+	assert_false(s[2].closed);
+	assert_true(s[3].closed);
+	for (unsigned i = 0; i < 6; i++)
+		rig_stranger_done(&s[i]);
+	rc_buf_done(&items);
+	rc_buf_done(&inv);
+	rc_buf_done(&out);
+}
+
+static void ask_block(struct rig_stranger *s, const struct rig_block *block)
+{
+	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+	struct rc_buf buf = RC_BUF_INIT;
+	uint8_t item[PEER_ITEM_SIZE] = {PEER_ITEM_BLOCK};
+
+	memcpy(item + 1, block->id.b, 32);
+	m.items.data = item;
+	m.items.len = sizeof(item);
+	pack(&m.base, &buf);
+	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_GETDATA, buf.data, buf.len);
+	rc_buf_done(&buf);
+}
+
+/* Links that fill their queues with small answers and don't read hold all there is for all: they
+ * go, and who reads is served. */
+static void who_does_not_read_starves_nobody(void **state)
+{
+	static struct rig_stranger s[6], good; /* outlive what is under way */
+	unsigned closed = 0;
+
+	(void)state;
+	node->core->opt.served_bytes = 1 << 20;
+	open_link(&good);
+	turn(15000); /* nothing waits for it: that isn't slowness */
+	for (unsigned i = 0; i < 6; i++) {
+		open_link(&s[i]);
+		s[i].deaf = true;
+		for (unsigned round = 0; round < 4; round++) {
+			send_items(&s[i], PEER_MSG_GETDATA, PEER_ITEM_WTXID, 4000, 1);
+			turn(50);
+		}
+	}
+	turn(500);
+	ask_block(&good, node->tip);
+	turn(4000);
+	assert_int_equal(good.heard[PEER_MSG_BLOCK], 1);
+	assert_false(good.closed);
+	for (unsigned i = 0; i < 6; i++)
+		closed += s[i].closed;
+	assert_in_range(closed, 1, 5); /* no more than needed be */
+	for (unsigned i = 0; i < 6; i++)
+		rig_stranger_done(&s[i]);
+	rig_stranger_done(&good);
+}
+
+/* What is queued for all, and what answers of chaind on their way may add. */
+static size_t served_now(void)
+{
+	size_t bytes = 0;
+
+	for (const struct peer *p = node->core->peers; p; p = p->hh.next)
+		bytes += peer_queued(p) + (size_t)p->serving * rig.network.params.block_limit;
+	return bytes;
+}
+
+/* However many ask at once, and don't read, what is held for them has its bound; and with no more
+ * room than for a few questions at a time, all who read get what they ask for. */
+static void what_is_served_is_bounded(void **state)
+{
+	static struct rig_stranger s[40]; /* outlive what is under way */
+	size_t limit = rig.network.params.block_limit, most = 3 * limit;
+
+	(void)state;
+	rig_mine(node, 1, 500000, 0);
+	node->core->opt.served_bytes = most;
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		open_link(&s[i]);
+	for (unsigned deaf = 0; deaf < 2; deaf++) {
+		for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++) {
+			s[i].deaf = deaf;
+			for (unsigned j = 0; j < 10; j++)
+				ask_block(&s[i], node->tip);
+		}
+		for (unsigned step = 0; step < 8000; step++) {
+			rig_run(&rig, PEERD_MS, NULL, NULL);
+			assert_true(served_now() < most + limit);
+		}
+		for (unsigned i = 0; !deaf && i < RC_ARRAY_LEN(s); i++)
+			assert_int_equal(s[i].heard[PEER_MSG_BLOCK], 10);
+	}
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		rig_stranger_done(&s[i]);
+}
+
 /* A transaction that was in a block when it was asked for is told again when it is back. */
 static void what_was_not_there_is_told_again(void **state)
 {
@@ -475,15 +643,19 @@ int main(void)
 		ROW(out_of_place),
 		ROW(malformed),
 		ROW(half_messages_are_bounded),
+		ROW(a_half_message_ages),
 		ROW(too_long),
 		ROW(an_unknown_type_is_skipped),
 		ROW(misdeeds),
 		ROW(unasked_data),
 		ROW(floods_are_bounded),
 		ROW(promises_not_kept),
+		ROW(a_promise_of_one_who_went),
 		ROW(inbound_slots),
 		ROW(promises_fill_no_room_of_others),
 		ROW(a_filter_that_opens_and_shuts),
+		ROW(who_does_not_read_starves_nobody),
+		ROW(what_is_served_is_bounded),
 		ROW(what_was_not_there_is_told_again),
 	};
 
