@@ -159,7 +159,7 @@ enum rc_verdict mempool_add(struct mempool *pool, const struct rc_tx *tx,
 
 /*
  * Walks in the order of entry: what has left meanwhile is not met, what has entered is met at the
- * end. NULL at the end, for now. A started walk must be ended before mempool_done.
+ * end. NULL at the end, until something enters. A started walk must be ended before mempool_done.
  */
 void mempool_walk_start(struct mempool *pool, struct pool_cursor *cursor);
 struct pool_tx *mempool_walk_next(struct pool_cursor *cursor);
