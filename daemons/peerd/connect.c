@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "crypto/siphash.h"
+#include "daemons/peerd/evict.h"
 #include "daemons/peerd/peerd.h"
 
 /* How often missing links are looked after: quick enough that 1 s retries are 1 s. */
@@ -308,19 +310,39 @@ void connect_done(struct peerd *core)
 
 /* ---- inbound ---- */
 
-/* When inbound slots are short, those of discouraged addresses go first. */
+/* All inbound slots are in use: one link ends, or none (evict.h). */
 static bool make_room(struct peerd *core)
 {
-	struct peer *peer, *next;
+	RC_AUTOFREE struct evict_candidate *list =
+		rc_alloc_array(HASH_COUNT(core->peers), sizeof(*list));
+	struct peer *victim;
+	uint64_t id;
+	size_t n = 0;
 
-	HASH_ITER (hh, core->peers, peer, next) {
-		if (peer->role == PEER_INBOUND && discouraged_has(core->discouraged, &peer->addr,
-								  core_now(core) / PEERD_SECOND)) {
-			peer_drop(peer, "its slot is needed, and it misbehaved before");
-			return true;
-		}
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		struct net_group group = net_addr_group(&p->addr);
+
+		if (p->role != PEER_INBOUND)
+			continue;
+		list[n++] = (struct evict_candidate){
+			.peer = p->id,
+			.group = rc_siphash(core->hash_k0, core->hash_k1, group.b, group.len),
+			.since = p->since,
+			.tx_at = p->tx_at,
+			.block_at = p->block_at,
+			.ping_us = p->ping_best_us,
+			.block_only = p->state == PEER_READY && !p->relay,
+			.discouraged = discouraged_has(core->discouraged, &p->addr,
+						       core_now(core) / PEERD_SECOND),
+		};
 	}
-	return false;
+	id = evict_choose(list, n);
+	if (id == 0)
+		return false;
+	victim = core_peer(core, id);
+	core_count(core, PEERD_EVICTED, 1);
+	peer_drop(victim, "its slot is needed");
+	return true;
 }
 
 bool connect_may_accept(struct peerd *core, const struct net_addr *addr)

@@ -294,6 +294,8 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 	} else {
 		if (peer && reply->block.height > peer->last_block_height)
 			peer->last_block_height = reply->block.height;
+		if (peer && !reply->duplicate && strcmp(reply->verdict_class, "ok") == 0)
+			peer->block_at = core_now(core);
 		/* Blocks flow: patience shrinks back (Bitcoin Core's adaptive timeout). */
 		core->stall_us = core->stall_us * 85 / 100;
 		if (core->stall_us < core->opt.stall_us)

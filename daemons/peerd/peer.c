@@ -140,6 +140,9 @@ static void on_hello(struct peer *peer, const void *body)
 	sync_ready(peer);
 	relay_ready(peer);
 	fetch_changed(peer->core);
+	/* How near it is counts when inbound links make room. */
+	if (peer->role == PEER_INBOUND)
+		peer_ping(peer);
 }
 
 static void on_ping(struct peer *peer, const void *body)
@@ -161,6 +164,7 @@ static void on_pong(struct peer *peer, const void *body)
 	peer->ping_us = (uint64_t)(core_now(peer->core) - peer->ping_sent);
 	if (peer->ping_us == 0)
 		peer->ping_us = 1;
+	peer->ping_best_us = rc_min_u64(peer->ping_best_us, peer->ping_us);
 	peer->ping_sent = 0;
 }
 
@@ -330,6 +334,7 @@ struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_
 	peer->addr = *addr;
 	peer->since = peer->last_recv = peer->last_send = peer->last_progress = core_now(core);
 	peer->since_wall = rc_wall_ms(core->out.clock);
+	peer->ping_best_us = UINT64_MAX;
 	peer->budget = PEER_BUDGET_BURST;
 	peer->budget_at = peer->since;
 	timer_init(&peer->resume, on_resume, peer);

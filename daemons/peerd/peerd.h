@@ -3,7 +3,8 @@
  * no clock of its own (outside.h), keeps no chain state, and is one thread: kill it and only links
  * are lost.
  *
- * A file a noun: peer.c one link's life and messages; connect.c whom we dial; gossip.c addresses;
+ * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
+ * room for a newcomer; gossip.c addresses;
  * sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; serve.c what peers ask for;
  * announce.c new blocks; relay.c transactions.
  */
@@ -115,6 +116,8 @@ struct peer {
 	int64_t ping_sent; /* 0: none outstanding */
 	uint64_t ping_nonce;
 	uint64_t ping_us;
+	uint64_t ping_best_us;	 /* UINT64_MAX: none answered */
+	int64_t tx_at, block_at; /* it gave one that was new here; 0: never */
 	int64_t budget, budget_at;
 	struct score score;
 

@@ -559,6 +559,10 @@ void relay_chain_tx(struct peerd *core, const struct rc_tx_event *event)
 	uint64_t rate = fee_rate(event->fee, event->size);
 	struct own_tx *own;
 
+	struct peer *from = core_peer(core, event->peer);
+
+	if (from)
+		from->tx_at = core_now(core);
 	seen_add(&core->recent_txs, event->wtxid.b);
 	queue_all(core, event->wtxid.b, rate);
 	if (event->peer != 0 || HASH_COUNT(core->own_txs) >= OWN_TXS_MAX)

@@ -96,6 +96,10 @@ struct rig_stranger {
 	unsigned heard[PEER_MSG_LIMIT];
 };
 void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);
+/* The same with any IP:PORT. */
+void rig_stranger_dial_from(struct rig_stranger *stranger, struct rig_node *node, const char *from);
+/* Its hello; relay: it wants transactions. */
+void rig_stranger_greet(struct rig_stranger *stranger, bool relay);
 void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream, uint16_t type,
 		       const void *data, size_t len);
 /* Bytes as they are, outside of the link. */
