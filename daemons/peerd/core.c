@@ -119,7 +119,7 @@ static void *copy_of(const void *list, size_t n, size_t size)
 
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
-			struct book *book, struct bans *bans)
+			struct book *book, struct bans *bans, const struct anchors *anchors)
 {
 	struct peerd *core = rc_alloc(sizeof(*core));
 
@@ -145,6 +145,8 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 		core->bans = *bans;
 		*bans = (struct bans){0};
 	}
+	if (anchors)
+		core->anchors = core->to_anchor = *anchors;
 	core->discouraged = discouraged_new();
 	timer_init(&core->tick, on_tick, core);
 	connect_init(core);

@@ -23,10 +23,9 @@
 const char *peer_role_name(enum peer_role role)
 {
 	static const char *const names[PEER_ROLES] = {
-		[PEER_INBOUND] = "inbound",
-		[PEER_OUTBOUND] = "outbound",
-		[PEER_BLOCK_ONLY] = "block-only",
-		[PEER_MANUAL] = "manual",
+		[PEER_INBOUND] = "inbound",	  [PEER_OUTBOUND] = "outbound",
+		[PEER_BLOCK_ONLY] = "block-only", [PEER_MANUAL] = "manual",
+		[PEER_FEELER] = "feeler",
 	};
 
 	return names[role];
@@ -81,7 +80,7 @@ static void greet(struct peer *peer)
 	m.time = core_time(core);
 	m.user_agent = core->opt.user_agent;
 	m.port = core->opt.listen ? core->opt.port : 0;
-	m.relay = peer->role != PEER_BLOCK_ONLY;
+	m.relay = peer->role != PEER_BLOCK_ONLY && peer->role != PEER_FEELER;
 	m.headers = true;
 	m.seen = &seen;
 	peer_send(peer, PEER_MSG_HELLO, &m.base);
@@ -103,6 +102,7 @@ static bool on_open(void *arg, struct rc_link *link)
 			    other->state >= PEER_HELLO && !other->dead &&
 			    memcmp(rc_link_remote_key(other->link), rc_link_remote_key(link),
 				   RC_LINK_KEY_SIZE) == 0) {
+				peer->answered = true;
 				peer_drop(peer, "there is a link to this node already");
 				return false;
 			}
@@ -131,6 +131,11 @@ static void on_hello(struct peer *peer, const void *body)
 	for (const char *p = m->user_agent; *p && n < sizeof(peer->user_agent) - 1; p++) {
 		if (*p >= ' ' && *p <= '~')
 			peer->user_agent[n++] = *p;
+	}
+	peer->answered = true;
+	if (peer->role == PEER_FEELER) {
+		connect_felt(peer);
+		return;
 	}
 	peer->state = PEER_READY;
 	connect_ready(peer);

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "consensus/network.h"
+#include "daemons/peerd/anchors.h"
 #include "daemons/peerd/book.h"
 #include "daemons/peerd/conduct.h"
 #include "daemons/peerd/inflight.h"
@@ -64,7 +65,14 @@ struct peerd_options {
 	char user_agent[64];
 };
 
-enum peer_role { PEER_INBOUND, PEER_OUTBOUND, PEER_BLOCK_ONLY, PEER_MANUAL, PEER_ROLES };
+enum peer_role {
+	PEER_INBOUND,
+	PEER_OUTBOUND,
+	PEER_BLOCK_ONLY,
+	PEER_MANUAL,
+	PEER_FEELER, /* ends with the greeting: is anybody there? */
+	PEER_ROLES
+};
 enum peer_state { PEER_CONNECTING, PEER_HANDSHAKE, PEER_HELLO, PEER_READY };
 const char *peer_role_name(enum peer_role role);
 const char *peer_state_name(enum peer_state state);
@@ -98,6 +106,7 @@ struct peer {
 	enum peer_state state;
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
+	bool answered;	       /* its greeting came, or it is known by another link */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -260,6 +269,9 @@ struct peerd {
 	struct net_addr own[16]; /* addresses that turned out to be ours */
 	size_t n_own;
 	struct timer connect_timer;
+	struct timer feeler_timer;
+	struct anchors anchors;	  /* as they were kept last */
+	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
 	/* sync.c */
 	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
@@ -313,11 +325,11 @@ struct peerd {
 
 /* ---- life ---- */
 
-/* book may be NULL (a new one is made); it and the bans are the core's from now on. secret: our
- * static link key. options are copied, their lists with them. */
+/* book may be NULL (a new one is made); it and the bans are the core's from now on. anchors: of an
+ * earlier life, or NULL. secret: our static link key. options are copied, their lists with them. */
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
-			struct book *book, struct bans *bans);
+			struct book *book, struct bans *bans, const struct anchors *anchors);
 void peerd_free(struct peerd *core);
 /* Begins dialling. */
 void peerd_start(struct peerd *core);
@@ -413,6 +425,11 @@ void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
 void connect_is_self(struct peer *peer);
+/* A feeler's greeting came: the address is good, and that was all. */
+void connect_felt(struct peer *peer);
+/* The anchors as they are now: links for blocks that are up, those linked longest first, then
+ * earlier ones. Returns whether they differ from the last time. */
+bool connect_keep_anchors(struct peerd *core);
 unsigned connect_count(const struct peerd *core, enum peer_role role, bool ready_only);
 
 /* gossip.c */

@@ -439,7 +439,8 @@ static void node_start(struct rig_node *node, const struct peerd_options *option
 	uint8_t secret[32];
 
 	rc_link_secret_make(out.random, secret);
-	node->core = peerd_new(&out, options, &node->rig->network, secret, NULL, NULL);
+	node->core = peerd_new(&out, options, &node->rig->network, secret, NULL, NULL,
+			       node->anchors.n ? &node->anchors : NULL);
 	peerd_chain_state(node->core, true, true);
 	peerd_start(node->core);
 }

@@ -42,6 +42,7 @@ struct rig_node {
 	struct rig_block *blocks, *best_header, *tip;
 	struct rig_tx *pool;
 	struct rig_wanted *wanted; /* long polls that are open */
+	struct anchors anchors;	   /* given to its next core */
 	bool chain_up;
 	bool silent;	    /* takes bytes and hands none to its core: a stalled node */
 	const char *refuse; /* verdict of every block it is given, NULL: ok */

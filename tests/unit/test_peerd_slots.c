@@ -1,7 +1,9 @@
-/* Who gets a slot, and who keeps it: making room among inbound links. */
+/* Who gets a slot, and who keeps it: making room among inbound links, anchors, feelers. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
+#include "crypto/sha256.h"
 #include "daemons/peerd/evict.h"
 #include "peer_rig.h"
 
@@ -239,6 +241,223 @@ static void the_largest_group_makes_room(void **state)
 		rig_stranger_done(&s[i]);
 }
 
+/* ---- anchors ---- */
+
+static const uint8_t net_id[32] = {1, 2, 3};
+
+static struct net_endpoint endpoint(const char *addr)
+{
+	struct net_endpoint e = {.has_key = true};
+	uint8_t secret[32] = {0};
+
+	secret[31] = (uint8_t)strlen(addr);
+	assert_true(net_addr_parse(addr, 1, &e.addr));
+	assert_true(rc_link_key_from_secret(secret, e.key));
+	return e;
+}
+
+static int decode(const void *data, size_t len, struct anchors *ret)
+{
+	struct rc_error error = {0};
+
+	return anchors_decode(data, len, net_id, ret, &error);
+}
+
+/* With a checksum that fits, so that what stands inside is what is judged. */
+static int decode_sealed(uint8_t *data, size_t len, struct anchors *ret)
+{
+	rc_sha256(data, len - 32, data + len - 32);
+	return decode(data, len, ret);
+}
+
+static void the_anchors_file(void **state)
+{
+	struct net_endpoint e[3] = {endpoint("1.2.3.4:5"), endpoint("[2a00::1]:77"),
+				    endpoint("9.9.9.9:99")};
+	struct anchors anchors = {0}, back = {0};
+	struct rc_buf buf = RC_BUF_INIT;
+	uint8_t *copy;
+
+	(void)state;
+	for (unsigned n = 0; n <= ANCHORS_MAX; n++) {
+		rc_buf_clear(&buf);
+		anchors_encode(&anchors, net_id, &buf);
+		assert_true(buf.len <= ANCHORS_FILE_MAX);
+		assert_int_equal(decode(buf.data, buf.len, &back), RC_OK);
+		assert_int_equal(back.n, n);
+		assert_memory_equal(back.list, anchors.list, n * sizeof(back.list[0]));
+		anchors_add(&anchors, &e[n]);
+		anchors_add(&anchors, &e[0]); /* it is there */
+	}
+	assert_int_equal(anchors.n, ANCHORS_MAX);
+	copy = rc_alloc(buf.len + 1);
+	/* Cut anywhere, grown, changed anywhere. */
+	back.n = 77;
+	for (size_t len = 0; len <= buf.len + 1; len++) {
+		memcpy(copy, buf.data, len < buf.len ? len : buf.len);
+		if (len != buf.len)
+			assert_true(decode(copy, len, &back) < 0);
+		if (len >= 33 && len != buf.len)
+			assert_true(decode_sealed(copy, len, &back) < 0);
+	}
+	for (size_t i = 0; i < buf.len; i++) {
+		memcpy(copy, buf.data, buf.len);
+		copy[i] ^= 0x40;
+		assert_true(decode(copy, buf.len, &back) < 0);
+	}
+	/* What the checksum doesn't see: another version, network, number, port 0, no key, twice.
+	 */
+	static const struct {
+		size_t at;
+		int err;
+	} wrong[] = {{0, RC_EFORMAT}, {8, RC_EVERSION}, {10, RC_ENETWORK}, {42, RC_EFORMAT}};
+
+	for (unsigned i = 0; i < RC_ARRAY_LEN(wrong); i++) {
+		memcpy(copy, buf.data, buf.len);
+		copy[wrong[i].at] ^= 0xff;
+		assert_int_equal(decode_sealed(copy, buf.len, &back), wrong[i].err);
+	}
+	memcpy(copy, buf.data, buf.len);
+	memset(copy + 43 + 16, 0, 2);
+	assert_int_equal(decode_sealed(copy, buf.len, &back), RC_EFORMAT);
+	memcpy(copy, buf.data, buf.len);
+	copy[43 + 18] = 9;
+	assert_int_equal(decode_sealed(copy, buf.len, &back), RC_EFORMAT);
+	memcpy(copy, buf.data, buf.len);
+	memcpy(copy + 43 + 51, copy + 43, 51);
+	assert_int_equal(decode_sealed(copy, buf.len, &back), RC_EFORMAT);
+	memcpy(copy, buf.data, buf.len);
+	memset(copy + 43, 0, 16); /* :: is nobody's address */
+	assert_int_equal(decode_sealed(copy, buf.len, &back), RC_EFORMAT);
+	assert_int_equal(back.n, 77);
+	free(copy);
+	rc_buf_done(&buf);
+}
+
+/* Nodes 1 … n that dial nobody, known to node 0 by its seeds. */
+static struct net_endpoint seeds[8];
+
+static struct peerd_options seeded(unsigned n)
+{
+	struct peerd_options o;
+	char text[32];
+
+	for (unsigned i = 1; i <= n; i++) {
+		o = rig_options(i);
+		o.outbound = o.block_only = 0;
+		if (rig.n <= i)
+			rig_add(&rig, &o);
+		snprintf(text, sizeof(text), "127.0.0.1:%u", 20000 + i);
+		assert_true(net_endpoint_parse(text, 1, &seeds[i - 1]));
+	}
+	o = rig_options(0);
+	o.seeds = seeds;
+	o.n_seeds = n;
+	return o;
+}
+
+static void anchors_are_dialled_first(void **state)
+{
+	struct peerd_options o = seeded(6);
+	struct peerd *core;
+	unsigned matched = 0;
+
+	(void)state;
+	rig_kill(node);
+	o.outbound = 2;
+	o.block_only = 2;
+	rig_restart(node, &o);
+	core = node->core;
+	assert_false(connect_keep_anchors(core));
+	turn(20000);
+	assert_int_equal(connect_count(core, PEER_BLOCK_ONLY, true), 2);
+	assert_true(connect_keep_anchors(core));
+	assert_false(connect_keep_anchors(core)); /* nothing new */
+	assert_int_equal(core->anchors.n, 2);
+	node->anchors = core->anchors;
+	/* Its book lost, or filled by somebody: it comes back to those. */
+	rig_kill(node);
+	o.n_seeds = 0;
+	node->dials = 0;
+	rig_restart(node, &o);
+	core = node->core;
+	turn(200);
+	assert_int_equal(node->dials, 2);
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		assert_int_equal(p->role, PEER_BLOCK_ONLY);
+		assert_int_equal(p->state, PEER_READY);
+		assert_true(p->dialled_with_key);
+		for (unsigned i = 0; i < 2; i++)
+			matched += net_addr_eq(&p->addr, &node->anchors.list[i].addr);
+	}
+	assert_int_equal(matched, 2);
+	assert_false(connect_keep_anchors(core));
+	/* Lost ones are kept while there are no better; one that misbehaves isn't. */
+	peerd_set_active(core, false);
+	turn(100);
+	assert_false(connect_keep_anchors(core));
+	discouraged_add(core->discouraged, &node->anchors.list[0].addr,
+			core_now(core) / PEERD_SECOND);
+	assert_true(connect_keep_anchors(core));
+	assert_int_equal(core->anchors.n, 1);
+	assert_true(net_addr_eq(&core->anchors.list[0].addr, &node->anchors.list[1].addr));
+}
+
+/* With 'connect', or without links for blocks, nobody else is dialled. */
+static void anchors_obey_the_options(void **state)
+{
+	struct peerd_options o = seeded(2);
+	struct net_endpoint only = seeds[1];
+
+	(void)state;
+	rig_kill(node);
+	node->anchors.list[0] = endpoint("127.0.0.1:20001");
+	node->anchors.n = 1;
+	o.n_seeds = 0;
+	o.connect = &only;
+	o.n_connect = 1;
+	rig_restart(node, &o);
+	turn(5000);
+	assert_int_equal(node->dials, 1);
+	assert_int_equal(connect_count(node->core, PEER_MANUAL, true), 1);
+	rig_kill(node);
+	o.n_connect = 0;
+	o.block_only = 0;
+	node->dials = 0;
+	rig_restart(node, &o);
+	turn(5000);
+	assert_int_equal(node->dials, 0);
+}
+
+/* ---- feelers ---- */
+
+static void feelers_learn_who_is_there(void **state)
+{
+	struct peerd_options o = seeded(5);
+	struct peerd *core;
+	unsigned there = 0;
+
+	(void)state;
+	rig_kill(node);
+	assert_true(net_endpoint_parse("127.0.0.1:29999", 1, &seeds[5])); /* nobody's */
+	o.n_seeds = 6;
+	o.outbound = 1;
+	o.block_only = 0;
+	rig_restart(node, &o);
+	core = node->core;
+	turn(60000);
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, true), 1);
+	turn(3600 * 1000);
+	for (unsigned i = 0; i < 6; i++)
+		there += book_find(core->book, &seeds[i].addr)->tried;
+	assert_int_equal(there, 5);
+	assert_true(core->counters[PEERD_FEELERS_ANSWERED] >= 3);
+	assert_true(core->counters[PEERD_FEELERS] > core->counters[PEERD_FEELERS_ANSWERED]);
+	assert_int_equal(HASH_COUNT(core->peers), 1);
+	assert_int_equal(core->counters[PEERD_PENALTIES], 0);
+	assert_true(book_find(core->book, &seeds[5].addr)->attempts > 0);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -249,6 +468,10 @@ int main(void)
 		cmocka_unit_test(the_order_of_the_list_is_nothing),
 		cmocka_unit_test(a_flood_pushes_few_out),
 		ROW(the_largest_group_makes_room),
+		cmocka_unit_test(the_anchors_file),
+		ROW(anchors_are_dialled_first),
+		ROW(anchors_obey_the_options),
+		ROW(feelers_learn_who_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
