@@ -421,7 +421,7 @@ bool connect_may_accept(struct peerd *core, const struct net_addr *addr)
 			loopback ? net_addr_ip_eq(&p->addr, addr) : net_group_eq(&group, &other);
 	}
 	if (unready >= core->opt.handshakes_max ||
-	    unready_group >= core->opt.handshakes_per_group_max)
+	    unready_group >= core->opt.handshakes_per_group_max || charge_group_over(core, addr))
 		return false;
 	if (inbound < core->opt.max_inbound)
 		return true;

@@ -101,7 +101,8 @@ static void on_tick(void *arg)
 			serve_go(peer);
 	}
 	relay_check_times(core, now);
-	if (core->peers)
+	charge_tick(core);
+	if (core->peers || core->groups)
 		timer_arm(&core->timers, &core->tick, now + TICK_US);
 }
 
@@ -172,6 +173,7 @@ void peerd_free(struct peerd *core)
 	relay_done(core);
 	fetch_done(core);
 	connect_done(core);
+	charge_done(core);
 	announce_done(core);
 	discouraged_free(core->discouraged);
 	bans_done(&core->bans);

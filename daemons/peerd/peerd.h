@@ -5,8 +5,8 @@
  *
  * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
  * room for a newcomer; gossip.c addresses;
- * sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; serve.c what peers ask for;
- * announce.c new blocks; relay.c transactions.
+ * charge.c what peers cost us; sync.c headers; fetch.c blocks, over inflight.c's bookkeeping;
+ * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
 #ifndef PEERD_PEERD_H
 #define PEERD_PEERD_H
@@ -17,6 +17,7 @@
 #include "consensus/network.h"
 #include "daemons/peerd/anchors.h"
 #include "daemons/peerd/book.h"
+#include "daemons/peerd/budget.h"
 #include "daemons/peerd/conduct.h"
 #include "daemons/peerd/inflight.h"
 #include "daemons/peerd/message.h"
@@ -26,10 +27,6 @@
 
 #define PEERD_SECOND INT64_C(1000000) /* µs, the unit of all times here */
 #define PEERD_MS     INT64_C(1000)
-
-/* How many microseconds of our time a peer may take a second, and how many it may save up. */
-#define PEER_BUDGET	  200000
-#define PEER_BUDGET_BURST (10 * PEER_BUDGET)
 
 /* Headers that wait for their blocks before they are told on. */
 #define PEERD_GOOD_HEADERS 64
@@ -127,7 +124,9 @@ struct peer {
 	uint64_t ping_us;
 	uint64_t ping_best_us;	 /* UINT64_MAX: none answered */
 	int64_t tx_at, block_at; /* it gave one that was new here; 0: never */
-	int64_t budget, budget_at;
+	struct budget budget;
+	struct peer_group *group; /* of an inbound one */
+	uint64_t useful, waste;	  /* charge.c: bytes of messages we know; others, charged */
 	struct score score;
 
 	/* hello */
@@ -153,6 +152,7 @@ struct peer {
 	struct failed_block *failed;
 	size_t n_failed;
 	unsigned stalls; /* without a block between */
+	unsigned late;	 /* blocks it may still give, though asked of others meanwhile */
 	struct half_message {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
@@ -167,6 +167,7 @@ struct peer {
 	struct timer held_timer;
 
 	/* serve.c */
+	struct seen served;	  /* ids of what it got: once more isn't free */
 	struct serve_item *items; /* first in, first out */
 	size_t n_items, items_cap;
 	struct serve_item parked[PEER_PARKED_MAX]; /* blocks that aren't here, perhaps not yet */
@@ -252,7 +253,8 @@ struct peerd {
 	uint64_t bytes_in, bytes_out; /* of links that are gone */
 	struct rc_arena arena;	      /* of the message being handled */
 
-	struct peer *peers; /* by id, in the order of coming */
+	struct peer *peers;	   /* by id, in the order of coming */
+	struct peer_group *groups; /* of inbound links, and lately gone ones */
 	struct peer **dead;
 	size_t n_dead, dead_cap;
 	struct peer **dirty;
@@ -407,12 +409,28 @@ void peer_ping(struct peer *peer);
 /* Under want of memory, ends a peer that takes what it asked for too slowly. */
 void serve_check_times(struct peer *peer, int64_t now);
 void peer_check_times(struct peer *peer, int64_t now);
-/* Unasked work: taken from the peer's budget. */
-void peer_charge(struct peer *peer, uint64_t cost);
 static inline bool peer_is_ready(const struct peer *peer)
 {
 	return peer->state == PEER_READY && !peer->dead;
 }
+
+/* charge.c */
+void charge_begin(struct peer *peer);
+void charge_end(struct peer *peer);
+/* A message that nobody asked for: µs of work it makes, and its length. */
+void peer_charge(struct peer *peer, uint64_t time, size_t bytes);
+/* A whole message of a known type came. */
+void charge_useful(struct peer *peer, size_t len);
+/* Bytes came: those that are part of no such message are charged. */
+void charge_waste(struct peer *peer);
+/* The wait of peer->resume is over. */
+void charge_resume(void *peer);
+/* It is over its budget most of the time. */
+bool charge_worn_out(struct peer *peer, int64_t now);
+/* The network group of this address is over its budget. */
+bool charge_group_over(struct peerd *core, const struct net_addr *addr);
+void charge_tick(struct peerd *core);
+void charge_done(struct peerd *core);
 
 /* connect.c */
 void connect_init(struct peerd *core);
@@ -462,6 +480,7 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw);
 void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id);
 
 /* serve.c */
+void serve_init_peer(struct peer *peer);
 void serve_done_peer(struct peer *peer);
 void serve_on_getheaders(struct peer *peer, const void *m);
 void serve_on_getdata(struct peer *peer, const void *m);

@@ -44,9 +44,10 @@ struct rig_node {
 	struct rig_wanted *wanted; /* long polls that are open */
 	struct anchors anchors;	   /* given to its next core */
 	bool chain_up;
-	bool silent;	    /* takes bytes and hands none to its core: a stalled node */
-	const char *refuse; /* verdict of every block it is given, NULL: ok */
-	bool no_route;	    /* its dials fail at once */
+	bool silent;		/* takes bytes and hands none to its core: a stalled node */
+	const char *refuse;	/* verdict of every block it is given, NULL: ok */
+	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
+	bool no_route;		/* its dials fail at once */
 	unsigned blocks_taken, duplicates, dials, pool_lists;
 };
 
