@@ -14,8 +14,8 @@ static void told(const uint8_t *data, size_t size)
 	struct net_addr addr, again;
 	uint8_t ip[16];
 
-	if (size < 2 || !net_addr_from_wire(data + 2, size - 2, (uint32_t)data[0] << 8 | data[1],
-					    &addr))
+	if (size < 2 ||
+	    !net_addr_from_wire(data + 2, size - 2, (uint32_t)data[0] << 8 | data[1], &addr))
 		return;
 	if (!net_addr_from_wire(ip, net_addr_wire(&addr, ip), addr.port, &again) ||
 	    !net_addr_eq(&addr, &again))
