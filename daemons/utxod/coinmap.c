@@ -376,6 +376,7 @@ struct changing {
 	struct coinmap *map;
 	uint64_t seq;
 	const struct coinmap_change *change;
+	bool unknown; /* something is spent that isn't here, or that is another coin here */
 };
 
 /* Coins of a change by number: those it spends, then those it makes. */
@@ -399,6 +400,12 @@ static uint32_t alive(struct stripe *s, uint64_t hash, const struct rc_outpoint 
 	return at;
 }
 
+static bool same_coin(const struct rc_coin *a, const struct rc_coin *b)
+{
+	return a->amount == b->amount && a->height == b->height && a->coinbase == b->coinbase &&
+	       a->lock_len == b->lock_len && memcmp(a->lock, b->lock, a->lock_len) == 0;
+}
+
 static bool apply_one(void *arg, struct stripe *s, const struct visit *v)
 {
 	struct changing *c = arg;
@@ -411,12 +418,16 @@ static bool apply_one(void *arg, struct stripe *s, const struct visit *v)
 		add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, c->seq, FOREVER);
 		return true;
 	}
-	if (at != NONE)
+	if (at != NONE) {
 		s->entry[at].died = c->seq;
-	else if (first_of(s, v->hash, &coin->outpoint) != NONE)
+		c->unknown |= !same_coin(&s->entry[at].coin, &coin->coin);
+		return true;
+	}
+	if (first_of(s, v->hash, &coin->outpoint) != NONE)
 		return false;
-	else /* on disk only */
-		add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, 0, c->seq);
+	/* on disk only */
+	add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, 0, c->seq);
+	c->unknown = true;
 	return true;
 }
 
@@ -462,9 +473,10 @@ static bool retire_one(void *arg, struct stripe *s, const struct visit *v)
 	return true;
 }
 
-bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_change *change)
+enum coinmap_fit coinmap_apply(struct coinmap *map, uint64_t seq,
+			       const struct coinmap_change *change)
 {
-	struct changing c = {map, seq, change};
+	struct changing c = {map, seq, change, false};
 	size_t n = change->n_spent + change->n_made, done;
 	struct round r;
 
@@ -477,13 +489,15 @@ bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_chang
 		go_round(map, &r, drop_one, &c);
 	}
 	round_done(&r);
-	return done == n;
+	if (done < n)
+		return COINMAP_UNFIT;
+	return c.unknown ? COINMAP_FITS : COINMAP_KNOWN;
 }
 
 static void change_all(struct coinmap *map, uint64_t seq, const struct coinmap_change *change,
 		       bool (*fn)(void *arg, struct stripe *s, const struct visit *v))
 {
-	struct changing c = {map, seq, change};
+	struct changing c = {map, seq, change, false};
 	struct round r;
 
 	round_init(&r, map, changed, change, change->n_spent + change->n_made);
