@@ -48,6 +48,8 @@ struct rig_node {
 	const char *refuse;	/* verdict of every block it is given, NULL: ok */
 	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
 	bool no_route;		/* its dials fail at once */
+	uint32_t count_until; /* headers aren't kept before a branch was shown up to this height */
+	struct rc_block_id count_from;
 	unsigned blocks_taken, duplicates, dials, pool_lists;
 };
 
