@@ -626,6 +626,9 @@ static void submit_headers_answered(void *arg, const struct rc_reply *reply)
 	get_ref(body->last, &result.last);
 	get32(body->last_work, result.last_work);
 	result.wanted = body->wanted;
+	result.go_on = body->ask_from.len == 32;
+	if (result.go_on)
+		memcpy(result.ask_from.b, body->ask_from.data, 32);
 	c.fn.submit_headers(c.arg, reply, &result);
 }
 

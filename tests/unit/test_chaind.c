@@ -826,7 +826,7 @@ static void test_initial_download(void **state)
 		uint8_t raw[RC_HEADER_SIZE];
 
 		rc_header_encode(&node->header, raw);
-		chaind_submit_headers(n.chaind, 0, raw, 1, &result);
+		chaind_submit_headers(n.chaind, (struct presync_who){0}, raw, 1, &result);
 		assert_int_equal(result.verdict, RC_VERDICT_OK);
 	}
 	assert_int_equal(node_height(n.chaind->chain.best_header), 60);
