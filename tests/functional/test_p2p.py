@@ -126,6 +126,26 @@ class P2p(harness.TestCase):
         if links(a)[0]["role"] == "outbound":
             self.assertEqual(links(a)[0]["transport"], "noise-xk")
 
+    def test_anchors_survive(self):
+        quiet = {"peerd": {"outbound": "0", "block_only": "0"}}
+        others = [self.node(f"o{i}", options=quiet) for i in range(3)]
+        seeds = [n.address for n in others]
+        a = self.node("a", start=False, options={"peerd": {
+            "outbound": "1", "block_only": "1", "seednode": seeds}})
+        a.start()
+        a.wait_ready()
+
+        def anchors():
+            return [p["addr"] for p in links(a) if p["role"] == "block-only"]
+        wait_for("both links", lambda: len(links(a)) == 2 and anchors(), 60)
+        before = anchors()
+        a.stop("peerd")
+        os.remove(os.path.join(a.home, "peerd", "addresses"))
+        a.options["peerd"] = {"outbound": "1", "block_only": "1"}  # and no seeds: it knows nobody else
+        a.start("peerd")
+        wait_for("the anchor", anchors)
+        self.assertEqual(anchors(), before)
+
     @staticmethod
     def book(node):
         info = node.rpc("getaddrmaninfo")
@@ -273,6 +293,8 @@ class Refusals(harness.TestCase):
         node, _ = self.damage("bans", b"RCBANLST")
         self.ends(node, 78, "bans", "move it away")
         node, path = self.damage("addresses", b"RCADDRBK")
+        with open(os.path.join(node.home, "peerd", "anchors"), "wb") as f:
+            f.write(b"RCANCHOR" * 1000)  # as none
         process = subprocess.Popen(node.command("peerd"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, cwd=node.home)
         try:
