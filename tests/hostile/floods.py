@@ -99,7 +99,7 @@ class Attack:
             frames = 0
             try:
                 while link and self.more() and frames < life:
-                    link.write(do(link), 5)
+                    link.write(do(link), 1)
                     self.drain(link)
                     frames += BATCH
                     self.sent(BATCH)
@@ -211,7 +211,7 @@ def chatter(attack):
             (p.NOTFOUND, p.items(2, [bytes(32)])), (999, bytes(60)), (31, b""), (14, bytes(500)),
             (p.HEADERS, b"")]
     attack.over_links(lambda link: b"".join(link.seal(*rng.choice(said)) for _ in range(BATCH)),
-                      life=20_000)
+                      life=4000)
 
 
 def raw_bytes(attack):
