@@ -98,6 +98,15 @@ static void next_header_peer(struct peerd *core)
 	}
 }
 
+void sync_shown(struct peer *peer, const struct rc_block_ref *ref)
+{
+	if (rc_block_id_is_zero(&ref->id) || (peer->has_tip && ref->height < peer->tip.height))
+		return;
+	peer->has_tip = true;
+	peer->tip = *ref;
+	fetch_changed(peer->core);
+}
+
 static void on_submitted(void *arg, const struct rc_reply *why,
 			 const struct rc_submit_headers *reply)
 {
@@ -113,12 +122,7 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 	if (peer && !reply && why->err != RC_ECANCELLED)
 		again_in(peer, why->err == RC_EBUSY ? why->retry_ms * PEERD_MS : AGAIN_SOON);
 	if (peer && reply) {
-		if (!rc_block_id_is_zero(&reply->last.id) &&
-		    (!peer->has_tip || reply->last.height >= peer->tip.height)) {
-			peer->has_tip = true;
-			peer->tip = reply->last;
-			fetch_changed(core);
-		}
+		sync_shown(peer, &reply->last);
 		if (strcmp(reply->verdict_class, "invalid") == 0)
 			peer_penalise(peer, reply->verdict, NULL);
 		else if (strcmp(reply->verdict, "header-parent-unknown") == 0)

@@ -305,7 +305,8 @@ static void test_told_at_the_end(void **state)
 	admit_submit(&a.chaind->admit, child.data, child.len, &options, tell_tx, &child_told);
 	node_wait(loop, has_parent, &a, "the parent in the pool");
 	fake_utxod_stop(a.utxod);
-	chaind_submit_block(a.chaind, 0, block.data, block.len, true, tell_block, &block_told);
+	chaind_submit_block(a.chaind, 0, block.data, block.len, BLOCK_CONNECTED, tell_block,
+			    &block_told);
 	node_stop_chaind(&a);
 	assert_int_equal(parent_told.n, 1);
 	assert_int_equal(parent_told.err, RC_OK);
