@@ -134,7 +134,12 @@ def samples(target, rng):
         (p.INV, p.items(rng.choice((1, 2)), ids)), (p.GETDATA, p.items(rng.choice((1, 2, 3)), ids)),
         (p.NOTFOUND, p.items(2, ids)), (p.BLOCK, p.raw(target.block)),
         (p.TX, p.raw(orphan(rng).encode())), (p.FEEFILTER, p.field(1, 5)),
-        (rng.randrange(14, 65536), rng.randbytes(20)),
+        (p.SENDCOMPACT, p.field(1, 1) + p.field(2, rng.randrange(2))),
+        (p.COMPACTBLOCK, p.raw(target.block[:118] + rng.randbytes(8) + b"\1" + rng.randbytes(6) +
+                               b"\1\0" + orphan(rng).encode())),
+        (p.GETBLOCKTXN, p.field(1, ids[3]) + p.field(2, bytes([rng.randrange(3)]))),
+        (p.BLOCKTXN, p.field(1, ids[3]) + p.field(2, orphan(rng).encode())),
+        (rng.randrange(64, 65536), rng.randbytes(20)),
     ]
 
 
@@ -208,7 +213,7 @@ def chatter(attack):
     """Pings, answers nobody asked for, types nobody knows."""
     rng = attack.rng
     said = [(p.PING, p.field(1, 1)), (p.PONG, p.field(1, 1)), (p.FEEFILTER, p.field(1, 1)),
-            (p.NOTFOUND, p.items(2, [bytes(32)])), (999, bytes(60)), (31, b""), (14, bytes(500)),
+            (p.NOTFOUND, p.items(2, [bytes(32)])), (999, bytes(60)), (99, b""), (77, bytes(500)),
             (p.HEADERS, b"")]
     attack.over_links(lambda link: b"".join(link.seal(*rng.choice(said)) for _ in range(BATCH)),
                       life=4000)

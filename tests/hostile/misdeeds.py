@@ -10,9 +10,9 @@ import peer as p
 from purse import RUST, Coin, block_on, coinbase_of, mine, unshown
 from rcref.amount import SUPPLY_LIMIT
 from rcref.bits import target
-from rcref.codec import u64
+from rcref.codec import compact_list, compact_size, u64
 from rcref.coinbase import encode_payload
-from rcref.hashes import double_sha256
+from rcref.hashes import double_sha256, sha256
 from rcref.header import Header
 from rcref.lock import bond_lock, data_lock
 from rcref.transaction import Output, Transaction, parse_transaction
@@ -164,6 +164,115 @@ def gives_it_whole(world, link):
     world.wait_tip(block)
 
 
+def siphash(key, data):
+    """SipHash-2-4 of data whose length is a multiple of 8."""
+    mask = (1 << 64) - 1
+    k0, k1 = struct.unpack("<QQ", key)
+    v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
+         k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573]
+
+    def turn(x, n):
+        return (x << n | x >> 64 - n) & mask
+
+    def rounds(n):
+        for _ in range(n):
+            v[0] = v[0] + v[1] & mask
+            v[1] = turn(v[1], 13) ^ v[0]
+            v[0] = turn(v[0], 32)
+            v[2] = v[2] + v[3] & mask
+            v[3] = turn(v[3], 16) ^ v[2]
+            v[0] = v[0] + v[3] & mask
+            v[3] = turn(v[3], 21) ^ v[0]
+            v[2] = v[2] + v[1] & mask
+            v[1] = turn(v[1], 17) ^ v[2]
+            v[2] = turn(v[2], 32)
+    for word, in struct.iter_unpack("<Q", data + bytes(7) + bytes([len(data) & 255])):
+        v[3] ^= word
+        rounds(2)
+        v[0] ^= word
+    v[2] ^= 0xff
+    rounds(4)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def short_id(header, nonce, wtxid):
+    return u64(siphash(sha256(header + u64(nonce))[:16], wtxid))[:6]
+
+
+def compact(block, short=lambda ids: ids, prefilled=None, header=None):
+    """The compact form of a block, with the coinbase in full; short changes the short ids."""
+    head, nonce = header or block.header.encode(), 7
+    ids = short([short_id(head, nonce, tx.wtxid) for tx in block.transactions[1:]])
+    if prefilled is None:
+        prefilled = [compact_size(0) + block.coinbase.encode()]
+    return head + u64(nonce) + compact_list(ids) + compact_list(prefilled)
+
+
+def with_strangers(n):
+    """A block of n payments the node has never seen, which hang on each other."""
+    def make(world):
+        coin, txs = world.coin, []
+        for _ in range(n):
+            txs.append(world.payment(coin=coin))
+            coin = Coin((txs[-1].txid, 0), txs[-1].outputs[0].amount, txs[-1].outputs[0].lock)
+        return world.block(txs)
+    return make
+
+
+def offers_compact(make=World.block, form=compact, missing=None):
+    """Announces a block, gives it in a compact form when it is asked for so, then what is missing;
+    missing: the transactions to give as the asked ones, as bytes; None: nothing is asked."""
+    def do(world, link):
+        world.offered = block = make(world)
+        link.say(p.SENDCOMPACT, p.field(1, 1))
+        link.say(p.HEADERS, p.raw(block.header.encode()))
+        wanted = p.fields(link.hear(p.GETDATA)[1])[1]
+        assert wanted == bytes([p.A_COMPACT]) + block.id, wanted
+        link.say(p.COMPACTBLOCK, p.raw(form(block)))
+        if missing:
+            asked = p.fields(link.hear(p.GETBLOCKTXN)[1])
+            assert asked[1] == block.id
+            link.say(p.BLOCKTXN, p.field(1, block.id) + p.field(2, missing(block)))
+    return do
+
+
+def rest(turned=False):
+    """The transactions after the coinbase."""
+    return lambda block: b"".join(t.encode() for t in block.transactions[1:][::-1 if turned else 1])
+
+
+def as_announcer(do):
+    """Who gave the newest block is asked to send the next ones unasked."""
+    def both(world, link):
+        offers_compact(with_strangers(1), missing=rest())(world, link)
+        world.wait_tip(world.offered)
+        while p.fields(link.hear(p.SENDCOMPACT)[1]).get(2) != 1:
+            pass
+        do(world, link)
+    return both
+
+
+def then_whole(do):
+    """Where short ids don't tell, the same peer is asked for all of it, and not blamed."""
+    def both(world, link):
+        do(world, link)
+        block = world.offered
+        assert p.fields(link.hear(p.GETDATA)[1])[1] == bytes([p.A_BLOCK]) + block.id
+        link.say(p.BLOCK, p.raw(block.encode()))
+        world.wait_tip(block)
+    return both
+
+
+def asks_places(places, back=0):
+    """Transactions of the newest block (or one before), by places."""
+    def do(world, link):
+        at = world.template["height"] - 1 - back
+        link.say(p.SENDCOMPACT, p.field(1, 1))
+        link.say(p.GETBLOCKTXN, p.field(1, unshown(world.node.rpc("getblockhash", at))) +
+                 p.field(2, places))
+    return do
+
+
 def offers_tx(make):
     def do(world, link):
         data = make(world)
@@ -273,11 +382,13 @@ ROWS = [
     Row("less than was said", LENGTH, record(body(0, 3, b"x" * 7, p.PING, 8))),
     Row("a ping too long", LIMIT, record(body(0, 3, b"x" * 33, p.PING))),
     Row("4 GiB of headers", LIMIT, record(body(0, 1, b"x", p.HEADERS, 0xffffffff))),
-    Row("a block over the limit", LIMIT, record(body(1, 1, b"x", p.BLOCK, BLOCK_LIMIT + 17))),
-    Row("a transaction over the limit", LIMIT, record(body(1, 1, b"x", p.TX, BLOCK_LIMIT + 17))),
+    Row("a block over the limit", LIMIT, record(body(1, 1, b"x", p.BLOCK, BLOCK_LIMIT + 100))),
+    Row("a transaction over the limit", LIMIT, record(body(1, 1, b"x", p.TX, BLOCK_LIMIT + 100))),
     Row("an unknown type", NOTHING, says(31, b"x" * 100000)),
     Row("an unknown type of 4 GiB, begun", NOTHING, record(body(1, 1, b"x", 9999, 0xffffffff))),
     Row("a ping in the other stream", NOTHING, says(p.PING, p.field(1, 5), stream=p.BULK)),
+    Row("a compact block over the limit", LIMIT,
+        record(body(1, 1, b"x", p.COMPACTBLOCK, 2 * BLOCK_LIMIT))),
     Row("a padded ping", NOTHING, record(body(0, 7, b"\10\5" + bytes(30) + b"\36\0", p.PING, 2))),
 
     # --- messages ---
@@ -292,7 +403,9 @@ ROWS = [
       for kind, name in ((p.PING, "ping"), (p.PONG, "pong"), (p.GETADDR, "getaddr"),
                          (p.ADDR, "addr"), (p.GETHEADERS, "getheaders"), (p.HEADERS, "headers"),
                          (p.INV, "inv"), (p.GETDATA, "getdata"), (p.NOTFOUND, "notfound"),
-                         (p.BLOCK, "block"), (p.TX, "tx"), (p.FEEFILTER, "feefilter"))),
+                         (p.BLOCK, "block"), (p.TX, "tx"), (p.FEEFILTER, "feefilter"),
+                         (p.SENDCOMPACT, "sendcompact"), (p.COMPACTBLOCK, "compactblock"),
+                         (p.GETBLOCKTXN, "getblocktxn"), (p.BLOCKTXN, "blocktxn"))),
     Row("a length that passes the end", ends("malformed inv"), says(p.INV, b"\x0a\xff\xff\x03xx")),
     Row("an inventory of kind 0", costs(100, "inv-form"), says(p.INV, p.items(0, ids(1)))),
     Row("an inventory of kind 3", costs(100, "inv-form"), says(p.INV, p.items(3, ids(1)))),
@@ -362,6 +475,44 @@ ROWS = [
         offers_block(lambda w: w.block([w.payment(coin=w.young)]))),
     Row("a block with a bad signature", costs(20, "sig-invalid"),
         offers_block(lambda w: w.block([bad_signature(w.payment())]))),
+
+    # --- compact blocks ---
+    Row("compact blocks of version 9", NOTHING, says(p.SENDCOMPACT, p.field(1, 9))),
+    Row("a compact block that is none", costs(100, "compact-form"),
+        says(p.COMPACTBLOCK, p.raw(b"x" * 200))),
+    Row("a compact block cut short", costs(100, "compact-form"),
+        says(p.COMPACTBLOCK, lambda w: p.raw(compact(w.block())[:-1]))),
+    Row("a compact block without a coinbase", costs(100, "compact-form"),
+        says(p.COMPACTBLOCK, lambda w: p.raw(compact(w.block(), lambda _: [b"x" * 6], [])))),
+    Row("a compact block whose places pass its end", costs(100, "compact-form"),
+        says(p.COMPACTBLOCK, lambda w: p.raw(compact(w.block(), prefilled=[
+            compact_size(0) + w.payment().encode(), compact_size(9) + w.payment().encode()])))),
+    Row("a compact block without work", costs(100, "header-work"),
+        says(p.COMPACTBLOCK, lambda w: p.raw(compact(w.block(), header=w.workless().encode())))),
+    Row("a compact block nobody asked for", NOTHING,
+        says(p.COMPACTBLOCK, lambda w: p.raw(compact(w.block())))),
+    Row("transactions nobody asked for", NOTHING,
+        says(p.BLOCKTXN, lambda w: p.field(1, w.tip) + p.field(2, w.payment().encode()))),
+    Row("a compact block whose header breaks a rule", costs(100, "header-time-past"),
+        as_announcer(says(p.COMPACTBLOCK, lambda w: p.raw(compact(w.block(time=1)))))),
+    Row("a compact block that completes", NOTHING, offers_compact(
+        with_strangers(3), missing=rest()), after=lambda w, _: w.wait_tip(w.offered)),
+    Row("short ids that collide", NOTHING, then_whole(offers_compact(
+        with_strangers(3), lambda b: compact(b, lambda ids: [ids[0], ids[0], ids[2]])))),
+    Row("a compact block of another root", NOTHING, then_whole(offers_compact(
+        with_strangers(2), lambda b: compact(b, lambda ids: ids[::-1]), rest(turned=True)))),
+    Row("other transactions than asked", NOTHING, then_whole(offers_compact(
+        with_strangers(2), missing=rest(turned=True)))),
+    Row("what is missing comes as garbage", costs(100, "compact-form"), offers_compact(
+        with_strangers(2), missing=lambda b: b"x" * 99), after=gives_it_whole),
+    Row("what is missing comes cut", costs(100, "compact-form"), offers_compact(
+        with_strangers(2), missing=lambda b: b.transactions[1].encode()), after=gives_it_whole),
+    Row("a compact block with a coinbase that breaks a rule", costs(100, "block-coinbase"),
+        offers_compact(lambda w: w.block(coinbase=[w.payment()]))),
+    Row("a compact block that pays its miner too much", NOTHING,
+        offers_compact(lambda w: w.block(amount=w.template["coinbasevalue"] + 1))),
+    Row("places that are none", costs(100, "compact-form"), asks_places(b"\xfd")),
+    Row("a place behind the last", costs(100, "compact-place"), asks_places(compact_size(9999))),
 
     # --- transactions ---
     Row("a transaction that is none", costs(100, "tx-parse"), says(p.TX, p.raw(b"x" * 60))),

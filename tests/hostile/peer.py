@@ -16,11 +16,11 @@ import time
 import noise
 
 (HELLO, PING, PONG, GETADDR, ADDR, GETHEADERS, HEADERS, INV, GETDATA, NOTFOUND, BLOCK, TX,
- FEEFILTER) = range(1, 14)
+ FEEFILTER, SENDCOMPACT, COMPACTBLOCK, GETBLOCKTXN, BLOCKTXN) = range(1, 18)
 CONTROL, BULK = 0, 1
 FIRST, LAST, PADDED = 1, 2, 4
-STREAM = {kind: BULK if kind in (BLOCK, TX) else CONTROL for kind in range(1, 14)}
-A_BLOCK, A_WTXID, A_TXID = 1, 2, 3
+IN_BULK = (BLOCK, TX, COMPACTBLOCK, BLOCKTXN)
+A_BLOCK, A_WTXID, A_TXID, A_COMPACT = 1, 2, 3, 4
 FRAGMENT = 16384
 
 
@@ -101,7 +101,7 @@ def raw(data):
 
 def bodies(kind, data, stream=None, fragment=FRAGMENT):
     """The record bodies of a message."""
-    stream = STREAM.get(kind, CONTROL) if stream is None else stream
+    stream = (BULK if kind in IN_BULK else CONTROL) if stream is None else stream
     parts = [data[i:i + fragment] for i in range(0, len(data), fragment)] or [b""]
     for i, part in enumerate(parts):
         flags = (FIRST if i == 0 else 0) | (LAST if i == len(parts) - 1 else 0)

@@ -92,6 +92,7 @@ class Conduct(arena.TestCase):
             for row in misdeeds.ROWS:
                 with self.subTest(row.name):
                     done.append((row, self.carry_out(world, row)))
+                self.assertTrue(witness.alive())
             # Verdicts that came late would have come by now: those of later rows did.
             for row, address in done:
                 with self.subTest(row.name):
