@@ -410,6 +410,12 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 		    seen_has(&core->ambiguous, compact.id.b))
 			return;
 	}
+	if (asked && seen_has(&core->ambiguous, compact.id.b)) {
+		/* It was asked for the whole one. */
+		peer_charge(peer, info->cost + raw.len);
+		fetch_not_given(peer, &compact.id);
+		return;
+	}
 	if (in_hand(core, &compact.id))
 		return; /* if that comes to nothing, it is asked for again */
 	if (peer->rebuilding || core->n_rebuilding >= REBUILDING_MAX) {
