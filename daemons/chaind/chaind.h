@@ -86,7 +86,8 @@ struct chaind {
 	struct leftovers leftovers;
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
-	struct tx_event *tx_events;  /* new in the pool, to be told together */
+	struct tx_event *tx_events;  /* of the pool, to be told together */
+	const char *tx_topic;	     /* by an event of this topic */
 	size_t n_tx_events;
 	struct rc_source *tell_txs;
 	uint64_t last_log_us;

@@ -147,6 +147,8 @@ void compact_chain_tip(struct peerd *core, const struct rc_block_id *id)
 		if (!rc_block_id_eq(&core->givers[i].id, id))
 			continue;
 		core->givers[i].peer = 0;
+		if (peer)
+			peer->block_at = core_now(core);
 		if (peer && peer_is_ready(peer) && peer->compact)
 			prefer(peer);
 		return;
@@ -316,7 +318,8 @@ static void judge(struct peer *peer, const struct rc_rebuild *reply)
 	} else if (strcmp(reply->verdict_class, "ok") != 0) {
 		/* Not judged yet, or bad by what its sender needn't know: that costs it time. */
 		peer_charge(peer,
-			    peer_message_find(PEER_MSG_COMPACTBLOCK)->cost + peer->rebuilding->len);
+			    peer_message_find(PEER_MSG_COMPACTBLOCK)->cost + peer->rebuilding->len,
+			    peer->rebuilding->len);
 		drop(peer);
 		fetch_release(core, &id);
 		if (strcmp(reply->verdict, "header-parent-unknown") == 0)
@@ -411,7 +414,7 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 			seen_has(&core->arrived, compact.id.b)))) {
 		/* Late, twice, or from one that was an announcer: honest, and of no use. Where it
 		 * was asked for, it was for the whole block. */
-		peer_charge(peer, info->cost + raw.len);
+		peer_charge(peer, info->cost + raw.len, raw.len);
 		if (asked)
 			fetch_not_given(peer, &compact.id);
 		return;
@@ -457,7 +460,8 @@ void compact_on_blocktxn(struct peer *peer, const void *body)
 
 	if (!r || !r->waiting || m->block.len != sizeof(r->id.b) ||
 	    memcmp(m->block.data, r->id.b, sizeof(r->id.b)) != 0) {
-		peer_charge(peer, info->cost + m->transactions.len); /* late, or never asked for */
+		/* late, or never asked for */
+		peer_charge(peer, info->cost + m->transactions.len, m->transactions.len);
 		return;
 	}
 	id = r->id;

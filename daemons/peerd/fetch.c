@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/num.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 
@@ -37,6 +38,7 @@
 #define STALL_FACTOR_MAX   32
 #define STALLS_MAX	   4 /* one of ours is given up after so many in a row */
 #define FAILED_MAX	   64
+#define LATE_MAX	   (4 * INFLIGHT_PER_PEER)
 #define FAILED_FOR	   (10 * PEERD_SECOND)
 #define NOTFOUND_FOR	   (2 * PEERD_SECOND)
 #define ASKED_BLOCKS_KNOWN 4096
@@ -349,6 +351,8 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 	} else {
 		if (peer && reply->block.height > peer->last_block_height)
 			peer->last_block_height = reply->block.height;
+		if (peer && !reply->duplicate && strcmp(reply->verdict_class, "ok") == 0)
+			peer->block_at = core_now(core);
 		/* Blocks flow: patience shrinks back (Bitcoin Core's adaptive timeout). */
 		core->stall_us = core->stall_us * 85 / 100;
 		if (core->stall_us < core->opt.stall_us)
@@ -408,9 +412,11 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	seen_add(&peer->known_blocks, id.b);
 	compact_given_up(peer, &id);
 	if (inflight_take(&core->inflight, &id) == 0) {
-		/* Late, twice, or never asked for: the first two are honest. */
-		if (!seen_has(&core->asked_blocks, id.b))
-			peer_charge(peer, info->cost + raw.len);
+		/* Late is honest, once for each that it was asked for; else it costs time. */
+		if (peer->late > 0 && seen_has(&core->asked_blocks, id.b))
+			peer->late--;
+		else
+			peer_charge(peer, info->cost + raw.len, raw.len);
 		return;
 	}
 	peer->last_progress = core_now(core);
@@ -460,6 +466,7 @@ static void give_up(struct peer *peer, int64_t wait)
 		compact_given_up(peer, &ids[i]);
 	for (size_t i = 0; wait && i < n; i++)
 		fail_block(peer, &ids[i], wait);
+	peer->late = (unsigned)rc_min_u64(peer->late + n, LATE_MAX);
 	release(core, ids, n);
 	if (n)
 		fetch_changed(core);

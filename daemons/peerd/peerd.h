@@ -3,8 +3,9 @@
  * no clock of its own (outside.h), keeps no chain state, and is one thread: kill it and only links
  * are lost.
  *
- * A file a noun: peer.c one link's life and messages; connect.c whom we dial; gossip.c addresses;
- * sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
+ * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
+ * room for a newcomer; gossip.c addresses; charge.c what peers cost us; sync.c headers; fetch.c
+ * blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
  * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
 #ifndef PEERD_PEERD_H
@@ -14,7 +15,9 @@
 
 #include "base/buf.h"
 #include "consensus/network.h"
+#include "daemons/peerd/anchors.h"
 #include "daemons/peerd/book.h"
+#include "daemons/peerd/budget.h"
 #include "daemons/peerd/conduct.h"
 #include "daemons/peerd/inflight.h"
 #include "daemons/peerd/message.h"
@@ -24,10 +27,6 @@
 
 #define PEERD_SECOND INT64_C(1000000) /* µs, the unit of all times here */
 #define PEERD_MS     INT64_C(1000)
-
-/* How many microseconds of our time a peer may take a second, and how many it may save up. */
-#define PEER_BUDGET	  200000
-#define PEER_BUDGET_BURST (10 * PEER_BUDGET)
 
 /* Headers that wait for their blocks before they are told on. */
 #define PEERD_GOOD_HEADERS 64
@@ -63,7 +62,14 @@ struct peerd_options {
 	char user_agent[64];
 };
 
-enum peer_role { PEER_INBOUND, PEER_OUTBOUND, PEER_BLOCK_ONLY, PEER_MANUAL, PEER_ROLES };
+enum peer_role {
+	PEER_INBOUND,
+	PEER_OUTBOUND,
+	PEER_BLOCK_ONLY,
+	PEER_MANUAL,
+	PEER_FEELER, /* ends with the greeting: is anybody there? */
+	PEER_ROLES
+};
 enum peer_state { PEER_CONNECTING, PEER_HANDSHAKE, PEER_HELLO, PEER_READY };
 const char *peer_role_name(enum peer_role role);
 const char *peer_state_name(enum peer_state state);
@@ -109,6 +115,7 @@ struct peer {
 	enum peer_state state;
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
+	bool answered;	       /* its greeting came, or it is known by another link */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -127,7 +134,11 @@ struct peer {
 	int64_t ping_sent; /* 0: none outstanding */
 	uint64_t ping_nonce;
 	uint64_t ping_us;
-	int64_t budget, budget_at;
+	uint64_t ping_best_us;	 /* UINT64_MAX: none answered */
+	int64_t tx_at, block_at; /* it gave one that was new here; 0: never */
+	struct budget budget;
+	struct peer_group *group; /* of an inbound one */
+	uint64_t useful, waste;	  /* charge.c: bytes of messages we know; others, charged */
 	struct score score;
 
 	/* hello */
@@ -153,6 +164,7 @@ struct peer {
 	struct failed_block *failed;
 	size_t n_failed;
 	unsigned stalls; /* without a block between */
+	unsigned late;	 /* blocks it may still give, though asked of others meanwhile */
 	struct half_message {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
@@ -167,6 +179,7 @@ struct peer {
 	struct timer held_timer;
 
 	/* serve.c */
+	struct seen served;	  /* ids of what it got: once more isn't free */
 	struct serve_item *items; /* first in, first out */
 	size_t n_items, items_cap;
 	struct serve_item parked[PEER_PARKED_MAX]; /* blocks that aren't here, perhaps not yet */
@@ -259,7 +272,8 @@ struct peerd {
 	uint64_t bytes_in, bytes_out; /* of links that are gone */
 	struct rc_arena arena;	      /* of the message being handled */
 
-	struct peer *peers; /* by id, in the order of coming */
+	struct peer *peers;	   /* by id, in the order of coming */
+	struct peer_group *groups; /* of inbound links, and lately gone ones */
 	struct peer **dead;
 	size_t n_dead, dead_cap;
 	struct peer **dirty;
@@ -276,6 +290,9 @@ struct peerd {
 	struct net_addr own[16]; /* addresses that turned out to be ours */
 	size_t n_own;
 	struct timer connect_timer;
+	struct timer feeler_timer;
+	struct anchors anchors;	  /* as they were kept last */
+	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
 	/* sync.c */
 	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
@@ -342,11 +359,11 @@ struct peerd {
 
 /* ---- life ---- */
 
-/* book may be NULL (a new one is made); it and the bans are the core's from now on. secret: our
- * static link key. options are copied, their lists with them. */
+/* book may be NULL (a new one is made); it and the bans are the core's from now on. anchors: of an
+ * earlier life, or NULL. secret: our static link key. options are copied, their lists with them. */
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
-			struct book *book, struct bans *bans);
+			struct book *book, struct bans *bans, const struct anchors *anchors);
 void peerd_free(struct peerd *core);
 /* Begins dialling. */
 void peerd_start(struct peerd *core);
@@ -424,12 +441,28 @@ void peer_ping(struct peer *peer);
 /* Under want of memory, ends a peer that takes what it asked for too slowly. */
 void serve_check_times(struct peer *peer, int64_t now);
 void peer_check_times(struct peer *peer, int64_t now);
-/* Unasked work: taken from the peer's budget. */
-void peer_charge(struct peer *peer, uint64_t cost);
 static inline bool peer_is_ready(const struct peer *peer)
 {
 	return peer->state == PEER_READY && !peer->dead;
 }
+
+/* charge.c */
+void charge_begin(struct peer *peer);
+void charge_end(struct peer *peer);
+/* A message that nobody asked for: µs of work it makes, and its length. */
+void peer_charge(struct peer *peer, uint64_t time, size_t bytes);
+/* A whole message of a known type came. */
+void charge_useful(struct peer *peer, size_t len);
+/* Bytes came: those that are part of no such message are charged. */
+void charge_waste(struct peer *peer);
+/* The wait of peer->resume is over. */
+void charge_resume(void *peer);
+/* It is over its budget most of the time. */
+bool charge_worn_out(struct peer *peer, int64_t now);
+/* The network group of this address is over its budget. */
+bool charge_group_over(struct peerd *core, const struct net_addr *addr);
+void charge_tick(struct peerd *core);
+void charge_done(struct peerd *core);
 
 /* connect.c */
 void connect_init(struct peerd *core);
@@ -442,6 +475,11 @@ void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
 void connect_is_self(struct peer *peer);
+/* A feeler's greeting came: the address is good, and that was all. */
+void connect_felt(struct peer *peer);
+/* The anchors as they are now: links for blocks that are up, those linked longest first, then
+ * earlier ones. Returns whether they differ from the last time. */
+bool connect_keep_anchors(struct peerd *core);
 unsigned connect_count(const struct peerd *core, enum peer_role role, bool ready_only);
 
 /* gossip.c */
@@ -507,6 +545,7 @@ void compact_chain_tip(struct peerd *core, const struct rc_block_id *id);
 void compact_announce(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
 
 /* serve.c */
+void serve_init_peer(struct peer *peer);
 void serve_on_getblocktxn(struct peer *peer, const void *m);
 void serve_done_peer(struct peer *peer);
 void serve_on_getheaders(struct peer *peer, const void *m);

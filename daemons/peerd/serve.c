@@ -22,6 +22,8 @@
 #define SLOW_AFTER (10 * PEERD_SECOND)
 /* … and in so long when all of it is: then whoever holds most for longest goes. */
 #define SLOW_AT_BOUND (2 * PEERD_SECOND)
+/* Ids remembered as given to a peer, a generation: 16 kB. */
+#define SERVED_KNOWN 1000
 /* Transactions asked of chaind in one call. */
 #define TXS_A_CALL 200
 /* A block that isn't here is waited for: it may be on its way, its header already told. */
@@ -65,6 +67,13 @@ static void send_notfound(struct peer *peer, const struct serve_item *items, siz
 	m.items.data = raw;
 	m.items.len = n * PEER_ITEM_SIZE;
 	peer_send(peer, PEER_MSG_NOTFOUND, &m.base);
+}
+
+/* Answers that are asked for again and again would be this node's work for 33 bytes. */
+static void note_served(struct peer *peer, const uint8_t id[32], size_t len)
+{
+	if (!seen_add(&peer->served, id))
+		peer_charge(peer, 0, len);
 }
 
 static void send_raw(struct peer *peer, enum peer_message message, struct rc_bytes raw)
@@ -169,6 +178,7 @@ static void on_block(void *arg, const struct rc_reply *why, const struct rc_head
 		if (reply) {
 			seen_add(&peer->known_blocks, call->items[0].id);
 			core_count(core, PEERD_BLOCKS_SERVED, 1);
+			note_served(peer, call->items[0].id, reply->raw.len);
 			send_raw(peer, PEER_MSG_BLOCK, reply->raw);
 		} else if (why->err == RC_ENOENT) {
 			park(peer, &call->items[0]);
@@ -255,6 +265,7 @@ static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_p
 			    memcmp(reply->found[at].b, call->items[i].id, 32) == 0) {
 				core_count(core, PEERD_TXS_SERVED, 1);
 				seen_add(&peer->known_txs, call->items[i].id);
+				note_served(peer, call->items[i].id, reply->raw[at].len);
 				send_raw(peer, PEER_MSG_TX, reply->raw[at++]);
 			} else {
 				/* It was told and doesn't get it: if the pool has it again (a block
@@ -283,6 +294,7 @@ static void on_pool_tx(void *arg, const struct rc_reply *why, const struct rc_me
 		if (reply) {
 			core_count(core, PEERD_TXS_SERVED, 1);
 			seen_add(&peer->known_txs, reply->wtxid.b);
+			note_served(peer, reply->wtxid.b, reply->raw.len);
 			send_raw(peer, PEER_MSG_TX, reply->raw);
 		} else {
 			send_notfound(peer, call->items, 1);
@@ -434,6 +446,9 @@ static bool has_room(struct peer *peer)
 	struct peerd *core = peer->core;
 	size_t ahead = rc_link_queued(peer->link, RC_LINK_BULK);
 
+	/* It isn't read, and what it asked for before waits too. */
+	if (peer->pauses & PEER_PAUSE_BUDGET)
+		return false;
 	/* Where it is tight, one question each. */
 	if (peer->serving > 0 && held_for_all(core) >= core->opt.served_bytes / 2)
 		return false;
@@ -554,6 +569,11 @@ void serve_block_stored(struct peerd *core, const struct rc_block_id *id)
 		unpark(p, id);
 		serve_go(p);
 	}
+}
+
+void serve_init_peer(struct peer *peer)
+{
+	seen_init(&peer->served, peer->core->hash_k0, peer->core->hash_k1, SERVED_KNOWN);
 }
 
 void serve_done_peer(struct peer *peer)

@@ -186,7 +186,7 @@ void sync_on_headers(struct peer *peer, const void *body)
 	 * unless that was it; asking once more is harmless. */
 	peer->headers_asked = false;
 	if (!asked)
-		peer_charge(peer, info->cost + info->item_cost * n);
+		peer_charge(peer, info->cost + info->item_cost * n, m->raw.len);
 	if (n == 0) {
 		if (core->header_peer == peer->id)
 			next_header_peer(core);

@@ -40,8 +40,14 @@ struct coinmap_change {
 	const struct rc_delta_coin *made, *spent;
 	size_t n_made, n_spent;
 };
-/* False: a coin to make is there, or one to spend is known not to be; then nothing has changed. */
-bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
+enum coinmap_fit {
+	COINMAP_UNFIT, /* a coin to make is there, or one to spend is known not to be */
+	COINMAP_FITS,  /* as far as is known here: what is spent may be unknown */
+	COINMAP_KNOWN, /* all that is spent is here and alive, as the change says */
+};
+/* COINMAP_UNFIT: nothing has changed. */
+enum coinmap_fit coinmap_apply(struct coinmap *map, uint64_t seq,
+			       const struct coinmap_change *change);
 /* Takes the newest version back. */
 void coinmap_drop(struct coinmap *map, uint64_t seq, const struct coinmap_change *change);
 /* The version is on disk and none before it has readers: what it spent goes, what it made may. */

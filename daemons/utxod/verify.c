@@ -86,7 +86,7 @@ static int next_piece(struct verifier *v)
 
 	if (v->fixed)
 		return check_piece(v, v->fixed, &q);
-	err = ledger_view_at(v->ledger, NULL, true, &view);
+	err = ledger_view_tip(v->ledger, &view);
 	if (err)
 		return rc_error_set(v->error, err, "the tip's root isn't there");
 	err = check_piece(v, &view, &q);

@@ -42,10 +42,12 @@ struct rig_node {
 	struct rig_block *blocks, *best_header, *tip;
 	struct rig_tx *pool;
 	struct rig_wanted *wanted; /* long polls that are open */
+	struct anchors anchors;	   /* given to its next core */
 	bool chain_up;
-	bool silent;	    /* takes bytes and hands none to its core: a stalled node */
-	const char *refuse; /* verdict of every block it is given, NULL: ok */
-	bool no_route;	    /* its dials fail at once */
+	bool silent;		/* takes bytes and hands none to its core: a stalled node */
+	const char *refuse;	/* verdict of every block it is given, NULL: ok */
+	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
+	bool no_route;		/* its dials fail at once */
 	/* What its chaind says of compact blocks, and how often it was asked. */
 	struct rc_bytes compact; /* of every block; empty: whole ones */
 	struct rc_block_part txns;
@@ -103,6 +105,10 @@ struct rig_stranger {
 	uint8_t said[PEER_MSG_LIMIT][64]; /* the first bytes of the last one of a type */
 };
 void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);
+/* The same with any IP:PORT. */
+void rig_stranger_dial_from(struct rig_stranger *stranger, struct rig_node *node, const char *from);
+/* Its hello; relay: it wants transactions. */
+void rig_stranger_greet(struct rig_stranger *stranger, bool relay);
 void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream, uint16_t type,
 		       const void *data, size_t len);
 /* Bytes as they are, outside of the link. */

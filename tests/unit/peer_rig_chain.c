@@ -616,7 +616,14 @@ static void do_submit_txs(void *arg)
 
 	for (size_t i = 0; i < a->n; i++) {
 		uint32_t len = rc_read_le32(&in);
-		struct rig_tx *t = rig_tx_add(a->node, rc_read_bytes(&in, len), len, a->peer);
+		struct rig_tx *t;
+
+		if (a->node->refuse_txs) {
+			(void)rc_read_bytes(&in, len);
+			results[i].verdict = results[i].verdict_class = a->node->refuse_txs;
+			continue;
+		}
+		t = rig_tx_add(a->node, rc_read_bytes(&in, len), len, a->peer);
 
 		results[i].verdict = results[i].verdict_class = "ok";
 		results[i].wtxid = t->wtxid;

@@ -39,6 +39,13 @@ static bool all_linked(void *arg)
 	return true;
 }
 
+/* What honest nodes do is within their budgets. */
+static void nobody_was_over_budget(const struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->n; i++)
+		assert_int_equal(rig->nodes[i].core->counters[PEERD_OVER_BUDGET], 0);
+}
+
 static void two_nodes_link_and_sync(void **state)
 {
 	struct rig rig;
@@ -54,6 +61,7 @@ static void two_nodes_link_and_sync(void **state)
 	/* A new block travels by itself. */
 	rig_mine(&rig.nodes[1], 1, 500, 0);
 	assert_true(rig_run(&rig, 5 * PEERD_SECOND, rig_agree, &rig));
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -69,6 +77,7 @@ static void a_fork_is_found(void **state)
 	rig_mine(&rig.nodes[2], 70, 300, 3);
 	assert_true(rig_run(&rig, 60 * PEERD_SECOND, rig_agree, &rig));
 	assert_int_equal(rig.nodes[0].tip->height, 70);
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -87,6 +96,7 @@ static void gossip_links_everybody(void **state)
 		assert_in_range(HASH_COUNT(node->core->peers), 5, 9);
 		assert_true(book_count(node->core->book) >= 5);
 	}
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -117,6 +127,7 @@ static void transactions_reach_everybody(void **state)
 	assert_int_equal(HASH_COUNT(rig.nodes[4].pool), 2000);
 	/* Each came once. */
 	assert_int_equal(rig.nodes[4].core->counters[PEERD_TXS_RECEIVED], 2000);
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -301,6 +312,7 @@ static void a_newcomer_gets_the_pool(void **state)
 		rig_pay(&rig.nodes[0], i);
 	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
 	assert_true(rig_run(&rig, 60 * PEERD_SECOND, paid, &rig));
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
