@@ -216,6 +216,7 @@ static void test_two_calls(void **state)
 	second = rebuild_of(&compact.raw, NULL, (struct rc_bytes){0});
 	assert_true(second.rebuild.duplicate);
 	assert_false(second.rebuild.fault_of_sender);
+	assert_int_equal(download_count(&b.chaind->download), 0);
 	free_answer(&compact);
 	free_answer(&first);
 	free_answer(&rest);
