@@ -373,7 +373,8 @@ static bool take_header(struct chaind *chaind, struct rc_request *request, uint6
 	struct rc_block_id none = {{0}};
 	struct headers_result result;
 
-	chaind_submit_headers(chaind, peer, raw, 1, &result);
+	chaind_submit_headers(chaind, (struct presync_who){rc_request_client_boot(request), peer},
+			      raw, 1, &result);
 	if (result.verdict == RC_VERDICT_OK && result.last && !(result.last->flags & NODE_BODY))
 		return true;
 	if (held)

@@ -158,6 +158,7 @@ struct peer {
 	int64_t headers_at;	 /* … since */
 	bool headers_behind;	 /* it has more to show; another one is asked first */
 	unsigned headers_submitted;
+	bool counting; /* chaind doesn't keep its branch yet, and says whence to ask on */
 	struct timer headers_again;
 
 	/* fetch.c */
@@ -296,6 +297,7 @@ struct peerd {
 
 	/* sync.c */
 	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
+	int64_t header_since; /* it was chosen, or gave something that was kept */
 	struct rc_block_ref chain_tip, best_header;
 	bool initial_download;
 	bool chain_known; /* the two above are chaind's */
@@ -364,6 +366,9 @@ struct peerd {
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
 			struct book *book, struct bans *bans, const struct anchors *anchors);
+/* Ends every link for good. What a link gives back (leases of blocks) goes to chaind: to be called
+ * while that is still there. */
+void peerd_end_links(struct peerd *core);
 void peerd_free(struct peerd *core);
 /* Begins dialling. */
 void peerd_start(struct peerd *core);

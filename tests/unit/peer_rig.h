@@ -53,7 +53,9 @@ struct rig_node {
 	struct rc_block_part txns;
 	struct rc_rebuild rebuild, rebuild_again;
 	unsigned compacts_asked, txns_asked, rebuilds;
-	size_t places_asked; /* bytes of the last question's places */
+	size_t places_asked;  /* bytes of the last question's places */
+	uint32_t count_until; /* headers aren't kept before a branch was shown up to this height */
+	struct rc_block_id count_from;
 	unsigned blocks_taken, duplicates, dials, pool_lists;
 };
 

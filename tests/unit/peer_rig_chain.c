@@ -361,12 +361,40 @@ static void chain_release(void *ctx, const struct rc_block_id *ids, size_t n, rc
 
 /* ---- submitting ---- */
 
+/* A branch of little work so far is counted, not kept: true if so. */
+static bool count_headers(struct rig_node *node, const struct rc_buf *data,
+			  struct rc_submit_headers *r)
+{
+	size_t n = data->len / RC_HEADER_SIZE;
+	struct rc_header first, last;
+
+	if (node->count_until == 0 || n == 0)
+		return false;
+	rc_header_decode(data->data, &first);
+	rc_header_decode(data->data + (n - 1) * RC_HEADER_SIZE, &last);
+	if (rc_block_id_is_zero(&node->count_from))
+		node->count_from = node->rig->network.genesis_id;
+	if (rc_block_id_eq(&first.prev, &node->count_from))
+		rc_header_id(data->data + (n - 1) * RC_HEADER_SIZE, &node->count_from);
+	r->go_on = n == PEER_HEADERS_MAX;
+	if (last.height >= node->count_until) {
+		node->count_until = 0;
+		node->count_from = node->rig->network.genesis_id;
+		r->go_on = true;
+	}
+	r->ask_from = node->count_from;
+	if (!r->go_on)
+		node->count_from = node->rig->network.genesis_id;
+	return true;
+}
+
 static void do_submit_headers(void *arg)
 {
 	struct answer *a = arg;
 	struct rc_submit_headers r = {.verdict = "ok", .verdict_class = "ok"};
+	bool counted = count_headers(a->node, &a->data, &r);
 
-	for (size_t i = 0; i < a->data.len; i += RC_HEADER_SIZE) {
+	for (size_t i = 0; !counted && i < a->data.len; i += RC_HEADER_SIZE) {
 		struct rig_block *b = rig_header_add(a->node, a->data.data + i);
 
 		if (!b) {
