@@ -358,7 +358,6 @@ static void checked_good(struct arrival *a)
 {
 	struct chaind *chaind = a->chaind;
 	struct block_node *node = a->node;
-	struct block_result result = {0};
 
 	/* Who waits is told that it is accepted; it may be the only copy: the first block of a
 	 * network, or after a day without one, is mined far behind the present. */
@@ -366,14 +365,16 @@ static void checked_good(struct arrival *a)
 	chain_set_body(&chaind->chain, node, (uint32_t)a->body->raw.len, a->body->block.n_txs);
 	blockstore_put(chaind->store, &chaind->chain, node, a->body->raw.data, a->body->raw.len,
 		       a->synced, stored, a);
-	connect_offer_body(&chaind->connect, node, a->body);
-	connect_arrived(&chaind->connect, node);
 	keep_recent(chaind, a->body);
 	if (a->when == BLOCK_CHECKED && a->fn) {
-		fill(&result, node);
-		a->fn(a->arg, &result);
+		/* Before it is tried on the state: what that says isn't asked. */
+		struct block_result good = {.id = node->id, .height = node_height(node)};
+
+		a->fn(a->arg, &good);
 		a->fn = NULL;
 	}
+	connect_offer_body(&chaind->connect, node, a->body);
+	connect_arrived(&chaind->connect, node);
 	poll_wake(&chaind->wanted_polls);
 }
 

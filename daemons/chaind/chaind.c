@@ -201,6 +201,8 @@ void chaind_close(struct chaind *chaind)
 	events_done(chaind);
 	body_unref(chaind->recent);
 	chaind->recent = NULL;
+	for (size_t i = 0; i < RC_ARRAY_LEN(chaind->compacts); i++)
+		rc_buf_done(&chaind->compacts[i].raw);
 	leftovers_done(&chaind->leftovers);
 	verified_free(chaind->verified);
 	presyncs_done(&chaind->presyncs);
