@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "daemons/chaind/metrics.h"
 
 /* Blocks in the pipeline at once. Two keep two cores busy; more hide the time of a commit's sync
@@ -305,16 +306,19 @@ static void settle(struct connector *c, struct block_node *to)
 	if (c->switching) {
 		c->switching = false;
 		rc_metric_set(c->metrics, METRIC_REORG_IN_FLIGHT, 0);
+		RC_TEST_POINT(CHAIND_REORG_SETTLED);
 	}
 	for (size_t i = 0; i < n; i++)
 		chain_set_valid(c->chain, blocks[i]->node);
 	chain_set_tip(c->chain, to);
+	RC_TEST_POINT(CHAIND_TIP_SET);
 	if (c->best != to)
 		c->best = node_compare(to, c->best) > 0 ? to : c->best;
 	blockstore_put_index(c->store, c->chain);
 	now = rc_mono_us(c->clock);
 	c->ops.advanced(c->arg, old_tip, fork, blocks, n);
 	rc_metric_time_us(c->metrics, METRIC_T_PUBLISH, (uint64_t)(rc_mono_us(c->clock) - now));
+	RC_TEST_POINT(CHAIND_SETTLED);
 	for (size_t i = 0; i < n; i++)
 		pipe_block_unref(blocks[i]);
 }
@@ -334,6 +338,7 @@ static void commit_answered(void *arg, const struct rc_reply *reply, const struc
 		session_lost(c, "commit", reply);
 		return;
 	}
+	RC_TEST_POINT(CHAIND_COMMIT_ANSWERED);
 	/* Several answers may come in another order than was asked: a later block's says all. */
 	if (!chain_is_active(c->chain, node)) {
 		connect_set_durable(c, &tip->durable);
@@ -351,6 +356,7 @@ static void commit(struct connector *c, struct pipe_block *b)
 	bool durable = !connect_initial_download(c) || b->node == c->best;
 	int64_t now = rc_mono_us(c->clock);
 
+	RC_TEST_POINT(CHAIND_COMMIT);
 	for (struct pipe_block *p = b; p && !p->commit_sent; p = p == c->head ? NULL : p->prev) {
 		p->commit_sent = true;
 		p->stage_us = now;
@@ -359,6 +365,7 @@ static void commit(struct connector *c, struct pipe_block *b)
 	rc_metric_set(c->metrics, METRIC_COMMIT_IN_FLIGHT, c->commits_out);
 	rc_utxod_commit(c->utxod, c->writer, &b->node->id, durable, STATE_DEADLINE_MS,
 			commit_answered, session_call_new(c, b, b->node, true));
+	RC_TEST_POINT(CHAIND_COMMIT_SENT);
 }
 
 /* Returns true if something failed: the queue is another one. */
@@ -396,6 +403,7 @@ static bool judge_queue(struct connector *c)
 			       "a reorganisation is longer than can be staged; its first part is "
 			       "committed at height %u, on the way to height %u",
 			       node_height(last_ready->node), node_height(c->best));
+		RC_TEST_POINT(CHAIND_REORG_COMMIT);
 		commit(c, last_ready);
 	}
 	return false;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "daemons/chaind/chaind.h"
 
 /* Lines of progress during initial download: one in so many microseconds. */
@@ -58,6 +59,7 @@ static void unsettle(struct chaind *chaind, struct block_node *old_tip, struct b
 	for (uint32_t h = node_height(fork) + 1; h <= node_height(old_tip); h++)
 		refill_add_block(&chaind->refill, node_ancestor(old_tip, h));
 	mempool_unsettle(&chaind->pool, node_height(fork), node_height(tip), tip->median_time);
+	RC_TEST_POINT(CHAIND_UNSETTLED);
 }
 
 static void moved(struct chaind *chaind, bool reorganised)
@@ -91,6 +93,7 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 		mempool_block(&chaind->pool, &blocks[i]->body->block);
 		chaind_txs_confirmed(chaind, &blocks[i]->body->block);
 	}
+	RC_TEST_POINT(CHAIND_POOL_MOVED);
 	log_move(chaind, old_tip, fork, n_blocks);
 	moved(chaind, fork != old_tip);
 }
@@ -130,6 +133,7 @@ static void on_restarted(void *arg, struct block_node *old_tip)
 		refill_stale(chaind);
 	chaind->stale_seen = true;
 	mempool_unsettle(&chaind->pool, 0, 0, 0);
+	RC_TEST_POINT(CHAIND_RESTARTED);
 	moved(chaind, fork != old_tip);
 }
 
@@ -208,6 +212,7 @@ void chaind_veto(struct chaind *chaind, struct block_node *node)
 	rc_log(RC_LOG_NOTICE, "block %s at height %u is called invalid by an operator",
 	       rc_block_id_hex(hex, &node->id), node_height(node));
 	chain_veto(&chaind->chain, node);
+	RC_TEST_POINT(CHAIND_VETO);
 	reconsidered(chaind);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 
 /* Under way at once: enough to fill batches of coins and all threads. */
 #define OUT_MAX 2000
@@ -82,6 +83,7 @@ static void answered(void *arg, const struct admit_result *result)
 
 	refill->out--;
 	refill->n_back += back;
+	RC_TEST_POINT(CHAIND_REFILLED);
 	if (!back && pending->was_in_pool && !refill->closing) {
 		refill->n_lost++;
 		refill->lost(refill->arg, result, pending->size);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "daemons/rpcd/backends.h"
 #include "daemons/rpcd/http.h"
 #include "daemons/rpcd/known.h"
@@ -239,6 +240,7 @@ static int rpcd_start(void *arg, struct rc_error *error)
 	err = front_open(rpcd, ctx->sockets, n, &rpcd->front, error);
 	if (err < 0)
 		return err;
+	RC_TEST_POINT(RPCD_STARTED);
 	/* A request sent now is answered: by the daemons behind, or with who is away. */
 	rc_service_ready(rpcd->service);
 	return RC_OK;
@@ -297,6 +299,7 @@ static void rpcd_stop(void *arg)
 	struct rpcd *rpcd = &ctx->rpcd;
 
 	rpcd->stopping = true;
+	RC_TEST_POINT(RPCD_STOP);
 	front_quiesce(rpcd->front);
 	tip_close(rpcd->tip); /* who waits for a block is told at once */
 	ctx->stop_until_us = rc_loop_now_us(rpcd->loop) + STOP_GRACE_US;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 
 #define LISTENERS_MAX	 8
 #define IDLE_TIMEOUT_S	 120
@@ -326,6 +327,7 @@ static void on_answer(void *arg, struct rpc_answer *answer)
 	rc_metric_add(front->rpcd->metrics, M_CALLS_FAILED, answer->failed);
 	r->answer = *answer;
 	r->stage = STAGE_ANSWER;
+	RC_TEST_POINT(RPCD_ANSWER);
 	r->batch = NULL;
 	release_body(r);
 	hold_answers(r, answer->body.len);
@@ -404,6 +406,7 @@ static void begin_work(struct request *r)
 	r->stage = STAGE_WORK;
 	r->began_us = rc_loop_now_us(front->rpcd->loop);
 	front->in_flight++;
+	RC_TEST_POINT(RPCD_REQUEST);
 	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
 	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, may_keep,
 			     (const char *)r->body.data, r->body.len, on_answer, r);
@@ -411,6 +414,7 @@ static void begin_work(struct request *r)
 		r->suspended = true;
 		MHD_suspend_connection(r->connection);
 		watch_hang_ups(front);
+		RC_TEST_POINT(RPCD_ASKED);
 	}
 }
 
