@@ -398,7 +398,7 @@ static bool judge_queue(struct connector *c)
 	if (c->switching && last_ready && c->commits_out == 0 &&
 	    (last_ready->node == c->best || node_compare(last_ready->node, tip) > 0 ||
 	     c->stack_full || (last_ready == c->tail && c->queued_bytes >= PIPE_BYTES_MAX))) {
-		if (node_compare(last_ready->node, tip) <= 0)
+		if (last_ready->node != c->best && node_compare(last_ready->node, tip) <= 0)
 			rc_log(RC_LOG_NOTICE,
 			       "a reorganisation is longer than can be staged; its first part is "
 			       "committed at height %u, on the way to height %u",
