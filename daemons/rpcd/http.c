@@ -133,6 +133,9 @@ static enum MHD_Result queue_answer(struct request *r)
 		snprintf(seconds, sizeof(seconds), "%u", (ms + 999) / 1000);
 		MHD_add_response_header(response, "Retry-After", seconds);
 	}
+	/* This client's next request is for the next rpcd, whose socket may be open already. */
+	if (r->front->rpcd->stopping)
+		MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(r->connection, (unsigned)r->answer.status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -368,7 +371,7 @@ static void look_at_headers(struct request *r, const char *url, const char *meth
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
 		refuse(r, 413);
 	} else if (front->in_flight >= front->in_flight_max ||
-		   front->bodies + len > BODIES_TOTAL_MAX || front->rpcd->stopping) {
+		   front->bodies + len > BODIES_TOTAL_MAX || front->rpcd->closing) {
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
 		refuse(r, 503);
 	} else {
