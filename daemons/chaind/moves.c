@@ -62,16 +62,26 @@ static void unsettle(struct chaind *chaind, struct block_node *old_tip, struct b
 	RC_TEST_POINT(CHAIND_UNSETTLED);
 }
 
-static void moved(struct chaind *chaind, bool reorganised)
+/*~ A new tip is told before the pool follows it, which takes a full block's transactions some
+ * milliseconds to leave: nobody sees the pool in between, since no request is read before this turn
+ * of the loop is over, and what is called here doesn't look into the pool. A kill in between leaves
+ * what one before this turn leaves: at the next start every transaction of the journal is asked
+ * again. */
+static void tell(struct chaind *chaind, bool reorganised)
 {
 	set_tip_metrics(chaind);
 	event_tip(chaind, reorganised);
-	admit_tip_moved(&chaind->admit);
 	chaind_wake_blocks(chaind);
 	poll_wake(&chaind->tip_polls);
+	poll_wake(&chaind->wanted_polls);
+}
+
+/* The pool fits the tip: who works with it goes on. */
+static void pool_followed(struct chaind *chaind)
+{
+	admit_tip_moved(&chaind->admit);
 	poll_wake(&chaind->settle_polls);
 	poll_wake(&chaind->template_polls);
-	poll_wake(&chaind->wanted_polls);
 	refill_pump(&chaind->refill);
 }
 
@@ -87,6 +97,7 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 {
 	struct chaind *chaind = arg;
 
+	tell(chaind, fork != old_tip);
 	if (fork != old_tip)
 		unsettle(chaind, old_tip, fork);
 	for (size_t i = 0; i < n_blocks; i++) {
@@ -95,7 +106,7 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 	}
 	RC_TEST_POINT(CHAIND_POOL_MOVED);
 	log_move(chaind, old_tip, fork, n_blocks);
-	moved(chaind, fork != old_tip);
+	pool_followed(chaind);
 }
 
 /* Branches that were left less than so many blocks ago give their transactions back at a start: a
@@ -134,7 +145,8 @@ static void on_restarted(void *arg, struct block_node *old_tip)
 	chaind->stale_seen = true;
 	mempool_unsettle(&chaind->pool, 0, 0, 0);
 	RC_TEST_POINT(CHAIND_RESTARTED);
-	moved(chaind, fork != old_tip);
+	tell(chaind, fork != old_tip);
+	pool_followed(chaind);
 }
 
 static void on_failed(void *arg, struct block_node *node)

@@ -52,6 +52,7 @@ static void on_minute(void *arg)
 	struct daemon *d = arg;
 
 	files_save_book(d);
+	files_save_anchors(d);
 	rc_timer_arm(d->minute, MINUTE_US);
 }
 
@@ -118,7 +119,7 @@ int daemon_start(void *ctx, struct rc_error *error)
 	d->minute = rc_loop_add_timer(loop, on_minute, d);
 	d->figures = rc_loop_add_timer(loop, on_figures, d);
 	d->core = peerd_new(&out, &d->options, rc_service_network(d->service), d->secret, d->book,
-			    &d->bans);
+			    &d->bans, &d->anchors);
 	d->book = NULL;
 	d->book_saved = book_changes(d->core->book);
 	rc_wipe(d->secret, sizeof(d->secret));
@@ -170,6 +171,7 @@ void daemon_stop(void *ctx)
 	sockets_stop_listening(d->sockets);
 	RC_TEST_POINT(PEERD_STOP);
 	files_save_book(d);
+	files_save_anchors(d);
 	rc_service_stopped(d->service);
 }
 
@@ -177,7 +179,10 @@ void daemon_close(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	/* The client's answers come back to the core: it goes last but for its transport. */
+	/* Links that end tell chaind what they leave; the client's last answers come back to the
+	 * core: it goes last but for its transport. */
+	if (d->core)
+		peerd_end_links(d->core);
 	chain_bus_close(d->chain);
 	d->chain = NULL;
 	rc_source_free(d->figures);

@@ -134,6 +134,7 @@ WAYS = {
     "restore": "CHAIND_SESSION_(BACK|REVERTED)",
     "abort": "UTXOD_ABORTED",
     "refill": "CHAIND_REFILLED",
+    "behind": r"PEERD_BLOCK\w*",
 }
 # Who is born at a birth's point; others by their name.
 BORN = {"STORE_MADE": "utxod", "STORE_OPENED": "utxod", **{f"FORMAT_{s}": "chaind" for s in STEPS}}
@@ -277,6 +278,17 @@ class Points(killing.KillCase):
             self.a.rpc("reconsiderblock", block)
             self.a.rpc("setnetworkactive", True)
         self.after.append(after)
+
+    def way_behind(self, point):
+        """Some blocks behind, a fetches them whole."""
+        self.a.rpc("setnetworkactive", False)
+        wait_for("no link", lambda: not self.a.rpc("getconnectioncount"))
+        with self.load("mine").lock:
+            ahead = self.a.rpc("getblockcount") + 4
+            while self.c.rpc("getblockcount") < ahead:
+                self.blocks[self.c.name] += self.c.rpc("generatetoaddress", 1, self.purse.address)
+            self.a.rpc("setnetworkactive", True)
+            wait_for(point, lambda: self.gone(point), DIES_SECONDS)
 
     def way_compact(self, _):
         self.a.kill("chaind")
