@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "consensus/body_check.h"
 #include "consensus/connect.h"
 #include "daemons/chaind/metrics.h"
@@ -308,6 +309,7 @@ static void journaled(void *arg)
 	struct admission *a = arg;
 
 	note_synced(a);
+	RC_TEST_POINT(CHAIND_TX_JOURNALED);
 	finish(a);
 }
 
@@ -387,6 +389,7 @@ static void enter_pool(struct admission *a)
 	rc_metric_add(admit->metrics, METRIC_POOL_ACCEPTED, 1);
 	admit->accepted(admit->arg, entry, &a->options);
 	record = (struct journal_record){facts.time, facts.local, a->raw, a->len};
+	RC_TEST_POINT(CHAIND_TX_POOL);
 	if (a->options.journaled) {
 		finish(a);
 	} else if (a->options.local) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "consensus/header_check.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
@@ -359,6 +360,7 @@ static void on_rebuilt(void *arg, const struct rc_reply *why, const struct rc_re
 		fetch_release(core, &call->id);
 	}
 	if (whole) {
+		RC_TEST_POINT(PEERD_REBUILT);
 		announce_arrived(core, &call->id);
 		serve_block_stored(core, &call->id);
 	}
@@ -376,6 +378,7 @@ static void rebuild(struct peer *peer, struct rc_bytes txs)
 	core->out.chain->rebuild(core->out.chain_ctx, peer->id, (struct rc_bytes){r->raw, r->len},
 				 (struct rc_bytes){r->places, r->places_len}, txs, on_rebuilt,
 				 call);
+	RC_TEST_POINT(PEERD_REBUILD);
 }
 
 /* Somebody's compact block of this id is in hand. */

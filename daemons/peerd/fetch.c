@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 
@@ -358,6 +359,7 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 		if (core->stall_us < core->opt.stall_us)
 			core->stall_us = core->opt.stall_us;
 		serve_block_stored(core, &call->id);
+		RC_TEST_POINT(PEERD_BLOCK_TAKEN);
 	}
 	submit_held(core);
 	core_leave(core);
@@ -372,6 +374,7 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 	*call = (struct submit_call){core, peer->id, raw.len, *id};
 	core->submit_bytes += raw.len;
 	core_count(core, PEERD_BLOCKS_RECEIVED, 1);
+	RC_TEST_POINT(PEERD_BLOCK);
 	announce_arrived(core, id);
 	compact_gave(peer, id);
 	/* Near the tip the answer is the verdict, so that who sent it can be judged too; during a
