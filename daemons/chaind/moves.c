@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "daemons/chaind/chaind.h"
 
 /* Lines of progress during initial download: one in so many microseconds. */
@@ -58,18 +59,29 @@ static void unsettle(struct chaind *chaind, struct block_node *old_tip, struct b
 	for (uint32_t h = node_height(fork) + 1; h <= node_height(old_tip); h++)
 		refill_add_block(&chaind->refill, node_ancestor(old_tip, h));
 	mempool_unsettle(&chaind->pool, node_height(fork), node_height(tip), tip->median_time);
+	RC_TEST_POINT(CHAIND_UNSETTLED);
 }
 
-static void moved(struct chaind *chaind, bool reorganised)
+/*~ A new tip is told before the pool follows it, which takes a full block's transactions some
+ * milliseconds to leave: nobody sees the pool in between, since no request is read before this turn
+ * of the loop is over, and what is called here doesn't look into the pool. A kill in between leaves
+ * what one before this turn leaves: at the next start every transaction of the journal is asked
+ * again. */
+static void tell(struct chaind *chaind, bool reorganised)
 {
 	set_tip_metrics(chaind);
 	event_tip(chaind, reorganised);
-	admit_tip_moved(&chaind->admit);
 	chaind_wake_blocks(chaind);
 	poll_wake(&chaind->tip_polls);
+	poll_wake(&chaind->wanted_polls);
+}
+
+/* The pool fits the tip: who works with it goes on. */
+static void pool_followed(struct chaind *chaind)
+{
+	admit_tip_moved(&chaind->admit);
 	poll_wake(&chaind->settle_polls);
 	poll_wake(&chaind->template_polls);
-	poll_wake(&chaind->wanted_polls);
 	refill_pump(&chaind->refill);
 }
 
@@ -85,14 +97,16 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 {
 	struct chaind *chaind = arg;
 
+	tell(chaind, fork != old_tip);
 	if (fork != old_tip)
 		unsettle(chaind, old_tip, fork);
 	for (size_t i = 0; i < n_blocks; i++) {
 		mempool_block(&chaind->pool, &blocks[i]->body->block);
 		chaind_txs_confirmed(chaind, &blocks[i]->body->block);
 	}
+	RC_TEST_POINT(CHAIND_POOL_MOVED);
 	log_move(chaind, old_tip, fork, n_blocks);
-	moved(chaind, fork != old_tip);
+	pool_followed(chaind);
 }
 
 /* Branches that were left less than so many blocks ago give their transactions back at a start: a
@@ -130,7 +144,9 @@ static void on_restarted(void *arg, struct block_node *old_tip)
 		refill_stale(chaind);
 	chaind->stale_seen = true;
 	mempool_unsettle(&chaind->pool, 0, 0, 0);
-	moved(chaind, fork != old_tip);
+	RC_TEST_POINT(CHAIND_RESTARTED);
+	tell(chaind, fork != old_tip);
+	pool_followed(chaind);
 }
 
 static void on_failed(void *arg, struct block_node *node)
@@ -208,6 +224,7 @@ void chaind_veto(struct chaind *chaind, struct block_node *node)
 	rc_log(RC_LOG_NOTICE, "block %s at height %u is called invalid by an operator",
 	       rc_block_id_hex(hex, &node->id), node_height(node));
 	chain_veto(&chaind->chain, node);
+	RC_TEST_POINT(CHAIND_VETO);
 	reconsidered(chaind);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "crypto/schnorr.h"
 #include "daemons/peerd/link_key.h"
 
@@ -41,6 +42,8 @@ static void arm(void *ctx, int64_t at_us)
 
 static void on_link(void *ctx, uint64_t peer, const char *addr, bool up, const char *why)
 {
+	if (up)
+		RC_TEST_POINT(PEERD_LINK);
 	handlers_publish_link(ctx, peer, addr, up, why);
 }
 
@@ -49,6 +52,7 @@ static void on_minute(void *arg)
 	struct daemon *d = arg;
 
 	files_save_book(d);
+	files_save_anchors(d);
 	rc_timer_arm(d->minute, MINUTE_US);
 }
 
@@ -115,12 +119,13 @@ int daemon_start(void *ctx, struct rc_error *error)
 	d->minute = rc_loop_add_timer(loop, on_minute, d);
 	d->figures = rc_loop_add_timer(loop, on_figures, d);
 	d->core = peerd_new(&out, &d->options, rc_service_network(d->service), d->secret, d->book,
-			    &d->bans);
+			    &d->bans, &d->anchors);
 	d->book = NULL;
 	d->book_saved = book_changes(d->core->book);
 	rc_wipe(d->secret, sizeof(d->secret));
 	sockets_start(d->sockets, loop, d->core);
 	chain_bus_start(d->chain, d->core);
+	RC_TEST_POINT(PEERD_STARTED);
 	peerd_start(d->core);
 	rc_timer_arm(d->minute, MINUTE_US);
 	rc_timer_arm(d->figures, SECOND_US);
@@ -164,7 +169,9 @@ void daemon_stop(void *ctx)
 	struct daemon *d = ctx;
 
 	sockets_stop_listening(d->sockets);
+	RC_TEST_POINT(PEERD_STOP);
 	files_save_book(d);
+	files_save_anchors(d);
 	rc_service_stopped(d->service);
 }
 
@@ -172,7 +179,10 @@ void daemon_close(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	/* The client's answers come back to the core: it goes last but for its transport. */
+	/* Links that end tell chaind what they leave; the client's last answers come back to the
+	 * core: it goes last but for its transport. */
+	if (d->core)
+		peerd_end_links(d->core);
 	chain_bus_close(d->chain);
 	d->chain = NULL;
 	rc_source_free(d->figures);

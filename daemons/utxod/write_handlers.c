@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/utxod/utxod.h"
 #include "proto/utxod.pb-c.h"
 
@@ -75,6 +76,7 @@ static struct write_job *of(struct job *job)
 
 static void run_open(struct job *job)
 {
+	RC_TEST_POINT(UTXOD_OPEN_WRITER);
 	ledger_abort(job->u->ledger, NULL);
 }
 
@@ -87,6 +89,7 @@ static void answer_open(struct utxod *u, struct rc_request *request)
 	ledger_tips(u->ledger, &applied, &durable);
 	fill_ref(&durable, &tip);
 	reply.tip = &tip;
+	RC_TEST_POINT(UTXOD_OPEN_ANSWER);
 	rc_request_reply(request, &reply);
 }
 
@@ -124,13 +127,17 @@ void on_open_writer(void *ctx, struct rc_request *request)
 
 static void run_stage(struct job *job)
 {
+	job->u->staging = job;
 	job->err = ledger_stage(job->u->ledger, of(job)->delta, &job->error);
+	job->u->staging = NULL;
 }
 
 static void done_stage(struct job *job)
 {
 	if (job->err == RC_EINVAL)
 		rc_log(RC_LOG_ERR, "a delta of chaind was refused: %s", job->error.text);
+	if (!job->request) /* answered when the delta was in the log */
+		return;
 	if (job->err)
 		fail(job);
 	else
@@ -151,6 +158,7 @@ void on_stage(void *ctx, struct rc_request *request)
 	}
 	w->delta = rc_request_bulk(request, 0);
 	w->job.timer = M_T_STAGE;
+	w->job.stages = true;
 	w->job.run = run_stage;
 	w->job.done = done_stage;
 	engine_build(ctx, &w->job);
@@ -174,6 +182,7 @@ static void answer_commit(struct utxod *u, struct rc_request *request)
 	fill_ref(&durable, &d);
 	reply.applied = &a;
 	reply.durable = &d;
+	RC_TEST_POINT(UTXOD_COMMIT_ANSWER);
 	rc_request_reply(request, &reply);
 }
 
@@ -202,6 +211,12 @@ void on_commit(void *ctx, struct rc_request *request)
 	if (!w || !take_id(w, m->id, false))
 		return;
 	w->durable = m->durable;
+	if (engine_commit_ahead(ctx, &w->id)) {
+		w->job.u = ctx;
+		done_commit(&w->job);
+		free(w);
+		return;
+	}
 	w->job.timer = M_T_APPLY;
 	w->job.run = run_commit;
 	w->job.done = done_commit;
@@ -285,6 +300,7 @@ static void answer_revert(struct utxod *u, struct rc_request *request)
 
 	ledger_tips(u->ledger, &applied, &durable);
 	rc_log(RC_LOG_NOTICE, "reverted to block %u", applied.height);
+	RC_TEST_POINT(UTXOD_REVERT_ANSWER);
 	fill_ref(&applied, &ref);
 	reply.applied = &ref;
 	rc_request_reply(request, &reply);
