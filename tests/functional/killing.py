@@ -182,8 +182,8 @@ class Reorganisation:
         blocks, block = [], other.tip()
         while True:
             try:
-                node.rpc("getblockheader", block)
-                return blocks[::-1]
+                if node.rpc("getblockheader", block)["status"] != "headers-only":
+                    return blocks[::-1]
             except RpcError as error:
                 if error.code != -5:
                     raise
