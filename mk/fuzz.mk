@@ -18,6 +18,10 @@ fuzz: $(FUZZERS)
 fuzz-run: fuzz
 	@$(PYTHON) tests/fuzz/test_fuzz.py --seconds $(SECONDS_EACH)
 
+#: make fuzz-campaign  each fuzz target until it has had MINUTES=n (10) of processor time in all
+fuzz-campaign: fuzz
+	@$(PYTHON) tests/fuzz/campaign.py --minutes $(or $(MINUTES),10)
+
 build/fuzz/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	clang $(filter-out $(WARN),$(FUZZ_CFLAGS)) -c $< -o $@
@@ -33,5 +37,5 @@ $(FUZZ_LIB): $(call fuzz_obj,$(FUZZ_OURS)) $(GEN_C:$(BUILD)/gen/%.c=build/fuzz/o
 build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_LIB)
 	clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
-.PHONY: fuzz-run
+.PHONY: fuzz-run fuzz-campaign
 -include $(shell find build/fuzz/obj -name '*.d' 2>/dev/null)

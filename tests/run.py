@@ -87,7 +87,10 @@ def run(name, command, limit, more_env):
     print(f"{'ok  ' if not failed else 'FAIL'} {name}: {passed} passed, {failed} failed "
           f"({time.monotonic() - start:.1f} s)", flush=True)
     if failed:
-        print("\n".join("    " + line for line in output.splitlines()[-400:]), flush=True)
+        lines = output.splitlines()[-400:]
+        # What failed first, then what it said before: a list that is cut short still tells.
+        at = next((i for i, line in enumerate(lines) if line == "=" * 70), 0)
+        print("\n".join("    " + line for line in lines[at:] + lines[:at]), flush=True)
     return passed, failed
 
 

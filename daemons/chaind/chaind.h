@@ -18,6 +18,8 @@
 #include "daemons/chaind/future.h"
 #include "daemons/chaind/metrics.h"
 #include "daemons/chaind/polls.h"
+#include "daemons/chaind/presync.h"
+#include "daemons/chaind/rebuild.h"
 #include "daemons/chaind/refill.h"
 #include "service/service.h"
 
@@ -26,6 +28,7 @@ struct chaind_config {
 	size_t cache_bytes;    /* of the block store */
 	size_t verified_bytes; /* of the table of verified transactions */
 	unsigned verify_threads;
+	struct rc_u256 least_work; /* of a branch that is kept, beside the tip's */
 	struct pool_limits pool;
 	struct rc_client_config utxod; /* how to reach it; on_state and arg are set here */
 };
@@ -50,6 +53,7 @@ struct chaind {
 	uint32_t mock_time;
 
 	struct chain chain;
+	struct presyncs presyncs;
 	struct blockstore *store;
 	struct verified *verified;
 	struct connector connect;
@@ -73,9 +77,12 @@ struct chaind {
 	struct arrival *arrivals;
 	struct block_wait *block_waits;
 	uint64_t last_number; /* of waits */
+	struct body *recent;  /* the block that came last, for those who are told of it; or NULL */
+	struct leftovers leftovers;
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
-	struct tx_event *tx_events;  /* new in the pool, to be told together */
+	struct tx_event *tx_events;  /* of the pool, to be told together */
+	const char *tx_topic;	     /* by an event of this topic */
 	size_t n_tx_events;
 	struct rc_source *tell_txs;
 	uint64_t last_log_us;
@@ -108,10 +115,12 @@ struct headers_result {
 	uint32_t accepted;
 	struct block_node *last;
 	bool wanted;
+	bool go_on; /* a branch that isn't kept yet (presync.h): to be asked on from … */
+	struct rc_block_id ask_from;
 };
-/* n × RC_HEADER_SIZE bytes, each the child of the one before. */
-void chaind_submit_headers(struct chaind *chaind, uint64_t peer, const uint8_t *raw, size_t n,
-			   struct headers_result *ret_result);
+/* n × RC_HEADER_SIZE bytes, each the child of the one before. who.peer 0: no peer. */
+void chaind_submit_headers(struct chaind *chaind, struct presync_who who, const uint8_t *raw,
+			   size_t n, struct headers_result *ret_result);
 
 struct block_result {
 	int err; /* < 0: no verdict, chaind is stopping */
@@ -122,10 +131,15 @@ struct block_result {
 	uint32_t height;
 };
 typedef void (*block_fn)(void *arg, const struct block_result *result);
-/* wait: answered when it is connected and durable, failed, or not on the way to the best chain;
- * else when it is stored. raw is copied. A number for chaind_forget_block; 0: fn was called. */
+/* What the answer waits for. */
+enum block_when {
+	BLOCK_CHECKED,	 /* the body is the header's and breaks no rule that needs no state */
+	BLOCK_STORED,	 /* it is in the store */
+	BLOCK_CONNECTED, /* connected and durable, failed, or not on the way to the best chain */
+};
+/* raw is copied. A number for chaind_forget_block; 0: fn was called. */
 uint64_t chaind_submit_block(struct chaind *chaind, uint64_t peer, const void *raw, size_t len,
-			     bool wait, block_fn fn, void *arg);
+			     enum block_when when, block_fn fn, void *arg);
 /* fn isn't called any more. */
 void chaind_forget_block(struct chaind *chaind, uint64_t wait);
 /* Answers who waits for what has been decided. */

@@ -375,15 +375,16 @@ static struct book_node *draw(struct book *book, enum book_table table)
 	}
 }
 
-const struct book_entry *book_select(struct book *book, uint32_t now)
+static const struct book_entry *select_of(struct book *book, bool new_only, uint32_t now)
 {
 	/* Each round makes the next one likelier, as in addrman; it ends by arithmetic. */
 	uint64_t factor = 10;
 
-	if (book->n == 0)
+	if (book->n == 0 || (new_only && book->n_tried == book->n))
 		return NULL;
 	for (;;) {
-		enum book_table table = rc_random_below(book->random, 2) ? BOOK_TRIED : BOOK_NEW;
+		enum book_table table =
+			!new_only && rc_random_below(book->random, 2) ? BOOK_TRIED : BOOK_NEW;
 		struct book_node *node;
 
 		if (book->n_tried == 0)
@@ -396,6 +397,16 @@ const struct book_entry *book_select(struct book *book, uint32_t now)
 			return &node->e;
 		factor += factor / 5 + 1;
 	}
+}
+
+const struct book_entry *book_select(struct book *book, uint32_t now)
+{
+	return select_of(book, false, now);
+}
+
+const struct book_entry *book_select_new(struct book *book, uint32_t now)
+{
+	return select_of(book, true, now);
 }
 
 size_t book_sample(struct book *book, uint64_t services, uint32_t now,

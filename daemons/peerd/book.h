@@ -83,6 +83,8 @@ void book_remove(struct book *book, const struct net_addr *addr);
 const struct book_entry *book_find(const struct book *book, const struct net_addr *addr);
 /* One to dial, by chance, long tried or failed ones less likely; NULL: the book is empty. */
 const struct book_entry *book_select(struct book *book, uint32_t now);
+/* The same of those that were only heard of; NULL: there are none. */
+const struct book_entry *book_select_new(struct book *book, uint32_t now);
 /* At most max entries by chance that aren't terrible and have all of these services. */
 size_t book_sample(struct book *book, uint64_t services, uint32_t now,
 		   const struct book_entry **ret_entries, size_t max);

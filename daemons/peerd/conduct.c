@@ -92,9 +92,11 @@ void discouraged_free(struct discouraged *d)
 
 static void name_of(const struct net_addr *addr, uint8_t ret_name[18])
 {
+	enum net_class class = net_addr_class(addr);
+
 	memset(ret_name, 0, 18);
-	memcpy(ret_name, addr->ip, 16);
-	if (net_addr_class(addr) == NET_LOOPBACK)
+	memcpy(ret_name, addr->ip, class == NET_PUBLIC && !net_addr_is_v4(addr) ? 8 : 16);
+	if (class == NET_LOOPBACK)
 		rc_put_le16(ret_name + 16, addr->port);
 }
 

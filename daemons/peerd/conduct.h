@@ -36,8 +36,13 @@ unsigned score_points(const struct score *score, int64_t now_s);
 bool score_add(struct score *score, unsigned points, int64_t now_s);
 
 /*
- * Addresses that behaved badly: for 24 hours they aren't dialled and lose inbound slots first. An
- * address on loopback counts with its port. At most DISCOURAGED_MAX; the oldest goes first.
+ * Addresses that behaved badly: for 24 hours they aren't dialled and lose inbound slots first. Of
+ * public IPv6 the /64 counts, which is the least that one party has: else it had 2^64 addresses to
+ * misbehave from. An address on loopback counts with its port. Kept apart from the bans of
+ * operators: not listed, not stored, lifted by time alone.
+ *
+ * At most DISCOURAGED_MAX, about 7 MB with the table; the oldest goes first. Who wants to be
+ * forgotten must have as many others discouraged, each by a handshake and a misdeed of its own.
  */
 #define DISCOURAGED_MAX	    50000
 #define DISCOURAGED_SECONDS (24 * 60 * 60)

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "crypto/siphash.h"
+#include "daemons/peerd/evict.h"
 #include "daemons/peerd/peerd.h"
 
 /* How often missing links are looked after: quick enough that 1 s retries are 1 s. */
@@ -22,6 +24,9 @@
 /* Who answered at an operator's address is believed to be there for so long: another machine may
  * have come in its place. */
 #define MET_FOR (3600 * PEERD_SECOND)
+/* The mean time between feelers: of a full table of new addresses (65,536) each is tried once in
+ * three months, and of those near by in the book, most in days (Bitcoin Core's figure). */
+#define FEELER_GAP (120 * PEERD_SECOND)
 
 unsigned connect_count(const struct peerd *core, enum peer_role role, bool ready_only)
 {
@@ -135,7 +140,7 @@ static bool group_taken(const struct peerd *core, const struct net_addr *addr)
 	return false;
 }
 
-static bool may_dial(struct peerd *core, const struct net_addr *addr)
+static bool may_dial(struct peerd *core, enum peer_role role, const struct net_addr *addr)
 {
 	const struct backoff *b = backoff_find(core, addr);
 	const struct book_entry *e = book_find(core->book, addr);
@@ -146,8 +151,9 @@ static bool may_dial(struct peerd *core, const struct net_addr *addr)
 	/* A key that was only told might keep us from an honest node. */
 	if (is_linked(core, addr, e && e->tried && e->has_key ? e->key : NULL))
 		return false;
-	return !is_own(core, addr) && !group_taken(core, addr) &&
-	       !bans_has(&core->bans, addr, core_time(core)) &&
+	if (role != PEER_FEELER && group_taken(core, addr))
+		return false;
+	return !is_own(core, addr) && !bans_has(&core->bans, addr, core_time(core)) &&
 	       !discouraged_has(core->discouraged, addr, now / PEERD_SECOND);
 }
 
@@ -185,31 +191,35 @@ static void dial(struct peerd *core, enum peer_role role, const struct net_endpo
 		manual_lost(core, manual, false);
 }
 
+static void dial_entry(struct peerd *core, enum peer_role role, const struct book_entry *e)
+{
+	struct net_endpoint endpoint = {.addr = e->addr, .has_key = e->has_key};
+
+	memcpy(endpoint.key, e->key, RC_LINK_KEY_SIZE);
+	dial(core, role, &endpoint, NULL);
+}
+
 /* Lost links first, as soon as their wait is over; then a draw from the book. */
 static bool fill_slot(struct peerd *core, enum peer_role role)
 {
-	struct net_endpoint endpoint = {0};
 	const struct book_entry *e;
 	struct backoff *b;
 
 	for (b = core->backoffs; b; b = b->hh.next) {
 		e = b->was_linked ? book_find(core->book, &b->addr) : NULL;
-		if (e && may_dial(core, &b->addr))
+		if (e && may_dial(core, role, &b->addr))
 			goto found;
 	}
 	for (unsigned i = 0; i < DRAWS; i++) {
 		e = book_select(core->book, core_time(core));
 		if (!e)
 			return false;
-		if (may_dial(core, &e->addr))
+		if (may_dial(core, role, &e->addr))
 			goto found;
 	}
 	return false;
 found:
-	endpoint.addr = e->addr;
-	endpoint.has_key = e->has_key;
-	memcpy(endpoint.key, e->key, RC_LINK_KEY_SIZE);
-	dial(core, role, &endpoint, NULL);
+	dial_entry(core, role, e);
 	return true;
 }
 
@@ -228,6 +238,49 @@ static void fill_slots(struct peerd *core, enum peer_role role, unsigned target)
 
 	while (have < target && dialling(core) < DIALS_AT_ONCE && fill_slot(core, role))
 		have++;
+}
+
+/* Those of an earlier life come before anything the book says, each once. */
+static void dial_anchors(struct peerd *core)
+{
+	while (core->to_anchor.n > 0) {
+		struct net_endpoint e = core->to_anchor.list[0];
+
+		core->to_anchor.n--;
+		memmove(core->to_anchor.list, core->to_anchor.list + 1,
+			core->to_anchor.n * sizeof(e));
+		if (connect_count(core, PEER_BLOCK_ONLY, false) < core->opt.block_only &&
+		    book_accepts(core->book, &e.addr) && may_dial(core, PEER_BLOCK_ONLY, &e.addr))
+			dial(core, PEER_BLOCK_ONLY, &e, NULL);
+	}
+}
+
+/*
+ * With all slots filled nothing else would tell which of the addresses heard of are there: one is
+ * dialled now and then, greeted and left. So the table of tried ones, from which lost links are
+ * replaced, grows by addresses that this node chose itself.
+ */
+static void on_feeler(void *arg)
+{
+	struct peerd *core = arg;
+
+	timer_arm(&core->timers, &core->feeler_timer,
+		  core_now(core) + core_delay(core, FEELER_GAP));
+	if (!core->active || core->stopping || core->opt.n_connect || core->opt.outbound == 0 ||
+	    connect_count(core, PEER_OUTBOUND, true) < core->opt.outbound ||
+	    connect_count(core, PEER_FEELER, false) > 0)
+		return;
+	for (unsigned i = 0; i < DRAWS; i++) {
+		const struct book_entry *e = book_select_new(core->book, core_time(core));
+
+		if (!e)
+			return;
+		if (!may_dial(core, PEER_FEELER, &e->addr))
+			continue;
+		core_count(core, PEERD_FEELERS, 1);
+		dial_entry(core, PEER_FEELER, e);
+		return;
+	}
 }
 
 static void tend_manual(struct peerd *core)
@@ -253,7 +306,8 @@ static void on_connect(void *arg)
 		return;
 	tend_manual(core);
 	if (core->opt.n_connect == 0) {
-		/* The first links carry blocks and transactions both. */
+		dial_anchors(core);
+		/* Then links that carry blocks and transactions both. */
 		fill_slots(core, PEER_OUTBOUND, core->opt.outbound);
 		if (connect_count(core, PEER_OUTBOUND, true) >= core->opt.outbound)
 			fill_slots(core, PEER_BLOCK_ONLY, core->opt.block_only);
@@ -289,6 +343,9 @@ static void manual_add(struct peerd *core, const struct net_endpoint *endpoint, 
 void connect_init(struct peerd *core)
 {
 	timer_init(&core->connect_timer, on_connect, core);
+	timer_init(&core->feeler_timer, on_feeler, core);
+	timer_arm(&core->timers, &core->feeler_timer,
+		  core_now(core) + core_delay(core, FEELER_GAP));
 	for (size_t i = 0; i < core->opt.n_connect; i++)
 		manual_add(core, &core->opt.connect[i], false);
 	for (size_t i = 0; i < core->opt.n_addnode; i++)
@@ -308,19 +365,39 @@ void connect_done(struct peerd *core)
 
 /* ---- inbound ---- */
 
-/* When inbound slots are short, those of discouraged addresses go first. */
+/* All inbound slots are in use: one link ends, or none (evict.h). */
 static bool make_room(struct peerd *core)
 {
-	struct peer *peer, *next;
+	RC_AUTOFREE struct evict_candidate *list =
+		rc_alloc_array(HASH_COUNT(core->peers), sizeof(*list));
+	struct peer *victim;
+	uint64_t id;
+	size_t n = 0;
 
-	HASH_ITER (hh, core->peers, peer, next) {
-		if (peer->role == PEER_INBOUND && discouraged_has(core->discouraged, &peer->addr,
-								  core_now(core) / PEERD_SECOND)) {
-			peer_drop(peer, "its slot is needed, and it misbehaved before");
-			return true;
-		}
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		struct net_group group = net_addr_group(&p->addr);
+
+		if (p->role != PEER_INBOUND)
+			continue;
+		list[n++] = (struct evict_candidate){
+			.peer = p->id,
+			.group = rc_siphash(core->hash_k0, core->hash_k1, group.b, group.len),
+			.since = p->since,
+			.tx_at = p->tx_at,
+			.block_at = p->block_at,
+			.ping_us = p->ping_best_us,
+			.block_only = p->state == PEER_READY && !p->relay,
+			.discouraged = discouraged_has(core->discouraged, &p->addr,
+						       core_now(core) / PEERD_SECOND),
+		};
 	}
-	return false;
+	id = evict_choose(list, n);
+	if (id == 0)
+		return false;
+	victim = core_peer(core, id);
+	core_count(core, PEERD_EVICTED, 1);
+	peer_drop(victim, "its slot is needed");
+	return true;
 }
 
 bool connect_may_accept(struct peerd *core, const struct net_addr *addr)
@@ -344,7 +421,7 @@ bool connect_may_accept(struct peerd *core, const struct net_addr *addr)
 			loopback ? net_addr_ip_eq(&p->addr, addr) : net_group_eq(&group, &other);
 	}
 	if (unready >= core->opt.handshakes_max ||
-	    unready_group >= core->opt.handshakes_per_group_max)
+	    unready_group >= core->opt.handshakes_per_group_max || charge_group_over(core, addr))
 		return false;
 	if (inbound < core->opt.max_inbound)
 		return true;
@@ -439,6 +516,47 @@ void connect_ready(struct peer *peer)
 	connect_soon(core);
 }
 
+void connect_felt(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	struct net_endpoint endpoint = {.addr = peer->addr, .has_key = true};
+
+	memcpy(endpoint.key, rc_link_remote_key(peer->link), RC_LINK_KEY_SIZE);
+	book_good(core->book, &endpoint, peer->services, core_time(core));
+	core_count(core, PEERD_FEELERS_ANSWERED, 1);
+	peer_drop(peer, "it was only asked whether it is there");
+}
+
+bool connect_keep_anchors(struct peerd *core)
+{
+	struct anchors now = {0};
+	struct net_endpoint e = {.has_key = true};
+	bool changed;
+
+	/* In the order of linking. */
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p->role != PEER_BLOCK_ONLY || p->state != PEER_READY)
+			continue;
+		e.addr = p->addr;
+		memcpy(e.key, rc_link_remote_key(p->link), RC_LINK_KEY_SIZE);
+		anchors_add(&now, &e);
+	}
+	/* Where links were just lost, all perhaps, those before are better than none. */
+	for (size_t i = 0; i < core->anchors.n; i++) {
+		const struct net_addr *addr = &core->anchors.list[i].addr;
+
+		if (!bans_has(&core->bans, addr, core_time(core)) &&
+		    !discouraged_has(core->discouraged, addr, core_now(core) / PEERD_SECOND))
+			anchors_add(&now, &core->anchors.list[i]);
+	}
+	changed = now.n != core->anchors.n;
+	for (size_t i = 0; i < now.n && !changed; i++)
+		changed = !net_addr_eq(&now.list[i].addr, &core->anchors.list[i].addr) ||
+			  memcmp(now.list[i].key, core->anchors.list[i].key, RC_LINK_KEY_SIZE) != 0;
+	core->anchors = now;
+	return changed;
+}
+
 void connect_lost(struct peer *peer)
 {
 	struct peerd *core = peer->core;
@@ -450,7 +568,7 @@ void connect_lost(struct peer *peer)
 		core_count(core, PEERD_DIAL_FAILED, 1);
 	if (peer->role == PEER_INBOUND)
 		return;
-	if (peer->state != PEER_READY) {
+	if (!peer->answered) {
 		book_failed(core->book, &peer->addr);
 		/* Silence in the handshake may be another key than we were told. */
 		if (peer->dialled_with_key && peer->state == PEER_HANDSHAKE)
@@ -458,7 +576,7 @@ void connect_lost(struct peer *peer)
 	}
 	if (manual)
 		manual_lost(core, manual, peer->state == PEER_READY);
-	else
+	else if (peer->role != PEER_FEELER || !peer->answered)
 		backoff_add(core, &peer->addr, peer->state == PEER_READY);
 	timer_arm_by(&core->timers, &core->connect_timer, core_now(core) + CONNECT_TICK);
 }

@@ -101,7 +101,8 @@ static void on_tick(void *arg)
 			serve_go(peer);
 	}
 	relay_check_times(core, now);
-	if (core->peers)
+	charge_tick(core);
+	if (core->peers || core->groups)
 		timer_arm(&core->timers, &core->tick, now + TICK_US);
 }
 
@@ -119,7 +120,7 @@ static void *copy_of(const void *list, size_t n, size_t size)
 
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
-			struct book *book, struct bans *bans)
+			struct book *book, struct bans *bans, const struct anchors *anchors)
 {
 	struct peerd *core = rc_alloc(sizeof(*core));
 
@@ -145,12 +146,15 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 		core->bans = *bans;
 		*bans = (struct bans){0};
 	}
+	if (anchors)
+		core->anchors = core->to_anchor = *anchors;
 	core->discouraged = discouraged_new();
 	timer_init(&core->tick, on_tick, core);
 	connect_init(core);
 	gossip_init(core);
 	sync_init(core);
 	fetch_init(core);
+	compact_init(core);
 	relay_init(core);
 	announce_init(core);
 	return core;
@@ -169,7 +173,9 @@ void peerd_free(struct peerd *core)
 	core_leave(core);
 	relay_done(core);
 	fetch_done(core);
+	compact_done(core);
 	connect_done(core);
+	charge_done(core);
 	announce_done(core);
 	discouraged_free(core->discouraged);
 	bans_done(&core->bans);
@@ -268,6 +274,7 @@ void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event)
 	core->chain_known = true;
 	sync_chain_best(core, &event->tip);
 	serve_block_stored(core, &event->tip.id);
+	compact_chain_tip(core, &event->tip.id);
 	relay_chain_tip(core);
 	if (event->header.len != RC_HEADER_SIZE)
 		announce_block(core, &event->tip.id, NULL);

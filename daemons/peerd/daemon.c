@@ -49,6 +49,7 @@ static void on_minute(void *arg)
 	struct daemon *d = arg;
 
 	files_save_book(d);
+	files_save_anchors(d);
 	rc_timer_arm(d->minute, MINUTE_US);
 }
 
@@ -115,7 +116,7 @@ int daemon_start(void *ctx, struct rc_error *error)
 	d->minute = rc_loop_add_timer(loop, on_minute, d);
 	d->figures = rc_loop_add_timer(loop, on_figures, d);
 	d->core = peerd_new(&out, &d->options, rc_service_network(d->service), d->secret, d->book,
-			    &d->bans);
+			    &d->bans, &d->anchors);
 	d->book = NULL;
 	d->book_saved = book_changes(d->core->book);
 	rc_wipe(d->secret, sizeof(d->secret));
@@ -165,6 +166,7 @@ void daemon_stop(void *ctx)
 
 	sockets_stop_listening(d->sockets);
 	files_save_book(d);
+	files_save_anchors(d);
 	rc_service_stopped(d->service);
 }
 

@@ -14,13 +14,15 @@ struct daemon {
 	struct chain_bus *chain;
 	struct peerd_options options;
 	struct rc_source *wake;	   /* the core's timers */
-	struct rc_source *minute;  /* the book is saved */
+	struct rc_source *minute;  /* the book and anchors are saved */
 	struct rc_source *figures; /* the metrics are brought up to date */
 	uint8_t machine[32];
 	uint8_t secret[32];
 	struct book *book; /* the core's, once there is one */
 	struct bans bans;
+	struct anchors anchors;
 	uint64_t book_saved, bans_saved;
+	bool anchors_unsaved;
 };
 
 /* options.c: the table, and its values as the core's. */
@@ -33,6 +35,7 @@ void options_done(struct peerd_options *options);
 int files_load(struct daemon *daemon, struct rc_error *error);
 /* What changed since it was saved; a failure is logged and tried again later. */
 void files_save_book(struct daemon *daemon);
+void files_save_anchors(struct daemon *daemon);
 int files_save_bans(struct daemon *daemon, struct rc_error *error);
 
 /* metrics.c */

@@ -1,4 +1,4 @@
-/* What survives peerd: its link key, the address book, the bans. */
+/* What survives peerd: its link key, the address book, anchors, the bans. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,6 +37,22 @@ static void load_book(struct daemon *daemon)
 	}
 }
 
+/* Lost anchors cost nothing but their protection: a damaged file is as none. */
+static void load_anchors(struct daemon *daemon)
+{
+	RC_AUTOFREE char *path = path_of(daemon, "anchors");
+	struct rc_buf buf = RC_BUF_INIT;
+	struct rc_error error = {0};
+	int err = rc_file_read(path, ANCHORS_FILE_MAX, &buf, &error);
+
+	if (!err)
+		err = anchors_decode(buf.data, buf.len, rc_service_network(daemon->service)->id.b,
+				     &daemon->anchors, &error);
+	rc_buf_done(&buf);
+	if (err && err != RC_ENOENT)
+		rc_log(RC_LOG_WARNING, "%s: %s; it will be replaced", path, error.text);
+}
+
 static int load_bans(struct daemon *daemon, struct rc_error *error)
 {
 	RC_AUTOFREE char *path = path_of(daemon, "bans");
@@ -66,7 +82,28 @@ int files_load(struct daemon *daemon, struct rc_error *error)
 		err = load_bans(daemon, error);
 	if (!err)
 		load_book(daemon);
+	if (!err)
+		load_anchors(daemon);
 	return err;
+}
+
+void files_save_anchors(struct daemon *daemon)
+{
+	RC_AUTOFREE char *path = path_of(daemon, "anchors");
+	struct rc_buf buf = RC_BUF_INIT;
+	struct rc_error error;
+
+	if (connect_keep_anchors(daemon->core))
+		daemon->anchors_unsaved = true;
+	if (!daemon->anchors_unsaved)
+		return;
+	anchors_encode(&daemon->core->anchors, rc_service_network(daemon->service)->id.b, &buf);
+	if (rc_file_replace(path, buf.data, buf.len, 0600, &error))
+		rc_log(RC_LOG_WARNING, "saving the anchors: %s; tried again in a minute",
+		       error.text);
+	else
+		daemon->anchors_unsaved = false;
+	rc_buf_done(&buf);
 }
 
 void files_save_book(struct daemon *daemon)

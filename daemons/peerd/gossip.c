@@ -10,6 +10,7 @@
 #define ADDR_TOKENS_BURST   1000
 #define ADDR_TOKENS_PER_S   100 /* thousandths */
 #define ADDR_ANSWER_PERCENT 23	/* of the book, so that one answer doesn't show it whole */
+#define ENDPOINT_SIZE	    80	/* at most, as it travels */
 #define ADDR_PENALTY	    (2 * 60 * 60)
 /* A message of so few fresh ones is told on. */
 #define ADDR_RELAY_MOST	 10
@@ -147,7 +148,8 @@ void gossip_on_addr(struct peer *peer, const void *body)
 		return;
 	}
 	if (!peer->addr_asked)
-		peer_charge(peer, info->cost + info->item_cost * m->n_endpoints);
+		peer_charge(peer, info->cost + info->item_cost * m->n_endpoints,
+			    m->n_endpoints * ENDPOINT_SIZE);
 	else
 		peer->addr_tokens = ADDR_TOKENS_BURST * 1000;
 	peer->addr_asked = false;

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
+#include "types/compact.h"
 
 /* What is encrypted ahead of the connection's room: beyond the kernel's own buffer a record or two,
  * so that a control message waits behind no more. */
@@ -23,10 +24,9 @@
 const char *peer_role_name(enum peer_role role)
 {
 	static const char *const names[PEER_ROLES] = {
-		[PEER_INBOUND] = "inbound",
-		[PEER_OUTBOUND] = "outbound",
-		[PEER_BLOCK_ONLY] = "block-only",
-		[PEER_MANUAL] = "manual",
+		[PEER_INBOUND] = "inbound",	  [PEER_OUTBOUND] = "outbound",
+		[PEER_BLOCK_ONLY] = "block-only", [PEER_MANUAL] = "manual",
+		[PEER_FEELER] = "feeler",
 	};
 
 	return names[role];
@@ -46,8 +46,9 @@ const char *peer_state_name(enum peer_state state)
 
 /* ---- the link's questions ---- */
 
-/* Protobuf around the bytes field of a block or a transaction: tags and lengths. */
-#define BULK_FRAME_BYTES 16
+/* Over the block limit: protobuf around the bytes of a block or a transaction, tags and lengths,
+ * 16; the id of a blocktxn 34; what a compact form has beside its block's bytes 32. */
+#define BULK_FRAME_BYTES 64
 
 static int64_t on_max_len(void *arg, enum rc_link_stream stream, uint16_t type)
 {
@@ -58,6 +59,11 @@ static int64_t on_max_len(void *arg, enum rc_link_stream stream, uint16_t type)
 	 * is treated as unknown too. */
 	if (!info || info->stream != stream)
 		return -1;
+	/* Places are named in a byte or two: one for each transaction a block may have. */
+	if (type == PEER_MSG_GETBLOCKTXN)
+		return (int64_t)rc_min_u64(
+			info->max,
+			2 * RC_COMPACT_TXS_MAX((uint64_t)peer->core->network->params.block_limit));
 	if (stream != RC_LINK_BULK)
 		return (int64_t)info->max;
 	/* No block over the network's limit is valid, and no transaction: none is held half-way. */
@@ -81,7 +87,7 @@ static void greet(struct peer *peer)
 	m.time = core_time(core);
 	m.user_agent = core->opt.user_agent;
 	m.port = core->opt.listen ? core->opt.port : 0;
-	m.relay = peer->role != PEER_BLOCK_ONLY;
+	m.relay = peer->role != PEER_BLOCK_ONLY && peer->role != PEER_FEELER;
 	m.headers = true;
 	m.seen = &seen;
 	peer_send(peer, PEER_MSG_HELLO, &m.base);
@@ -103,6 +109,7 @@ static bool on_open(void *arg, struct rc_link *link)
 			    other->state >= PEER_HELLO && !other->dead &&
 			    memcmp(rc_link_remote_key(other->link), rc_link_remote_key(link),
 				   RC_LINK_KEY_SIZE) == 0) {
+				peer->answered = true;
 				peer_drop(peer, "there is a link to this node already");
 				return false;
 			}
@@ -132,14 +139,23 @@ static void on_hello(struct peer *peer, const void *body)
 		if (*p >= ' ' && *p <= '~')
 			peer->user_agent[n++] = *p;
 	}
+	peer->answered = true;
+	if (peer->role == PEER_FEELER) {
+		connect_felt(peer);
+		return;
+	}
 	peer->state = PEER_READY;
 	connect_ready(peer);
 	if (peer->dead)
 		return;
 	gossip_ready(peer);
+	compact_ready(peer);
 	sync_ready(peer);
 	relay_ready(peer);
 	fetch_changed(peer->core);
+	/* How near it is counts when inbound links make room. */
+	if (peer->role == PEER_INBOUND)
+		peer_ping(peer);
 }
 
 static void on_ping(struct peer *peer, const void *body)
@@ -161,6 +177,7 @@ static void on_pong(struct peer *peer, const void *body)
 	peer->ping_us = (uint64_t)(core_now(peer->core) - peer->ping_sent);
 	if (peer->ping_us == 0)
 		peer->ping_us = 1;
+	peer->ping_best_us = rc_min_u64(peer->ping_best_us, peer->ping_us);
 	peer->ping_sent = 0;
 }
 
@@ -233,6 +250,13 @@ static void on_block(struct peer *peer, const void *body)
 	fetch_on_block(peer, (struct rc_bytes){m->raw.data, m->raw.len});
 }
 
+static void on_compact(struct peer *peer, const void *body)
+{
+	const Rc__P2p__CompactBlock *m = body;
+
+	compact_on_block(peer, (struct rc_bytes){m->raw.data, m->raw.len});
+}
+
 static void on_tx(struct peer *peer, const void *body)
 {
 	const Rc__P2p__Tx *m = body;
@@ -258,6 +282,10 @@ static const struct handler {
 	[PEER_MSG_BLOCK] = {on_block, fetch_on_block},
 	[PEER_MSG_TX] = {on_tx, relay_on_tx},
 	[PEER_MSG_FEEFILTER] = {relay_on_feefilter, NULL},
+	[PEER_MSG_SENDCOMPACT] = {compact_on_sendcompact, NULL},
+	[PEER_MSG_COMPACTBLOCK] = {on_compact, compact_on_block},
+	[PEER_MSG_GETBLOCKTXN] = {serve_on_getblocktxn, NULL},
+	[PEER_MSG_BLOCKTXN] = {compact_on_blocktxn, NULL},
 };
 
 /* What was asked for costs nothing: those handlers charge when it was not. */
@@ -268,10 +296,18 @@ static uint64_t cost_of(const struct peer_message_info *info, size_t len)
 	case PEER_MSG_ADDR:
 	case PEER_MSG_BLOCK:
 	case PEER_MSG_TX:
+	case PEER_MSG_COMPACTBLOCK:
+	case PEER_MSG_BLOCKTXN:
 		return 0;
 	default:
 		return info->cost + (uint64_t)info->item_cost * (len / PEER_ITEM_SIZE);
 	}
+}
+
+/* Those above: they know whether they were asked. */
+static bool charges_itself(const struct peer_message_info *info)
+{
+	return cost_of(info, 0) == 0;
 }
 
 static bool on_message(void *arg, struct rc_link *link, enum rc_link_stream stream, uint16_t type,
@@ -288,6 +324,7 @@ static bool on_message(void *arg, struct rc_link *link, enum rc_link_stream stre
 	if (peer->dead || !info)
 		return false;
 	core->received_by_type[type]++;
+	charge_useful(peer, data->len);
 	if (info->phase != (peer->state == PEER_READY ? PEER_PHASE_READY : PEER_PHASE_HELLO)) {
 		core_count(core, PEERD_MALFORMED, 1);
 		peer_drop(peer, "%s out of place", info->name);
@@ -303,7 +340,8 @@ static bool on_message(void *arg, struct rc_link *link, enum rc_link_stream stre
 		core_count(core, PEERD_MALFORMED, 1);
 		peer_drop(peer, "malformed %s", info->name);
 	} else {
-		peer_charge(peer, cost_of(info, data->len));
+		if (!charges_itself(info))
+			peer_charge(peer, cost_of(info, data->len), data->len);
 		handlers[type].handle(peer, body);
 	}
 	rc_arena_reset(&core->arena);
@@ -311,13 +349,6 @@ static bool on_message(void *arg, struct rc_link *link, enum rc_link_stream stre
 }
 
 /* ---- life ---- */
-
-static void on_resume(void *arg)
-{
-	struct peer *peer = arg;
-
-	peer_charge(peer, 0);
-}
 
 struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_addr *addr)
 {
@@ -330,12 +361,13 @@ struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_
 	peer->addr = *addr;
 	peer->since = peer->last_recv = peer->last_send = peer->last_progress = core_now(core);
 	peer->since_wall = rc_wall_ms(core->out.clock);
-	peer->budget = PEER_BUDGET_BURST;
-	peer->budget_at = peer->since;
-	timer_init(&peer->resume, on_resume, peer);
+	peer->ping_best_us = UINT64_MAX;
+	charge_begin(peer);
+	timer_init(&peer->resume, charge_resume, peer);
 	seen_init(&peer->known_blocks, k0, k1, KNOWN_BLOCKS);
 	seen_init(&peer->known_addrs, k0, k1, KNOWN_ADDRS);
 	seen_init(&peer->known_txs, k0, k1, KNOWN_TXS);
+	serve_init_peer(peer);
 	relay_init_peer(peer);
 	HASH_ADD(hh, core->peers, id, sizeof(peer->id), peer);
 	if (!timer_armed(&core->tick))
@@ -405,6 +437,7 @@ void peer_drop(struct peer *peer, const char *fmt, ...)
 	if (peer->state == PEER_HANDSHAKE)
 		core_count(core, PEERD_HANDSHAKES_FAILED, 1);
 	HASH_DEL(core->peers, peer);
+	charge_end(peer);
 	if (peer->conn)
 		core->out.net->close(core->out.net_ctx, peer->conn);
 	peer->conn = NULL;
@@ -416,6 +449,7 @@ void peer_drop(struct peer *peer, const char *fmt, ...)
 	serve_done_peer(peer);
 	relay_lost(peer);
 	sync_lost(peer);
+	compact_lost(peer);
 	fetch_lost(peer);
 	connect_lost(peer);
 	if (core->n_dead == core->dead_cap) {
@@ -433,10 +467,12 @@ void peer_free(struct peer *peer)
 	seen_done(&peer->known_blocks);
 	seen_done(&peer->known_addrs);
 	seen_done(&peer->known_txs);
+	seen_done(&peer->served);
 	free(peer->failed);
 	free(peer->held_block);
 	free(peer->items);
 	free(peer->locator);
+	free(peer->txns.places);
 	free(peer);
 }
 
@@ -534,6 +570,7 @@ void peerd_received(struct peerd *core, uint64_t id, const uint8_t *data, size_t
 			peer_drop(peer, "%s", rc_link_fault_text(fault));
 		}
 		bound_halves(peer);
+		charge_waste(peer);
 		if (!peer->dead && rc_link_wants_write(peer->link))
 			peer_flush(peer);
 	}
@@ -551,23 +588,6 @@ void peer_pause(struct peer *peer, enum peer_pause why, bool pause)
 	if (peer->conn && (before == 0) != (peer->pauses == 0))
 		peer->core->out.net->set_reading(peer->core->out.net_ctx, peer->conn,
 						 peer->pauses == 0);
-}
-
-void peer_charge(struct peer *peer, uint64_t cost)
-{
-	int64_t now = core_now(peer->core);
-
-	if (peer->dead)
-		return;
-	peer->budget += (now - peer->budget_at) * PEER_BUDGET / PEERD_SECOND;
-	peer->budget_at = now;
-	if (peer->budget > PEER_BUDGET_BURST)
-		peer->budget = PEER_BUDGET_BURST;
-	peer->budget -= (int64_t)cost;
-	peer_pause(peer, PEER_PAUSE_BUDGET, peer->budget < 0);
-	if (peer->budget < 0)
-		timer_arm(&peer->core->timers, &peer->resume,
-			  now + (-peer->budget) * PEERD_SECOND / PEER_BUDGET + PEERD_MS);
 }
 
 /* ---- bytes out ---- */
@@ -693,6 +713,11 @@ void peer_check_times(struct peer *peer, int64_t now)
 		return;
 	case PEER_READY:
 		break;
+	}
+	if (charge_worn_out(peer, now)) {
+		core_count(peer->core, PEERD_WORN_OUT, 1);
+		peer_drop(peer, "over its budget for most of a minute");
+		return;
 	}
 	/* A paused peer can't answer: that is our doing. */
 	if (peer->pauses)

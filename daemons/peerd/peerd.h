@@ -3,9 +3,10 @@
  * no clock of its own (outside.h), keeps no chain state, and is one thread: kill it and only links
  * are lost.
  *
- * A file a noun: peer.c one link's life and messages; connect.c whom we dial; gossip.c addresses;
- * sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; serve.c what peers ask for;
- * announce.c new blocks; relay.c transactions.
+ * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
+ * room for a newcomer; gossip.c addresses; charge.c what peers cost us; sync.c headers; fetch.c
+ * blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
+ * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
 #ifndef PEERD_PEERD_H
 #define PEERD_PEERD_H
@@ -14,7 +15,9 @@
 
 #include "base/buf.h"
 #include "consensus/network.h"
+#include "daemons/peerd/anchors.h"
 #include "daemons/peerd/book.h"
+#include "daemons/peerd/budget.h"
 #include "daemons/peerd/conduct.h"
 #include "daemons/peerd/inflight.h"
 #include "daemons/peerd/message.h"
@@ -24,10 +27,6 @@
 
 #define PEERD_SECOND INT64_C(1000000) /* µs, the unit of all times here */
 #define PEERD_MS     INT64_C(1000)
-
-/* How many microseconds of our time a peer may take a second, and how many it may save up. */
-#define PEER_BUDGET	  200000
-#define PEER_BUDGET_BURST (10 * PEER_BUDGET)
 
 /* Headers that wait for their blocks before they are told on. */
 #define PEERD_GOOD_HEADERS 64
@@ -63,7 +62,14 @@ struct peerd_options {
 	char user_agent[64];
 };
 
-enum peer_role { PEER_INBOUND, PEER_OUTBOUND, PEER_BLOCK_ONLY, PEER_MANUAL, PEER_ROLES };
+enum peer_role {
+	PEER_INBOUND,
+	PEER_OUTBOUND,
+	PEER_BLOCK_ONLY,
+	PEER_MANUAL,
+	PEER_FEELER, /* ends with the greeting: is anybody there? */
+	PEER_ROLES
+};
 enum peer_state { PEER_CONNECTING, PEER_HANDSHAKE, PEER_HELLO, PEER_READY };
 const char *peer_role_name(enum peer_role role);
 const char *peer_state_name(enum peer_state state);
@@ -85,6 +91,18 @@ struct serve_item {
 
 #define PEER_PARKED_MAX 16
 
+/* Peers that are asked to announce blocks in compact form (BIP152). */
+#define ANNOUNCERS_MAX 3
+/* Blocks that came lately, and who gave them: so many until the tip is one of them. */
+#define GIVERS_MAX 16
+
+/* Places of a block that a peer asks for (serve.c). */
+struct txns_question {
+	struct rc_block_id id;
+	uint8_t *places; /* NULL: nothing waits */
+	size_t len;
+};
+
 struct failed_block {
 	struct rc_block_id id;
 	int64_t until;
@@ -97,6 +115,7 @@ struct peer {
 	enum peer_state state;
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
+	bool answered;	       /* its greeting came, or it is known by another link */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -115,7 +134,11 @@ struct peer {
 	int64_t ping_sent; /* 0: none outstanding */
 	uint64_t ping_nonce;
 	uint64_t ping_us;
-	int64_t budget, budget_at;
+	uint64_t ping_best_us;	 /* UINT64_MAX: none answered */
+	int64_t tx_at, block_at; /* it gave one that was new here; 0: never */
+	struct budget budget;
+	struct peer_group *group; /* of an inbound one */
+	uint64_t useful, waste;	  /* charge.c: bytes of messages we know; others, charged */
 	struct score score;
 
 	/* hello */
@@ -135,12 +158,14 @@ struct peer {
 	int64_t headers_at;	 /* … since */
 	bool headers_behind;	 /* it has more to show; another one is asked first */
 	unsigned headers_submitted;
+	bool counting; /* chaind doesn't keep its branch yet, and says whence to ask on */
 	struct timer headers_again;
 
 	/* fetch.c */
 	struct failed_block *failed;
 	size_t n_failed;
 	unsigned stalls; /* without a block between */
+	unsigned late;	 /* blocks it may still give, though asked of others meanwhile */
 	struct half_message {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
@@ -155,6 +180,7 @@ struct peer {
 	struct timer held_timer;
 
 	/* serve.c */
+	struct seen served;	  /* ids of what it got: once more isn't free */
 	struct serve_item *items; /* first in, first out */
 	size_t n_items, items_cap;
 	struct serve_item parked[PEER_PARKED_MAX]; /* blocks that aren't here, perhaps not yet */
@@ -166,8 +192,15 @@ struct peer {
 	bool has_stop;
 	struct rc_block_id stop;
 
+	struct txns_question txns; /* the newest getblocktxn, waiting */
+
 	/* announce.c */
 	struct seen known_blocks;
+
+	/* compact.c */
+	bool compact;		       /* it knows compact blocks … */
+	bool compact_wanted;	       /* … and wants new blocks announced by them */
+	struct rebuilding *rebuilding; /* its compact block, not whole yet; NULL: none */
 
 	/* relay.c */
 	struct seen known_txs;
@@ -240,7 +273,8 @@ struct peerd {
 	uint64_t bytes_in, bytes_out; /* of links that are gone */
 	struct rc_arena arena;	      /* of the message being handled */
 
-	struct peer *peers; /* by id, in the order of coming */
+	struct peer *peers;	   /* by id, in the order of coming */
+	struct peer_group *groups; /* of inbound links, and lately gone ones */
 	struct peer **dead;
 	size_t n_dead, dead_cap;
 	struct peer **dirty;
@@ -257,9 +291,13 @@ struct peerd {
 	struct net_addr own[16]; /* addresses that turned out to be ours */
 	size_t n_own;
 	struct timer connect_timer;
+	struct timer feeler_timer;
+	struct anchors anchors;	  /* as they were kept last */
+	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
 	/* sync.c */
 	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
+	int64_t header_since; /* it was chosen, or gave something that was kept */
 	struct rc_block_ref chain_tip, best_header;
 	bool initial_download;
 	bool chain_known; /* the two above are chaind's */
@@ -290,6 +328,19 @@ struct peerd {
 	struct rc_block_id announce_id; /* the newest block during a download */
 	uint8_t announce_header[RC_HEADER_SIZE];
 
+	/* compact.c */
+	uint64_t
+		announcers[ANNOUNCERS_MAX]; /* peers asked for it; the one that gave first, first */
+	unsigned n_announcers;
+	unsigned n_rebuilding;
+	uint64_t last_rebuilding; /* number */
+	struct seen ambiguous;	  /* blocks to be fetched whole */
+	struct giver {
+		struct rc_block_id id;
+		uint64_t peer;
+	} givers[GIVERS_MAX];
+	unsigned next_giver;
+
 	/* relay.c */
 	struct tx_want *wants;	     /* by kind and id */
 	struct tx_want *wants_fresh; /* chaind hasn't been asked about them */
@@ -310,11 +361,11 @@ struct peerd {
 
 /* ---- life ---- */
 
-/* book may be NULL (a new one is made); it and the bans are the core's from now on. secret: our
- * static link key. options are copied, their lists with them. */
+/* book may be NULL (a new one is made); it and the bans are the core's from now on. anchors: of an
+ * earlier life, or NULL. secret: our static link key. options are copied, their lists with them. */
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
-			struct book *book, struct bans *bans);
+			struct book *book, struct bans *bans, const struct anchors *anchors);
 void peerd_free(struct peerd *core);
 /* Begins dialling. */
 void peerd_start(struct peerd *core);
@@ -392,12 +443,28 @@ void peer_ping(struct peer *peer);
 /* Under want of memory, ends a peer that takes what it asked for too slowly. */
 void serve_check_times(struct peer *peer, int64_t now);
 void peer_check_times(struct peer *peer, int64_t now);
-/* Unasked work: taken from the peer's budget. */
-void peer_charge(struct peer *peer, uint64_t cost);
 static inline bool peer_is_ready(const struct peer *peer)
 {
 	return peer->state == PEER_READY && !peer->dead;
 }
+
+/* charge.c */
+void charge_begin(struct peer *peer);
+void charge_end(struct peer *peer);
+/* A message that nobody asked for: µs of work it makes, and its length. */
+void peer_charge(struct peer *peer, uint64_t time, size_t bytes);
+/* A whole message of a known type came. */
+void charge_useful(struct peer *peer, size_t len);
+/* Bytes came: those that are part of no such message are charged. */
+void charge_waste(struct peer *peer);
+/* The wait of peer->resume is over. */
+void charge_resume(void *peer);
+/* It is over its budget most of the time. */
+bool charge_worn_out(struct peer *peer, int64_t now);
+/* The network group of this address is over its budget. */
+bool charge_group_over(struct peerd *core, const struct net_addr *addr);
+void charge_tick(struct peerd *core);
+void charge_done(struct peerd *core);
 
 /* connect.c */
 void connect_init(struct peerd *core);
@@ -410,6 +477,11 @@ void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
 void connect_is_self(struct peer *peer);
+/* A feeler's greeting came: the address is good, and that was all. */
+void connect_felt(struct peer *peer);
+/* The anchors as they are now: links for blocks that are up, those linked longest first, then
+ * earlier ones. Returns whether they differ from the last time. */
+bool connect_keep_anchors(struct peerd *core);
 unsigned connect_count(const struct peerd *core, enum peer_role role, bool ready_only);
 
 /* gossip.c */
@@ -428,6 +500,8 @@ void sync_check_times(struct peer *peer, int64_t now);
 void sync_ask(struct peer *peer);
 void sync_on_headers(struct peer *peer, const void *m);
 void sync_chain_best(struct peerd *core, const struct rc_block_ref *best);
+/* The peer has shown that it has this header. */
+void sync_shown(struct peer *peer, const struct rc_block_ref *ref);
 void sync_on_block_inv(struct peer *peer, const struct rc_block_id *id);
 
 /* fetch.c */
@@ -441,7 +515,38 @@ void fetch_check_times(struct peer *peer, int64_t now);
 void fetch_on_block(struct peer *peer, struct rc_bytes raw);
 void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id);
 
+/* The block is asked of this peer whole, in place of what it gave of it. */
+void fetch_whole(struct peer *peer, const struct rc_block_id *id, uint32_t height);
+/* More is owed of what a compact block misses: it counts as a block asked of this peer. False if it
+ * is asked of somebody already. */
+bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height);
+/* A block asked of this peer has come in some form; false: it wasn't asked of it. */
+bool fetch_take(struct peer *peer, const struct rc_block_id *id);
+/* It doesn't come: chaind may have it asked of another. */
+void fetch_release(struct peerd *core, const struct rc_block_id *id);
+
+/* compact.c */
+void compact_init(struct peerd *core);
+void compact_done(struct peerd *core);
+void compact_ready(struct peer *peer);
+void compact_lost(struct peer *peer);
+void compact_on_sendcompact(struct peer *peer, const void *m);
+void compact_on_block(struct peer *peer, struct rc_bytes raw);
+void compact_on_blocktxn(struct peer *peer, const void *m);
+/* Whether this block is best asked of this peer in compact form: one just above our tip. */
+bool compact_may_ask(const struct peer *peer, const struct rc_block_id *id, uint32_t height);
+/* What was asked for a compact block of this peer comes whole, or not at all. */
+void compact_given_up(struct peer *peer, const struct rc_block_id *id);
+/* This peer gave this block … */
+void compact_gave(struct peer *peer, const struct rc_block_id *id);
+/* … and the best chain ends in it: the last three who did are asked to announce so. */
+void compact_chain_tip(struct peerd *core, const struct rc_block_id *id);
+/* To those who want it and don't have the block. header: for where it can't be had. */
+void compact_announce(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
+
 /* serve.c */
+void serve_init_peer(struct peer *peer);
+void serve_on_getblocktxn(struct peer *peer, const void *m);
 void serve_done_peer(struct peer *peer);
 void serve_on_getheaders(struct peer *peer, const void *m);
 void serve_on_getdata(struct peer *peer, const void *m);
@@ -450,6 +555,8 @@ void serve_go(struct peer *peer);
 void serve_block_stored(struct peerd *core, const struct rc_block_id *id);
 
 /* announce.c */
+/* One peer, that doesn't know it yet. header NULL: not at hand. */
+void announce_tell(struct peer *peer, const struct rc_block_id *id, const uint8_t *header);
 void announce_init(struct peerd *core);
 void announce_done(struct peerd *core);
 /* chaind found the header good: told on once its block has come, connected or not. Told before,

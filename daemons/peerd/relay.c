@@ -42,6 +42,9 @@
 /* A peer whose fee filter opens again is told the pool again no sooner: the list costs chaind. */
 #define POOL_TOLD_GAP  (600 * PEERD_SECOND)
 #define ORPHAN_PARENTS 25
+/* About what chaind spends on one it refuses, with some signatures: 200 such a second are within a
+ * peer's budget. */
+#define TX_REFUSED_COST 1000
 
 enum want_state {
 	WANT_FRESH,  /* chaind wasn't asked yet */
@@ -427,6 +430,10 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 	for (size_t i = 0; peer && reply && i < reply->n && !peer->dead; i++) {
 		const struct rc_submit_tx *r = &reply->results[i];
 
+		/* Asked for, checked, and of no use: else it could have us check such ones for
+		 * nothing. */
+		if (strcmp(r->verdict_class, "ok") != 0 || r->duplicate)
+			peer_charge(peer, TX_REFUSED_COST, 0);
 		if (r->orphan)
 			ask_parents(peer, r);
 		else if (strcmp(r->verdict_class, "invalid") == 0)
@@ -472,7 +479,7 @@ void relay_on_tx(struct peer *peer, struct rc_bytes raw)
 	by_txid = want_find(core, PEER_ITEM_TXID, tx.txid.b);
 	if (!by_wtxid && !by_txid) {
 		/* Late, twice, or never asked for: costs time, not points. */
-		peer_charge(peer, info->cost + raw.len);
+		peer_charge(peer, info->cost + raw.len, raw.len);
 		return;
 	}
 	if (by_wtxid)
@@ -559,6 +566,10 @@ void relay_chain_tx(struct peerd *core, const struct rc_tx_event *event)
 	uint64_t rate = fee_rate(event->fee, event->size);
 	struct own_tx *own;
 
+	struct peer *from = core_peer(core, event->peer);
+
+	if (from)
+		from->tx_at = core_now(core);
 	seen_add(&core->recent_txs, event->wtxid.b);
 	queue_all(core, event->wtxid.b, rate);
 	if (event->peer != 0 || HASH_COUNT(core->own_txs) >= OWN_TXS_MAX)

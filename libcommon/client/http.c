@@ -1,6 +1,7 @@
 /* HTTP/1.1 as far as a JSON-RPC client needs it: POST, Content-Length or chunks, keep-alive. */
 #include "client/http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -20,7 +21,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-/* Status line and headers of an answer; rpcd's have some 300 bytes. */
+/* Status line and headers of an answer, with those of interim ones; rpcd's have some 300 bytes. */
 #define HEAD_MAX (16u << 10)
 
 struct rc_http {
@@ -204,9 +205,15 @@ static int send_all(struct rc_http *http, const void *data, size_t len)
 	return RC_OK;
 }
 
-/* Reads some more bytes into in. */
+/* Reads some more bytes into in; what is used up makes room, so that an answer of many small pieces
+ * takes no more memory than one. */
 static int fill(struct rc_http *http)
 {
+	if (http->taken) {
+		http->in.len -= http->taken;
+		memmove(http->in.data, http->in.data + http->taken, http->in.len);
+		http->taken = 0;
+	}
 	for (;;) {
 		uint8_t *room = rc_buf_reserve(&http->in, 64u << 10);
 		ssize_t n = recv(http->fd, room, 64u << 10, 0);
@@ -240,8 +247,8 @@ static int bad_http(struct rc_http *http)
 static int read_line(struct rc_http *http, char **ret)
 {
 	for (;;) {
-		char *start = (char *)http->in.data + http->taken;
 		size_t have = http->in.len - http->taken;
+		char *start = have ? (char *)http->in.data + http->taken : NULL;
 		char *end = have ? memchr(start, '\n', have) : NULL;
 		int err;
 
@@ -292,14 +299,14 @@ static int read_chunks(struct rc_http *http, size_t max, struct rc_buf *body)
 {
 	for (;;) {
 		unsigned long long len;
-		char *line, *end;
+		char *line;
 		int err = read_line(http, &line);
 
 		if (err < 0)
 			return err;
-		len = strtoull(line, &end, 16);
-		if (end == line)
+		if (!isxdigit((unsigned char)*line)) /* strtoull takes signs and spaces too */
 			return bad_http(http);
+		len = strtoull(line, NULL, 16);
 		if (len > max - body->len)
 			return too_big(http, max);
 		if (len) {
@@ -324,15 +331,18 @@ struct head {
 	bool has_length, chunked, closes;
 };
 
-static void take_header(struct head *head, char *line)
+/* False: a length that is none. */
+static bool take_header(struct head *head, char *line)
 {
 	char *value = strchr(line, ':');
 
 	if (!value)
-		return;
+		return true;
 	*value++ = '\0';
 	value += strspn(value, " \t");
 	if (!strcasecmp(line, "Content-Length")) {
+		if (!isdigit((unsigned char)*value))
+			return false;
 		head->length = strtoull(value, NULL, 10);
 		head->has_length = true;
 	} else if (!strcasecmp(line, "Transfer-Encoding")) {
@@ -342,25 +352,54 @@ static void take_header(struct head *head, char *line)
 	} else if (!strcasecmp(line, "Retry-After")) {
 		head->retry_after = (uint32_t)strtoul(value, NULL, 10);
 	}
+	return true;
 }
 
-static int read_head(struct rc_http *http, struct head *ret)
+/* A line of a head, of which *left bytes may still come. */
+static int read_head_line(struct rc_http *http, size_t *left, char **ret)
 {
-	struct head head = {0};
-	char *line;
-	int err = read_line(http, &line);
+	int err = read_line(http, ret);
+	size_t len;
 
 	if (err < 0)
 		return err;
-	if (sscanf(line, "HTTP/1.%*1[01] %3d", &head.status) != 1)
+	len = strlen(*ret) + 1;
+	if (len > *left)
+		return bad_http(http);
+	*left -= len;
+	return RC_OK;
+}
+
+/* HTTP/1.0 or 1.1, and three digits. */
+static bool read_status(const char *line, int *ret)
+{
+	char digits[4] = "", minor;
+
+	if (sscanf(line, "HTTP/1.%c %3[0-9]", &minor, digits) != 2 || strlen(digits) != 3 ||
+	    (minor != '0' && minor != '1'))
+		return false;
+	*ret = (int)strtol(digits, NULL, 10);
+	return true;
+}
+
+static int read_head(struct rc_http *http, size_t *left, struct head *ret)
+{
+	struct head head = {0};
+	char *line;
+	int err = read_head_line(http, left, &line);
+
+	if (err < 0)
+		return err;
+	if (!read_status(line, &head.status))
 		return bad_http(http);
 	for (;;) {
-		err = read_line(http, &line);
+		err = read_head_line(http, left, &line);
 		if (err < 0)
 			return err;
 		if (!*line)
 			break;
-		take_header(&head, line);
+		if (!take_header(&head, line))
+			return bad_http(http);
 	}
 	*ret = head;
 	return RC_OK;
@@ -368,11 +407,12 @@ static int read_head(struct rc_http *http, struct head *ret)
 
 static int read_answer(struct rc_http *http, size_t max, struct rc_http_answer *answer)
 {
+	size_t left = HEAD_MAX;
 	struct head head;
 	int err;
 
 	do {
-		err = read_head(http, &head);
+		err = read_head(http, &left, &head);
 		if (err < 0)
 			return err;
 	} while (head.status == 100);

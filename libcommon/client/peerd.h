@@ -42,7 +42,7 @@ struct rc_peerd_peer {
 	uint64_t id;
 	const char *addr;
 	bool inbound;
-	const char *role;    /* "outbound", "block-only", "inbound", "manual" */
+	const char *role;    /* "outbound", "block-only", "inbound", "manual", "feeler" */
 	const char *network; /* "ipv4", "ipv6" */
 	const char *transport;
 	const char *user_agent;

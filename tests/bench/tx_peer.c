@@ -747,8 +747,9 @@ static json_t *cmd_info(char **words, int n)
 	(void)words;
 	(void)n;
 	ask_pool(peer);
-	return json_pack("{s:I, s:I, s:I}", "count", (json_int_t)peer->pool.count, "bytes",
-			 (json_int_t)peer->pool.bytes, "usage", (json_int_t)peer->pool.usage);
+	return json_pack("{s:I, s:I, s:I, s:I}", "count", (json_int_t)peer->pool.count, "bytes",
+			 (json_int_t)peer->pool.bytes, "usage", (json_int_t)peer->pool.usage,
+			 "coins", (json_int_t)(peer->n_coins - peer->next_coin));
 }
 
 static json_t *cmd_template(char **words, int n)

@@ -1,5 +1,6 @@
-/* The files peerd reads: address book, bans, link key. First byte which one; a right checksum is
- * put at the end of what follows, so that the inside is reached. What is read is written the same.
+/* The files peerd reads: address book, bans, link key, anchors. First byte which one; a right
+ * checksum is put at the end of what follows, so that the inside is reached. What is read is
+ * written the same.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 
 #include "crypto/schnorr.h"
 #include "crypto/sha256.h"
+#include "daemons/peerd/anchors.h"
 #include "daemons/peerd/book.h"
 #include "daemons/peerd/conduct.h"
 #include "daemons/peerd/link_key.h"
@@ -73,6 +75,18 @@ static void read_key(const uint8_t *file, size_t len)
 		abort();
 }
 
+static void read_anchors(const uint8_t *file, size_t len)
+{
+	struct rc_buf buf = RC_BUF_INIT;
+	struct anchors anchors;
+
+	if (anchors_decode(file, len, network, &anchors, NULL) != RC_OK)
+		return;
+	anchors_encode(&anchors, network, &buf);
+	same(&buf, file, len);
+	rc_buf_done(&buf);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool ready;
@@ -88,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(file, data + 1, size - 1);
 	rc_sha256(file, size - 1, file + size - 1);
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		read_book(file, size - 1 + 32);
 		break;
@@ -97,6 +111,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		read_key(file, size - 1 + 32);
+		break;
+	case 3:
+		read_anchors(file, size - 1 + 32);
 		break;
 	}
 	free(file);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "crypto/schnorr.h"
+#include "proto/peer.pb-c.h"
 #include "types/tx.h"
 
 /* ---- events ---- */
@@ -295,6 +296,14 @@ void rig_stranger_send(struct rig_stranger *s, enum rc_link_stream stream, uint1
 
 void rig_stranger_dial(struct rig_stranger *s, struct rig_node *node, uint16_t port)
 {
+	char from[32];
+
+	snprintf(from, sizeof(from), "127.0.0.1:%u", port);
+	rig_stranger_dial_from(s, node, from);
+}
+
+void rig_stranger_dial_from(struct rig_stranger *s, struct rig_node *node, const char *from)
+{
 	struct rc_handshake_params p = {
 		.initiator = true,
 		.pattern = RC_LINK_XX,
@@ -308,7 +317,7 @@ void rig_stranger_dial(struct rig_stranger *s, struct rig_node *node, uint16_t p
 
 	memset(s, 0, sizeof(*s));
 	s->rig = node->rig;
-	assert_true(net_addr_from_wire((const uint8_t[]){127, 0, 0, 1}, 4, port, &addr));
+	assert_true(net_addr_parse(from, 1, &addr));
 	rc_link_secret_make(p.random, p.secret);
 	rc_link_prologue(node->rig->network.id.b, p.prologue);
 	s->link = rc_link_new(&p, &events);
@@ -326,6 +335,19 @@ void rig_stranger_dial(struct rig_stranger *s, struct rig_node *node, uint16_t p
 	rc_link_pull(s->link, &out, 1);
 	rig_stranger_write(s, out.data, out.len);
 	rc_buf_done(&out);
+}
+
+void rig_stranger_greet(struct rig_stranger *s, bool relay)
+{
+	Rc__P2p__Hello m = RC__P2P__HELLO__INIT;
+	RC_AUTOFREE uint8_t *data = NULL;
+
+	m.version = PEER_PROTOCOL_VERSION;
+	m.services = PEER_SERVICE_BLOCKS;
+	m.relay = relay;
+	m.headers = true;
+	data = rc_alloc(rc__p2p__hello__get_packed_size(&m));
+	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_HELLO, data, rc__p2p__hello__pack(&m, data));
 }
 
 void rig_stranger_done(struct rig_stranger *s)
@@ -417,7 +439,8 @@ static void node_start(struct rig_node *node, const struct peerd_options *option
 	uint8_t secret[32];
 
 	rc_link_secret_make(out.random, secret);
-	node->core = peerd_new(&out, options, &node->rig->network, secret, NULL, NULL);
+	node->core = peerd_new(&out, options, &node->rig->network, secret, NULL, NULL,
+			       node->anchors.n ? &node->anchors : NULL);
 	peerd_chain_state(node->core, true, true);
 	peerd_start(node->core);
 }

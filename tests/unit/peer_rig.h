@@ -42,10 +42,20 @@ struct rig_node {
 	struct rig_block *blocks, *best_header, *tip;
 	struct rig_tx *pool;
 	struct rig_wanted *wanted; /* long polls that are open */
+	struct anchors anchors;	   /* given to its next core */
 	bool chain_up;
-	bool silent;	    /* takes bytes and hands none to its core: a stalled node */
-	const char *refuse; /* verdict of every block it is given, NULL: ok */
-	bool no_route;	    /* its dials fail at once */
+	bool silent;		/* takes bytes and hands none to its core: a stalled node */
+	const char *refuse;	/* verdict of every block it is given, NULL: ok */
+	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
+	bool no_route;		/* its dials fail at once */
+	/* What its chaind says of compact blocks, and how often it was asked. */
+	struct rc_bytes compact; /* of every block; empty: whole ones */
+	struct rc_block_part txns;
+	struct rc_rebuild rebuild, rebuild_again;
+	unsigned compacts_asked, txns_asked, rebuilds;
+	size_t places_asked; /* bytes of the last question's places */
+	uint32_t count_until; /* headers aren't kept before a branch was shown up to this height */
+	struct rc_block_id count_from;
 	unsigned blocks_taken, duplicates, dials, pool_lists;
 };
 
@@ -96,6 +106,10 @@ struct rig_stranger {
 	unsigned heard[PEER_MSG_LIMIT];
 };
 void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);
+/* The same with any IP:PORT. */
+void rig_stranger_dial_from(struct rig_stranger *stranger, struct rig_node *node, const char *from);
+/* Its hello; relay: it wants transactions. */
+void rig_stranger_greet(struct rig_stranger *stranger, bool relay);
 void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream, uint16_t type,
 		       const void *data, size_t len);
 /* Bytes as they are, outside of the link. */

@@ -349,7 +349,8 @@ static void test_told_at_the_end(void **state)
 	admit_submit(&a.chaind->admit, child.data, child.len, &options, tell_tx, &child_told);
 	node_wait(loop, has_parent, &a, "the parent in the pool");
 	fake_utxod_stop(a.utxod);
-	chaind_submit_block(a.chaind, 0, block.data, block.len, true, tell_block, &block_told);
+	chaind_submit_block(a.chaind, 0, block.data, block.len, BLOCK_CONNECTED, tell_block,
+			    &block_told);
 	node_stop_chaind(&a);
 	assert_int_equal(parent_told.n, 1);
 	assert_int_equal(parent_told.err, RC_OK);
@@ -869,7 +870,7 @@ static void test_initial_download(void **state)
 		uint8_t raw[RC_HEADER_SIZE];
 
 		rc_header_encode(&node->header, raw);
-		chaind_submit_headers(n.chaind, 0, raw, 1, &result);
+		chaind_submit_headers(n.chaind, (struct presync_who){0}, raw, 1, &result);
 		assert_int_equal(result.verdict, RC_VERDICT_OK);
 	}
 	assert_int_equal(node_height(n.chaind->chain.best_header), 60);

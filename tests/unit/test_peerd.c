@@ -171,7 +171,7 @@ static void scores(void **state)
 static void discouraged_addresses(void **state)
 {
 	struct discouraged *d = discouraged_new();
-	struct net_addr a, b, local, local2;
+	struct net_addr a, b, local, local2, v6, same64, other64;
 
 	(void)state;
 	assert_true(net_addr_parse("8.8.8.8:1", 1, &a));
@@ -183,6 +183,12 @@ static void discouraged_addresses(void **state)
 	assert_true(discouraged_has(d, &b, 100)); /* any port of it */
 	assert_true(discouraged_has(d, &local, 100));
 	assert_false(discouraged_has(d, &local2, 100)); /* another node of this host */
+	assert_true(net_addr_parse("[2a00:1:2:3::1]:1", 1, &v6));
+	assert_true(net_addr_parse("[2a00:1:2:3:ffff::9]:2", 1, &same64));
+	assert_true(net_addr_parse("[2a00:1:2:4::1]:1", 1, &other64));
+	discouraged_add(d, &v6, 100);
+	assert_true(discouraged_has(d, &same64, 100)); /* one party's */
+	assert_false(discouraged_has(d, &other64, 100));
 	assert_true(discouraged_has(d, &a, 100 + DISCOURAGED_SECONDS - 1));
 	assert_false(discouraged_has(d, &a, 100 + DISCOURAGED_SECONDS));
 	for (uint32_t i = 0; i < DISCOURAGED_MAX + 100; i++) {

@@ -34,19 +34,6 @@ static void pack(const ProtobufCMessage *m, struct rc_buf *buf)
 	protobuf_c_message_pack(m, rc_buf_add(buf, protobuf_c_message_get_packed_size(m)));
 }
 
-static void greet(struct rig_stranger *s)
-{
-	Rc__P2p__Hello m = RC__P2P__HELLO__INIT;
-	struct rc_buf buf = RC_BUF_INIT;
-
-	m.version = 1;
-	m.services = 1;
-	m.relay = m.headers = true;
-	pack(&m.base, &buf);
-	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_HELLO, buf.data, buf.len);
-	rc_buf_done(&buf);
-}
-
 static void turn(int64_t ms)
 {
 	rig_run(&rig, ms * PEERD_MS, NULL, NULL);
@@ -60,7 +47,7 @@ static void open_link(struct rig_stranger *s)
 	rig_stranger_dial(s, node, ++port);
 	turn(50);
 	assert_false(s->closed);
-	greet(s);
+	rig_stranger_greet(s, true);
 	turn(50);
 	assert_false(s->closed);
 	assert_int_equal(s->heard[PEER_MSG_HELLO], 1);
@@ -119,7 +106,7 @@ static void out_of_place(void **state)
 			rig_stranger_dial(&s, node, (uint16_t)(31000 + i));
 		turn(50);
 		if (rows[i].number == PEER_MSG_HELLO)
-			greet(&s);
+			rig_stranger_greet(&s, true);
 		else
 			rig_stranger_send(&s, rows[i].stream, rows[i].number, "", 0);
 		turn(50);
@@ -184,7 +171,7 @@ static void an_unknown_type_is_skipped(void **state)
 
 	(void)state;
 	open_link(&s);
-	for (uint16_t type = 14; type < 200; type++)
+	for (uint16_t type = PEER_MSG_BLOCKTXN + 1; type < 200; type++)
 		rig_stranger_send(&s, type % 2 ? RC_LINK_BULK : RC_LINK_CONTROL, type, "abc", 3);
 	turn(500);
 	assert_false(s.closed);

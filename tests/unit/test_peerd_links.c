@@ -39,6 +39,13 @@ static bool all_linked(void *arg)
 	return true;
 }
 
+/* What honest nodes do is within their budgets. */
+static void nobody_was_over_budget(const struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->n; i++)
+		assert_int_equal(rig->nodes[i].core->counters[PEERD_OVER_BUDGET], 0);
+}
+
 static void two_nodes_link_and_sync(void **state)
 {
 	struct rig rig;
@@ -54,6 +61,7 @@ static void two_nodes_link_and_sync(void **state)
 	/* A new block travels by itself. */
 	rig_mine(&rig.nodes[1], 1, 500, 0);
 	assert_true(rig_run(&rig, 5 * PEERD_SECOND, rig_agree, &rig));
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -69,6 +77,7 @@ static void a_fork_is_found(void **state)
 	rig_mine(&rig.nodes[2], 70, 300, 3);
 	assert_true(rig_run(&rig, 60 * PEERD_SECOND, rig_agree, &rig));
 	assert_int_equal(rig.nodes[0].tip->height, 70);
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -87,6 +96,7 @@ static void gossip_links_everybody(void **state)
 		assert_in_range(HASH_COUNT(node->core->peers), 5, 9);
 		assert_true(book_count(node->core->book) >= 5);
 	}
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -117,6 +127,7 @@ static void transactions_reach_everybody(void **state)
 	assert_int_equal(HASH_COUNT(rig.nodes[4].pool), 2000);
 	/* Each came once. */
 	assert_int_equal(rig.nodes[4].core->counters[PEERD_TXS_RECEIVED], 2000);
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -245,6 +256,41 @@ static void chaind_may_restart(void **state)
 	rig_done(&rig);
 }
 
+/* chaind counts a long branch first: it is asked for again, and then kept. */
+static void a_counted_branch_is_asked_twice(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 14);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 9000, 300, 0);
+	rig.nodes[1].count_until = 8500;
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
+	assert_int_equal(rig.nodes[1].core->counters[PEERD_PENALTIES], 0);
+	assert_in_range(rig.nodes[1].core->counters[PEERD_HEADERS_RECEIVED], 18000, 26000);
+	nobody_was_over_budget(&rig);
+	rig_done(&rig);
+}
+
+/* One that never has enough is asked for no more than now and then. */
+static void a_branch_counted_in_vain(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 15);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 9000, 300, 0);
+	rig.nodes[1].count_until = 1000000;
+	rig_run(&rig, 240 * PEERD_SECOND, NULL, NULL);
+	assert_int_equal(HASH_COUNT(rig.nodes[1].blocks), 1);
+	assert_true(all_linked(&rig));
+	assert_in_range(rig.nodes[1].core->counters[PEERD_HEADERS_RECEIVED], 9000, 30000);
+	assert_int_equal(rig.nodes[1].core->counters[PEERD_PENALTIES], 0);
+	rig_done(&rig);
+}
+
 /* Two runs of one seed are the same run. */
 static void a_seed_is_a_run(void **state)
 {
@@ -301,6 +347,7 @@ static void a_newcomer_gets_the_pool(void **state)
 		rig_pay(&rig.nodes[0], i);
 	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
 	assert_true(rig_run(&rig, 60 * PEERD_SECOND, paid, &rig));
+	nobody_was_over_budget(&rig);
 	rig_done(&rig);
 }
 
@@ -349,6 +396,8 @@ int main(void)
 		cmocka_unit_test(who_sends_an_invalid_block_is_cut),
 		cmocka_unit_test(a_silent_link_is_given_up),
 		cmocka_unit_test(chaind_may_restart),
+		cmocka_unit_test(a_counted_branch_is_asked_twice),
+		cmocka_unit_test(a_branch_counted_in_vain),
 		cmocka_unit_test(a_seed_is_a_run),
 		cmocka_unit_test(a_dial_that_fails_at_once),
 		cmocka_unit_test(a_newcomer_gets_the_pool),

@@ -34,6 +34,16 @@ class P2pManual(unittest.TestCase):
             self.assertIn((number, name, stream.lower(), str(product(size)), cost, item), shown)
             self.assertIn(f".It Li {name}\n", page)
 
+    def test_budgets(self):
+        page = read("man/rustycoin-p2p.7")
+        rows = re.findall(r'BUDGET\(\w+, "(\w+)", (\d+), (\d+), "([^"]+)"\)',
+                          read("daemons/peerd/budget.def"))
+        self.assertEqual(len(rows), 3)
+        shown = {tuple(line.split()) for line in page.splitlines()}
+        for name, rate, most, what in rows:
+            self.assertIn((name, rate, most), shown)
+            self.assertIn(f"{name.capitalize()}: {what}.\n", page)
+
     def test_scores(self):
         page = read("man/rustycoin-p2p.7")
         rows = re.findall(r'SCORE\("([^"]+)", (\d+), "([^"]+)"\)', read("daemons/peerd/score.def"))
