@@ -198,7 +198,7 @@ struct arrival {
 	struct body *body;
 	struct block_node *node;
 	uint64_t number;
-	bool wait;
+	enum block_when when;
 	bool synced;
 	block_fn fn; /* NULL: forgotten */
 	void *arg;
@@ -336,7 +336,7 @@ static void stored(void *arg)
 	}
 	if (a->synced)
 		a->node->flags |= NODE_SYNCED;
-	if (a->wait) {
+	if (a->when == BLOCK_CONNECTED) {
 		if (a->fn)
 			wait_for(chaind, a->node, a->number, false, a->fn, a->arg);
 		arrival_free(a);
@@ -347,19 +347,33 @@ static void stored(void *arg)
 	connect_step(&chaind->connect);
 }
 
+/* It is told to others now, who ask for it before it is on the disk. */
+static void keep_recent(struct chaind *chaind, struct body *body)
+{
+	body_unref(chaind->recent);
+	chaind->recent = connect_initial_download(&chaind->connect) ? NULL : body_ref(body);
+}
+
 static void checked_good(struct arrival *a)
 {
 	struct chaind *chaind = a->chaind;
 	struct block_node *node = a->node;
+	struct block_result result = {0};
 
 	/* Who waits is told that it is accepted; it may be the only copy: the first block of a
 	 * network, or after a day without one, is mined far behind the present. */
-	a->synced = a->wait || !connect_initial_download(&chaind->connect);
+	a->synced = a->when == BLOCK_CONNECTED || !connect_initial_download(&chaind->connect);
 	chain_set_body(&chaind->chain, node, (uint32_t)a->body->raw.len, a->body->block.n_txs);
 	blockstore_put(chaind->store, &chaind->chain, node, a->body->raw.data, a->body->raw.len,
 		       a->synced, stored, a);
 	connect_offer_body(&chaind->connect, node, a->body);
 	connect_arrived(&chaind->connect, node);
+	keep_recent(chaind, a->body);
+	if (a->when == BLOCK_CHECKED && a->fn) {
+		fill(&result, node);
+		a->fn(a->arg, &result);
+		a->fn = NULL;
+	}
 	poll_wake(&chaind->wanted_polls);
 }
 
@@ -413,7 +427,7 @@ static void check_done(struct rc_work *work)
 	} else if (a->node->flags & NODE_BODY) {
 		struct block_result result = {.duplicate = true};
 
-		if (a->wait) {
+		if (a->when == BLOCK_CONNECTED) {
 			if (a->fn)
 				wait_for(chaind, a->node, a->number, true, a->fn, a->arg);
 			arrival_free(a);
@@ -447,7 +461,7 @@ static enum rc_verdict header_of(struct chaind *chaind, uint64_t peer, const uin
 }
 
 uint64_t chaind_submit_block(struct chaind *chaind, uint64_t peer, const void *raw, size_t len,
-			     bool wait, block_fn fn, void *arg)
+			     enum block_when when, block_fn fn, void *arg)
 {
 	struct block_result result = {0};
 	struct block_node *node = NULL;
@@ -466,7 +480,7 @@ uint64_t chaind_submit_block(struct chaind *chaind, uint64_t peer, const void *r
 		return 0;
 	}
 	if (node->flags & NODE_BODY) {
-		if (wait)
+		if (when == BLOCK_CONNECTED)
 			return wait_for(chaind, node, next_number(chaind), true, fn, arg);
 		result.duplicate = true;
 		fn(arg, &result);
@@ -478,7 +492,7 @@ uint64_t chaind_submit_block(struct chaind *chaind, uint64_t peer, const void *r
 	a->body = body_new(&buf);
 	a->node = node;
 	a->number = next_number(chaind);
-	a->wait = wait;
+	a->when = when;
 	a->fn = fn;
 	a->arg = arg;
 	a->work.run = check_run;

@@ -199,6 +199,9 @@ void chaind_close(struct chaind *chaind)
 	download_done(&chaind->download);
 	future_done(&chaind->future);
 	events_done(chaind);
+	body_unref(chaind->recent);
+	chaind->recent = NULL;
+	leftovers_done(&chaind->leftovers);
 	verified_free(chaind->verified);
 	presyncs_done(&chaind->presyncs);
 	chain_done(&chaind->chain);

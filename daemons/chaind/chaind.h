@@ -19,6 +19,7 @@
 #include "daemons/chaind/metrics.h"
 #include "daemons/chaind/polls.h"
 #include "daemons/chaind/presync.h"
+#include "daemons/chaind/rebuild.h"
 #include "daemons/chaind/refill.h"
 #include "service/service.h"
 
@@ -76,9 +77,12 @@ struct chaind {
 	struct arrival *arrivals;
 	struct block_wait *block_waits;
 	uint64_t last_number; /* of waits */
+	struct body *recent;  /* the block that came last, for those who are told of it; or NULL */
+	struct leftovers leftovers;
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
-	struct tx_event *tx_events;  /* new in the pool, to be told together */
+	struct tx_event *tx_events;  /* of the pool, to be told together */
+	const char *tx_topic;	     /* by an event of this topic */
 	size_t n_tx_events;
 	struct rc_source *tell_txs;
 	uint64_t last_log_us;
@@ -127,10 +131,15 @@ struct block_result {
 	uint32_t height;
 };
 typedef void (*block_fn)(void *arg, const struct block_result *result);
-/* wait: answered when it is connected and durable, failed, or not on the way to the best chain;
- * else when it is stored. raw is copied. A number for chaind_forget_block; 0: fn was called. */
+/* What the answer waits for. */
+enum block_when {
+	BLOCK_CHECKED,	 /* the body is the header's and breaks no rule that needs no state */
+	BLOCK_STORED,	 /* it is in the store */
+	BLOCK_CONNECTED, /* connected and durable, failed, or not on the way to the best chain */
+};
+/* raw is copied. A number for chaind_forget_block; 0: fn was called. */
 uint64_t chaind_submit_block(struct chaind *chaind, uint64_t peer, const void *raw, size_t len,
-			     bool wait, block_fn fn, void *arg);
+			     enum block_when when, block_fn fn, void *arg);
 /* fn isn't called any more. */
 void chaind_forget_block(struct chaind *chaind, uint64_t wait);
 /* Answers who waits for what has been decided. */

@@ -99,22 +99,38 @@ static bool failed_with(const struct download_peer *peer, const struct rc_block_
 	return false;
 }
 
+static void lease_to(struct download *download, const struct rc_block_id *id, uint64_t peer,
+		     uint64_t client, int64_t now_ms)
+{
+	struct lease *lease = rc_alloc(sizeof(*lease));
+
+	lease->id = *id;
+	lease->peer = peer;
+	lease->client = client;
+	lease->until_ms = now_ms + download->lease_ms;
+	HASH_ADD(hh, download->leases, id.b, sizeof(lease->id.b), lease);
+}
+
+bool download_hold(struct download *download, const struct rc_block_id *id, uint64_t peer,
+		   uint64_t client, int64_t now_ms)
+{
+	download_expire(download, now_ms);
+	if (find(download, id))
+		return false;
+	lease_to(download, id, peer, client, now_ms);
+	return true;
+}
+
 /* The next block for a peer, leased; NULL: none. */
 static struct block_node *next_for(struct download *download, struct download_peer *peer,
 				   uint64_t client, int64_t now_ms)
 {
 	while (peer->room > 0 && peer->first < peer->n_path) {
 		struct block_node *node = peer->path[peer->first++];
-		struct lease *lease;
 
 		if (find(download, &node->id) || failed_with(peer, &node->id))
 			continue;
-		lease = rc_alloc(sizeof(*lease));
-		lease->id = node->id;
-		lease->peer = peer->peer;
-		lease->client = client;
-		lease->until_ms = now_ms + download->lease_ms;
-		HASH_ADD(hh, download->leases, id.b, sizeof(lease->id.b), lease);
+		lease_to(download, &node->id, peer->peer, client, now_ms);
 		peer->room--;
 		return node;
 	}

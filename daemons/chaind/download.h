@@ -60,6 +60,10 @@ void download_done(struct download *download);
 size_t download_assign(struct download *download, struct download_peer *peers, size_t n_peers,
 		       uint64_t client, uint32_t per_peer, int64_t now_ms,
 		       struct download_lease *ret_leases, size_t max);
+/* A peer brings this block without having been asked: nobody else is asked for it meanwhile. False
+ * if somebody has it leased already. */
+bool download_hold(struct download *download, const struct rc_block_id *id, uint64_t peer,
+		   uint64_t client, int64_t now_ms);
 /* It came, or won't: the lease ends. */
 void download_arrived(struct download *download, const struct rc_block_id *id);
 void download_release(struct download *download, const struct rc_block_id *id);

@@ -6,12 +6,14 @@
 #include "base/mem.h"
 #include "proto/chaind.pb-c.h"
 
-/* New transactions told by one event: about 25 kB. */
+/* Transactions told by one event: about 25 kB. */
 #define TX_EVENTS_MAX 256
 /* They are gathered so long: nobody acts on one sooner, and each event wakes every subscriber. */
 #define TX_EVENTS_GATHER_US 10000
 
-/* Of a transaction that entered the pool, until the event is written. */
+static const char topic_tx[] = "tx", topic_removed[] = "tx-removed";
+
+/* Of a transaction that entered the pool or left it, until the event is written. */
 struct tx_event {
 	struct rc_txid txid;
 	struct rc_wtxid wtxid;
@@ -106,11 +108,12 @@ void event_flush(struct chaind *chaind)
 	}
 	events[0].n_more = n - 1;
 	events[0].more = more + 1;
-	rc_server_publish(chaind->server, "tx", &events[0]);
+	rc_server_publish(chaind->server, chaind->tx_topic, &events[0]);
 }
 
-/* Told with those that come about now: an event each would cost more than the pool. */
-void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why)
+/* Told with those that come about now: an event each would cost more than the pool. In order: what
+ * enters and what leaves are never in one event. */
+static void gather(struct chaind *chaind, const char *topic, const struct tx_event *event)
 {
 	if (!chaind->server)
 		return;
@@ -118,7 +121,19 @@ void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why)
 		chaind->tx_events = rc_alloc_array(TX_EVENTS_MAX, sizeof(*chaind->tx_events));
 		chaind->tell_txs = rc_loop_add_timer(chaind->loop, flush_txs, chaind);
 	}
-	chaind->tx_events[chaind->n_tx_events++] = (struct tx_event){
+	if (chaind->tx_topic != topic)
+		event_flush(chaind);
+	chaind->tx_topic = topic;
+	chaind->tx_events[chaind->n_tx_events++] = *event;
+	if (chaind->n_tx_events == TX_EVENTS_MAX)
+		event_flush(chaind);
+	else if (chaind->n_tx_events == 1)
+		rc_timer_arm(chaind->tell_txs, TX_EVENTS_GATHER_US);
+}
+
+void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why)
+{
+	const struct tx_event event = {
 		.txid = tx->tx.txid,
 		.wtxid = tx->tx.wtxid,
 		.size = (uint32_t)tx->tx.raw.len,
@@ -126,10 +141,17 @@ void event_tx(struct chaind *chaind, const struct pool_tx *tx, const char *why)
 		.peer = tx->facts.peer,
 		.why = why,
 	};
-	if (chaind->n_tx_events == TX_EVENTS_MAX)
-		event_flush(chaind);
-	else if (chaind->n_tx_events == 1)
-		rc_timer_arm(chaind->tell_txs, TX_EVENTS_GATHER_US);
+
+	gather(chaind, topic_tx, &event);
+}
+
+void event_tx_removed(struct chaind *chaind, const struct rc_txid *txid,
+		      const struct rc_wtxid *wtxid, uint32_t size, uint64_t fee, const char *why)
+{
+	const struct tx_event event = {
+		.txid = *txid, .wtxid = *wtxid, .size = size, .fee = fee, .why = why};
+
+	gather(chaind, topic_removed, &event);
 }
 
 void events_done(struct chaind *chaind)
@@ -139,20 +161,4 @@ void events_done(struct chaind *chaind)
 	chaind->tell_txs = NULL;
 	chaind->tx_events = NULL;
 	chaind->n_tx_events = 0;
-}
-
-void event_tx_removed(struct chaind *chaind, const struct rc_txid *txid,
-		      const struct rc_wtxid *wtxid, uint32_t size, uint64_t fee, const char *why)
-{
-	Rc__ChaindTx event = RC__CHAIND_TX__INIT;
-
-	if (!chaind->server)
-		return;
-	event_flush(chaind);
-	event.txid = (ProtobufCBinaryData){32, (uint8_t *)txid->b};
-	event.wtxid = (ProtobufCBinaryData){32, (uint8_t *)wtxid->b};
-	event.size = size;
-	event.fee = fee;
-	event.why = (char *)why;
-	rc_server_publish(chaind->server, "tx-removed", &event);
 }

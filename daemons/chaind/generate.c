@@ -199,7 +199,8 @@ static void slice_done(struct rc_work *work)
 		job_end(g, job, RC_OK, NULL);
 	} else if (g->found && rc_block_id_eq(&g->on, &chain_tip(&chaind->chain)->id)) {
 		g->submitting = true;
-		chaind_submit_block(chaind, 0, g->block.data, g->block.len, true, connected, g);
+		chaind_submit_block(chaind, 0, g->block.data, g->block.len, BLOCK_CONNECTED,
+				    connected, g);
 		return;
 	} else if (!g->found && rc_block_id_eq(&g->on, &chain_tip(&chaind->chain)->id)) {
 		g->mining = true;

@@ -52,6 +52,10 @@ void on_release(void *ctx, struct rc_request *request);
 void on_submit_headers(void *ctx, struct rc_request *request);
 void on_submit_block(void *ctx, struct rc_request *request);
 void on_submit_tx(void *ctx, struct rc_request *request);
+/* compact_handlers.c */
+void on_compact_block(void *ctx, struct rc_request *request);
+void on_block_txns(void *ctx, struct rc_request *request);
+void on_rebuild(void *ctx, struct rc_request *request);
 /* admin_handlers.c */
 void on_generate(void *ctx, struct rc_request *request);
 void on_invalidate_block(void *ctx, struct rc_request *request);

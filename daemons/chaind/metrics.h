@@ -61,6 +61,12 @@
 	M(ADMIT_IN_FLIGHT, "admissions_in_flight", RC_GAUGE, NULL,                                 \
 	  "Transactions between arrival and verdict.")                                             \
 	M(LEASES, "block_leases", RC_GAUGE, NULL, "Blocks leased to peers for download.")          \
+	M(REBUILT, "compact_rebuilt_total", RC_COUNTER, NULL,                                      \
+	  "Blocks taken in that came in compact form.")                                            \
+	M(REBUILD_MISSING, "compact_missing_total", RC_COUNTER, NULL,                              \
+	  "Transactions of compact blocks that were neither sent along nor in the pool.")          \
+	M(REBUILD_AMBIGUOUS, "compact_ambiguous_total", RC_COUNTER, NULL,                          \
+	  "Compact blocks whose short ids didn't tell what the block is.")                         \
 	M(START_STORE, "start_us", RC_GAUGE, "phase=\"store\"",                                    \
 	  "What the start spent its time on.")                                                     \
 	M(HEADERS_PASSING, "headers_passing_total", RC_COUNTER, NULL,                              \

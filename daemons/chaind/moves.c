@@ -60,16 +60,26 @@ static void unsettle(struct chaind *chaind, struct block_node *old_tip, struct b
 	mempool_unsettle(&chaind->pool, node_height(fork), node_height(tip), tip->median_time);
 }
 
-static void moved(struct chaind *chaind, bool reorganised)
+/*~ A new tip is told before the pool follows it, which takes a full block's transactions some
+ * milliseconds to leave: nobody sees the pool in between, since no request is read before this turn
+ * of the loop is over, and what is called here doesn't look into the pool. A kill in between leaves
+ * what one before this turn leaves: at the next start every transaction of the journal is asked
+ * again. */
+static void tell(struct chaind *chaind, bool reorganised)
 {
 	set_tip_metrics(chaind);
 	event_tip(chaind, reorganised);
-	admit_tip_moved(&chaind->admit);
 	chaind_wake_blocks(chaind);
 	poll_wake(&chaind->tip_polls);
+	poll_wake(&chaind->wanted_polls);
+}
+
+/* The pool fits the tip: who works with it goes on. */
+static void pool_followed(struct chaind *chaind)
+{
+	admit_tip_moved(&chaind->admit);
 	poll_wake(&chaind->settle_polls);
 	poll_wake(&chaind->template_polls);
-	poll_wake(&chaind->wanted_polls);
 	refill_pump(&chaind->refill);
 }
 
@@ -85,6 +95,7 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 {
 	struct chaind *chaind = arg;
 
+	tell(chaind, fork != old_tip);
 	if (fork != old_tip)
 		unsettle(chaind, old_tip, fork);
 	for (size_t i = 0; i < n_blocks; i++) {
@@ -92,7 +103,7 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 		chaind_txs_confirmed(chaind, &blocks[i]->body->block);
 	}
 	log_move(chaind, old_tip, fork, n_blocks);
-	moved(chaind, fork != old_tip);
+	pool_followed(chaind);
 }
 
 /* Branches that were left less than so many blocks ago give their transactions back at a start: a
@@ -130,7 +141,8 @@ static void on_restarted(void *arg, struct block_node *old_tip)
 		refill_stale(chaind);
 	chaind->stale_seen = true;
 	mempool_unsettle(&chaind->pool, 0, 0, 0);
-	moved(chaind, fork != old_tip);
+	tell(chaind, fork != old_tip);
+	pool_followed(chaind);
 }
 
 static void on_failed(void *arg, struct block_node *node)

@@ -114,7 +114,8 @@ void on_submit_block(void *ctx, struct rc_request *request)
 	s = rc_alloc(sizeof(*s));
 	s->chaind = chaind;
 	s->request = request;
-	number = chaind_submit_block(chaind, body->peer, raw.data, raw.len, body->wait_connect,
+	number = chaind_submit_block(chaind, body->peer, raw.data, raw.len,
+				     body->wait_connect ? BLOCK_CONNECTED : BLOCK_STORED,
 				     block_answered, s);
 	if (s->done) {
 		free(s);

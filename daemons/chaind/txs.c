@@ -138,8 +138,10 @@ static void on_removed(void *arg, const struct pool_tx *tx, enum pool_removal wh
 		refill_add_tx(&chaind->refill, tx->tx.raw.data, tx->tx.raw.len, &options);
 		return;
 	}
-	if (why != POOL_IN_BLOCK)
+	if (why != POOL_IN_BLOCK) {
 		rc_metric_add(chaind->metrics, removal_metric[why], 1);
+		leftovers_add(&chaind->leftovers, &tx->tx);
+	}
 	/* A person was told that it is accepted: that it went is worth a line. */
 	if (tx->facts.local && why != POOL_IN_BLOCK)
 		rc_log(RC_LOG_NOTICE, "transaction %s, submitted here, leaves the pool: %s",

@@ -1,5 +1,5 @@
-/* New blocks, told to the peers that don't have them: by header where they want that, else by id.
- */
+/* New blocks, told to the peers that don't have them: in compact form or by header where they want
+ * that, else by id. */
 #include <string.h>
 
 #include "daemons/peerd/peerd.h"
@@ -9,7 +9,7 @@
 /* While this node downloads, the newest block is told so often at most. */
 #define ANNOUNCE_LATER (500 * PEERD_MS)
 
-static void tell(struct peer *peer, const struct rc_block_id *id, const uint8_t *header)
+void announce_tell(struct peer *peer, const struct rc_block_id *id, const uint8_t *header)
 {
 	Rc__P2p__Headers headers = RC__P2P__HEADERS__INIT;
 	Rc__P2p__Inv inv = RC__P2P__INV__INIT;
@@ -30,12 +30,22 @@ static void tell(struct peer *peer, const struct rc_block_id *id, const uint8_t 
 
 void announce_block(struct peerd *core, const struct rc_block_id *id, const uint8_t *header)
 {
+	bool compact = false;
+
 	core->announce_due = false;
 	seen_add(&core->announced, id->b);
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		if (peer_is_ready(p) && seen_add(&p->known_blocks, id->b))
-			tell(p, id, header);
+		if (!peer_is_ready(p) || seen_has(&p->known_blocks, id->b))
+			continue;
+		if (p->compact_wanted && header && !core_in_download(core)) {
+			compact = true;
+			continue;
+		}
+		seen_add(&p->known_blocks, id->b);
+		announce_tell(p, id, header);
 	}
+	if (compact)
+		compact_announce(core, id, header);
 }
 
 void announce_header(struct peerd *core, const struct rc_block_id *id, const uint8_t *header)

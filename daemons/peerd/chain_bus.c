@@ -57,6 +57,25 @@ static void bus_submit_block(void *ctx, uint64_t peer, bool wait_connect, struct
 			       SUBMIT_MS, fn, arg);
 }
 
+static void bus_compact_block(void *ctx, const struct rc_block_id *id, rc_block_part_fn fn,
+			      void *arg)
+{
+	rc_chaind_compact_block(((struct chain_bus *)ctx)->chaind, id, READ_MS, fn, arg);
+}
+
+static void bus_block_txns(void *ctx, const struct rc_block_id *id, struct rc_bytes places,
+			   rc_block_part_fn fn, void *arg)
+{
+	rc_chaind_block_txns(((struct chain_bus *)ctx)->chaind, id, places, READ_MS, fn, arg);
+}
+
+static void bus_rebuild(void *ctx, uint64_t peer, struct rc_bytes compact, struct rc_bytes places,
+			struct rc_bytes txs, rc_rebuild_fn fn, void *arg)
+{
+	rc_chaind_rebuild(((struct chain_bus *)ctx)->chaind, peer, compact, places, txs, READ_MS,
+			  fn, arg);
+}
+
 static void bus_wanted(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
 		       uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg)
 {
@@ -112,6 +131,9 @@ const struct chain_ops chain_bus_ops = {
 	.block = bus_block,
 	.submit_headers = bus_submit_headers,
 	.submit_block = bus_submit_block,
+	.compact_block = bus_compact_block,
+	.block_txns = bus_block_txns,
+	.rebuild = bus_rebuild,
 	.wanted = bus_wanted,
 	.release = bus_release,
 	.have_txs = bus_have_txs,

@@ -154,6 +154,7 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 	gossip_init(core);
 	sync_init(core);
 	fetch_init(core);
+	compact_init(core);
 	relay_init(core);
 	announce_init(core);
 	return core;
@@ -172,6 +173,7 @@ void peerd_free(struct peerd *core)
 	core_leave(core);
 	relay_done(core);
 	fetch_done(core);
+	compact_done(core);
 	connect_done(core);
 	charge_done(core);
 	announce_done(core);
@@ -284,6 +286,7 @@ void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event)
 	core->chain_known = true;
 	sync_chain_best(core, &event->tip);
 	serve_block_stored(core, &event->tip.id);
+	compact_chain_tip(core, &event->tip.id);
 	relay_chain_tip(core);
 	if (event->header.len != RC_HEADER_SIZE)
 		announce_block(core, &event->tip.id, NULL);

@@ -80,6 +80,34 @@ static void ask_for(struct peer *peer, const uint8_t *items, size_t n)
 	core_count(peer->core, PEERD_BLOCKS_ASKED, n);
 }
 
+bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height)
+{
+	struct peerd *core = peer->core;
+	int64_t now = core_now(core);
+
+	if (!inflight_add(&core->inflight, id, height, peer->id, now))
+		return false;
+	if (inflight_count(&core->inflight, peer->id) == 1)
+		peer->last_progress = now;
+	seen_add(&core->asked_blocks, id->b);
+	return true;
+}
+
+void fetch_whole(struct peer *peer, const struct rc_block_id *id, uint32_t height)
+{
+	uint8_t item[PEER_ITEM_SIZE];
+
+	if (inflight_find(&peer->core->inflight, id))
+		return; /* another gives it */
+	if (!peer_is_ready(peer) || !fetch_rest(peer, id, height)) {
+		fetch_release(peer->core, id);
+		return;
+	}
+	item[0] = PEER_ITEM_BLOCK;
+	memcpy(item + 1, id->b, 32);
+	ask_for(peer, item, 1);
+}
+
 static bool may_ask(const struct peer *peer)
 {
 	return peer && peer_is_ready(peer) && !peer->held_block;
@@ -92,6 +120,7 @@ static void take_leases(struct peerd *core, const struct rc_lease *leases, size_
 	uint8_t items[INFLIGHT_PER_PEER * PEER_ITEM_SIZE];
 	int64_t now = core_now(core);
 	size_t n_items = 0;
+	bool compact = false; /* one at a time */
 
 	for (size_t i = 0; i < n; i++) {
 		const struct rc_lease *l = &leases[i];
@@ -105,6 +134,10 @@ static void take_leases(struct peerd *core, const struct rc_lease *leases, size_
 		}
 		seen_add(&core->asked_blocks, l->id.b);
 		items[n_items * PEER_ITEM_SIZE] = PEER_ITEM_BLOCK;
+		if (!compact && compact_may_ask(peer, &l->id, l->height)) {
+			items[n_items * PEER_ITEM_SIZE] = PEER_ITEM_COMPACT;
+			compact = true;
+		}
 		memcpy(items + n_items * PEER_ITEM_SIZE + 1, l->id.b, 32);
 		n_items++;
 	}
@@ -223,6 +256,12 @@ static void release(struct peerd *core, const struct rc_block_id *ids, size_t n)
 		core->out.chain->release(core->out.chain_ctx, ids, n, on_released, core);
 }
 
+void fetch_release(struct peerd *core, const struct rc_block_id *id)
+{
+	release(core, id, 1);
+	fetch_changed(core);
+}
+
 /* ---- blocks ---- */
 
 struct submit_call {
@@ -318,10 +357,28 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 	core->submit_bytes += raw.len;
 	core_count(core, PEERD_BLOCKS_RECEIVED, 1);
 	announce_arrived(core, id);
+	compact_gave(peer, id);
 	/* Near the tip the answer is the verdict, so that who sent it can be judged too; during a
 	 * download it is that the block is stored. */
 	core->out.chain->submit_block(core->out.chain_ctx, peer->id, !core_in_download(core), raw,
 				      on_submitted, call);
+}
+
+bool fetch_take(struct peer *peer, const struct rc_block_id *id)
+{
+	struct peerd *core = peer->core;
+	const struct inflight_block *b = inflight_find(&core->inflight, id);
+	unsigned left;
+
+	if (!b || b->peer != peer->id)
+		return false;
+	inflight_take(&core->inflight, id);
+	peer->last_progress = core_now(core);
+	peer->stalls = 0;
+	left = inflight_count(&core->inflight, peer->id);
+	if (left == REFILL_AT || left == 0)
+		fetch_changed(core);
+	return true;
 }
 
 void fetch_on_block(struct peer *peer, struct rc_bytes raw)
@@ -337,6 +394,7 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	}
 	rc_header_id(raw.data, &id);
 	seen_add(&peer->known_blocks, id.b);
+	compact_given_up(peer, &id);
 	if (inflight_take(&core->inflight, &id) == 0) {
 		/* Late is honest, once for each that it was asked for; else it costs time. */
 		if (peer->late > 0 && seen_has(&core->asked_blocks, id.b))
@@ -373,6 +431,7 @@ void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id)
 	if (!b || b->peer != peer->id)
 		return;
 	inflight_take(&core->inflight, id);
+	compact_given_up(peer, id);
 	core_count(core, PEERD_BLOCK_NOTFOUND, 1);
 	fail_block(peer, id, NOTFOUND_FOR);
 	release(core, id, 1);
@@ -387,6 +446,8 @@ static void give_up(struct peer *peer, int64_t wait)
 	struct rc_block_id ids[INFLIGHT_PER_PEER];
 	size_t n = inflight_drop_peer(&core->inflight, peer->id, ids);
 
+	for (size_t i = 0; i < n; i++)
+		compact_given_up(peer, &ids[i]);
 	for (size_t i = 0; wait && i < n; i++)
 		fail_block(peer, &ids[i], wait);
 	peer->late = (unsigned)rc_min_u64(peer->late + n, LATE_MAX);

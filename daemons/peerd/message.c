@@ -23,6 +23,11 @@
 #define DESCRIPTOR_TX	      &rc__p2p__tx__descriptor
 #define DESCRIPTOR_FEEFILTER  &rc__p2p__fee_filter__descriptor
 
+#define DESCRIPTOR_SENDCOMPACT	&rc__p2p__send_compact__descriptor
+#define DESCRIPTOR_COMPACTBLOCK &rc__p2p__compact_block__descriptor
+#define DESCRIPTOR_GETBLOCKTXN	&rc__p2p__get_block_txn__descriptor
+#define DESCRIPTOR_BLOCKTXN	&rc__p2p__block_txn__descriptor
+
 static const struct peer_message_info rows[] = {
 #define PEER_MESSAGE(NAME, number, name, stream, size, cost, item_cost, state) \
 	{number, name,	    RC_LINK_##stream,	size,                          \

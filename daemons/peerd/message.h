@@ -11,6 +11,7 @@
 #include "link/message.h"
 
 #define PEER_PROTOCOL_VERSION 1
+#define PEER_COMPACT_VERSION  1
 
 /* Bits of services, as hello and addresses carry them. */
 #define PEER_SERVICE_TABLE(X) \
@@ -25,7 +26,8 @@ enum peer_service {
 enum peer_item_kind {
 	PEER_ITEM_BLOCK = 1,
 	PEER_ITEM_WTXID = 2,
-	PEER_ITEM_TXID = 3, /* getdata and notfound only */
+	PEER_ITEM_TXID = 3,    /* getdata and notfound only */
+	PEER_ITEM_COMPACT = 4, /* getdata only */
 };
 #define PEER_ITEM_SIZE	   33
 #define PEER_ITEMS_MAX	   50000
@@ -66,8 +68,8 @@ const struct peer_message_info *peer_messages(size_t *ret_count);
 void *peer_message_decode(const struct peer_message_info *info, const uint8_t *data, size_t len,
 			  struct rc_arena *arena);
 
-/* Block and tx have one field of raw bytes: a view of it without a copy; false if the message isn't
- * written that way (then decode tells). */
+/* Block, tx and compact block have one field of raw bytes: a view of it without a copy; false if
+ * the message isn't written that way (then decode tells). */
 bool peer_message_raw(const uint8_t *data, size_t len, struct rc_bytes *ret_raw);
 /* The same the other way: *buf gets the message that holds raw. */
 void peer_message_put_raw(struct rc_bytes raw, struct rc_buf *buf);

@@ -69,6 +69,7 @@ void metrics_update(struct daemon *daemon)
 			      book_count_of(core->book, BOOK_TRIED, false);
 	c[PEERD_BOOK_NEW] = book_count(core->book) - c[PEERD_BOOK_TRIED];
 	c[PEERD_BLOCKS_IN_FLIGHT] = inflight_total(&core->inflight);
+	c[PEERD_COMPACT_HIGH] = core->n_announcers;
 	c[PEERD_SUBMIT_BYTES] = core->submit_bytes;
 	c[PEERD_STALL_MS] = (uint64_t)(core->stall_us / PEERD_MS);
 	c[PEERD_TX_WANTS] = relay_wants(core);

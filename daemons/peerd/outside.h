@@ -36,6 +36,12 @@ struct chain_ops {
 			       rc_submit_headers_fn fn, void *arg);
 	void (*submit_block)(void *ctx, uint64_t peer, bool wait_connect, struct rc_bytes block,
 			     rc_submit_block_fn fn, void *arg);
+	void (*compact_block)(void *ctx, const struct rc_block_id *id, rc_block_part_fn fn,
+			      void *arg);
+	void (*block_txns)(void *ctx, const struct rc_block_id *id, struct rc_bytes places,
+			   rc_block_part_fn fn, void *arg);
+	void (*rebuild)(void *ctx, uint64_t peer, struct rc_bytes compact, struct rc_bytes places,
+			struct rc_bytes txs, rc_rebuild_fn fn, void *arg);
 	void (*wanted)(void *ctx, const struct rc_wanted_peer *peers, size_t n_peers,
 		       uint32_t max_per_peer, uint32_t wait_ms, rc_wanted_fn fn, void *arg);
 	void (*release)(void *ctx, const struct rc_block_id *ids, size_t n, rc_done_fn fn,

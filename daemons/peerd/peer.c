@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
+#include "types/compact.h"
 
 /* What is encrypted ahead of the connection's room: beyond the kernel's own buffer a record or two,
  * so that a control message waits behind no more. */
@@ -45,8 +46,9 @@ const char *peer_state_name(enum peer_state state)
 
 /* ---- the link's questions ---- */
 
-/* Protobuf around the bytes field of a block or a transaction: tags and lengths. */
-#define BULK_FRAME_BYTES 16
+/* Over the block limit: protobuf around the bytes of a block or a transaction, tags and lengths,
+ * 16; the id of a blocktxn 34; what a compact form has beside its block's bytes 32. */
+#define BULK_FRAME_BYTES 64
 
 static int64_t on_max_len(void *arg, enum rc_link_stream stream, uint16_t type)
 {
@@ -57,6 +59,11 @@ static int64_t on_max_len(void *arg, enum rc_link_stream stream, uint16_t type)
 	 * is treated as unknown too. */
 	if (!info || info->stream != stream)
 		return -1;
+	/* Places are named in a byte or two: one for each transaction a block may have. */
+	if (type == PEER_MSG_GETBLOCKTXN)
+		return (int64_t)rc_min_u64(
+			info->max,
+			2 * RC_COMPACT_TXS_MAX((uint64_t)peer->core->network->params.block_limit));
 	if (stream != RC_LINK_BULK)
 		return (int64_t)info->max;
 	/* No block over the network's limit is valid, and no transaction: none is held half-way. */
@@ -143,6 +150,7 @@ static void on_hello(struct peer *peer, const void *body)
 	if (peer->dead)
 		return;
 	gossip_ready(peer);
+	compact_ready(peer);
 	sync_ready(peer);
 	relay_ready(peer);
 	fetch_changed(peer->core);
@@ -243,6 +251,13 @@ static void on_block(struct peer *peer, const void *body)
 	fetch_on_block(peer, (struct rc_bytes){m->raw.data, m->raw.len});
 }
 
+static void on_compact(struct peer *peer, const void *body)
+{
+	const Rc__P2p__CompactBlock *m = body;
+
+	compact_on_block(peer, (struct rc_bytes){m->raw.data, m->raw.len});
+}
+
 static void on_tx(struct peer *peer, const void *body)
 {
 	const Rc__P2p__Tx *m = body;
@@ -268,6 +283,10 @@ static const struct handler {
 	[PEER_MSG_BLOCK] = {on_block, fetch_on_block},
 	[PEER_MSG_TX] = {on_tx, relay_on_tx},
 	[PEER_MSG_FEEFILTER] = {relay_on_feefilter, NULL},
+	[PEER_MSG_SENDCOMPACT] = {compact_on_sendcompact, NULL},
+	[PEER_MSG_COMPACTBLOCK] = {on_compact, compact_on_block},
+	[PEER_MSG_GETBLOCKTXN] = {serve_on_getblocktxn, NULL},
+	[PEER_MSG_BLOCKTXN] = {compact_on_blocktxn, NULL},
 };
 
 /* What was asked for costs nothing: those handlers charge when it was not. */
@@ -278,13 +297,15 @@ static uint64_t cost_of(const struct peer_message_info *info, size_t len)
 	case PEER_MSG_ADDR:
 	case PEER_MSG_BLOCK:
 	case PEER_MSG_TX:
+	case PEER_MSG_COMPACTBLOCK:
+	case PEER_MSG_BLOCKTXN:
 		return 0;
 	default:
 		return info->cost + (uint64_t)info->item_cost * (len / PEER_ITEM_SIZE);
 	}
 }
 
-/* The four above: they know whether they were asked. */
+/* Those above: they know whether they were asked. */
 static bool charges_itself(const struct peer_message_info *info)
 {
 	return cost_of(info, 0) == 0;
@@ -429,6 +450,7 @@ void peer_drop(struct peer *peer, const char *fmt, ...)
 	serve_done_peer(peer);
 	relay_lost(peer);
 	sync_lost(peer);
+	compact_lost(peer);
 	fetch_lost(peer);
 	connect_lost(peer);
 	if (core->n_dead == core->dead_cap) {
@@ -451,6 +473,7 @@ void peer_free(struct peer *peer)
 	free(peer->held_block);
 	free(peer->items);
 	free(peer->locator);
+	free(peer->txns.places);
 	free(peer);
 }
 

@@ -4,8 +4,8 @@
  * are lost.
  *
  * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
- * room for a newcomer; gossip.c addresses;
- * charge.c what peers cost us; sync.c headers; fetch.c blocks, over inflight.c's bookkeeping;
+ * room for a newcomer; gossip.c addresses; charge.c what peers cost us; sync.c headers; fetch.c
+ * blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
  * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
 #ifndef PEERD_PEERD_H
@@ -91,6 +91,18 @@ struct serve_item {
 };
 
 #define PEER_PARKED_MAX 16
+
+/* Peers that are asked to announce blocks in compact form (BIP152). */
+#define ANNOUNCERS_MAX 3
+/* Blocks that came lately, and who gave them: so many until the tip is one of them. */
+#define GIVERS_MAX 16
+
+/* Places of a block that a peer asks for (serve.c). */
+struct txns_question {
+	struct rc_block_id id;
+	uint8_t *places; /* NULL: nothing waits */
+	size_t len;
+};
 
 struct failed_block {
 	struct rc_block_id id;
@@ -181,8 +193,15 @@ struct peer {
 	bool has_stop;
 	struct rc_block_id stop;
 
+	struct txns_question txns; /* the newest getblocktxn, waiting */
+
 	/* announce.c */
 	struct seen known_blocks;
+
+	/* compact.c */
+	bool compact;		       /* it knows compact blocks … */
+	bool compact_wanted;	       /* … and wants new blocks announced by them */
+	struct rebuilding *rebuilding; /* its compact block, not whole yet; NULL: none */
 
 	/* relay.c */
 	struct seen known_txs;
@@ -309,6 +328,19 @@ struct peerd {
 	bool announce_due;
 	struct rc_block_id announce_id; /* the newest block during a download */
 	uint8_t announce_header[RC_HEADER_SIZE];
+
+	/* compact.c */
+	uint64_t
+		announcers[ANNOUNCERS_MAX]; /* peers asked for it; the one that gave first, first */
+	unsigned n_announcers;
+	unsigned n_rebuilding;
+	uint64_t last_rebuilding; /* number */
+	struct seen ambiguous;	  /* blocks to be fetched whole */
+	struct giver {
+		struct rc_block_id id;
+		uint64_t peer;
+	} givers[GIVERS_MAX];
+	unsigned next_giver;
 
 	/* relay.c */
 	struct tx_want *wants;	     /* by kind and id */
@@ -471,6 +503,8 @@ void sync_check_times(struct peer *peer, int64_t now);
 void sync_ask(struct peer *peer);
 void sync_on_headers(struct peer *peer, const void *m);
 void sync_chain_best(struct peerd *core, const struct rc_block_ref *best);
+/* The peer has shown that it has this header. */
+void sync_shown(struct peer *peer, const struct rc_block_ref *ref);
 void sync_on_block_inv(struct peer *peer, const struct rc_block_id *id);
 
 /* fetch.c */
@@ -484,8 +518,38 @@ void fetch_check_times(struct peer *peer, int64_t now);
 void fetch_on_block(struct peer *peer, struct rc_bytes raw);
 void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id);
 
+/* The block is asked of this peer whole, in place of what it gave of it. */
+void fetch_whole(struct peer *peer, const struct rc_block_id *id, uint32_t height);
+/* More is owed of what a compact block misses: it counts as a block asked of this peer. False if it
+ * is asked of somebody already. */
+bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height);
+/* A block asked of this peer has come in some form; false: it wasn't asked of it. */
+bool fetch_take(struct peer *peer, const struct rc_block_id *id);
+/* It doesn't come: chaind may have it asked of another. */
+void fetch_release(struct peerd *core, const struct rc_block_id *id);
+
+/* compact.c */
+void compact_init(struct peerd *core);
+void compact_done(struct peerd *core);
+void compact_ready(struct peer *peer);
+void compact_lost(struct peer *peer);
+void compact_on_sendcompact(struct peer *peer, const void *m);
+void compact_on_block(struct peer *peer, struct rc_bytes raw);
+void compact_on_blocktxn(struct peer *peer, const void *m);
+/* Whether this block is best asked of this peer in compact form: one just above our tip. */
+bool compact_may_ask(const struct peer *peer, const struct rc_block_id *id, uint32_t height);
+/* What was asked for a compact block of this peer comes whole, or not at all. */
+void compact_given_up(struct peer *peer, const struct rc_block_id *id);
+/* This peer gave this block … */
+void compact_gave(struct peer *peer, const struct rc_block_id *id);
+/* … and the best chain ends in it: the last three who did are asked to announce so. */
+void compact_chain_tip(struct peerd *core, const struct rc_block_id *id);
+/* To those who want it and don't have the block. header: for where it can't be had. */
+void compact_announce(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
+
 /* serve.c */
 void serve_init_peer(struct peer *peer);
+void serve_on_getblocktxn(struct peer *peer, const void *m);
 void serve_done_peer(struct peer *peer);
 void serve_on_getheaders(struct peer *peer, const void *m);
 void serve_on_getdata(struct peer *peer, const void *m);
@@ -494,6 +558,8 @@ void serve_go(struct peer *peer);
 void serve_block_stored(struct peerd *core, const struct rc_block_id *id);
 
 /* announce.c */
+/* One peer, that doesn't know it yet. header NULL: not at hand. */
+void announce_tell(struct peer *peer, const struct rc_block_id *id, const uint8_t *header);
 void announce_init(struct peerd *core);
 void announce_done(struct peerd *core);
 /* chaind found the header good: told on once its block has come, connected or not. Told before,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
+#include "types/compact.h"
 
 /* Items that may wait: an honest peer asks for 16 blocks and 100 transactions at a time. */
 #define ITEMS_MAX 5000
@@ -58,7 +59,9 @@ static void send_notfound(struct peer *peer, const struct serve_item *items, siz
 	rc_log(RC_LOG_DEBUG, "peer %llu: %zu of what it asks for aren't here",
 	       (unsigned long long)peer->id, n);
 	for (size_t i = 0; i < n; i++) {
-		raw[i * PEER_ITEM_SIZE] = items[i].kind;
+		/* What isn't there isn't there in any form. */
+		raw[i * PEER_ITEM_SIZE] =
+			items[i].kind == PEER_ITEM_COMPACT ? PEER_ITEM_BLOCK : items[i].kind;
 		memcpy(raw + i * PEER_ITEM_SIZE + 1, items[i].id, 32);
 	}
 	m.items.data = raw;
@@ -188,6 +191,63 @@ static void on_block(void *arg, const struct rc_reply *why, const struct rc_head
 	free(call);
 }
 
+static void on_compact(void *arg, const struct rc_reply *why, const struct rc_block_part *reply)
+{
+	struct serve_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+
+	core_enter(core);
+	if (peer) {
+		peer->serving--;
+		if (reply) {
+			seen_add(&peer->known_blocks, call->items[0].id);
+			core_count(core, PEERD_BLOCKS_SERVED, 1);
+			send_raw(peer, reply->whole ? PEER_MSG_BLOCK : PEER_MSG_COMPACTBLOCK,
+				 reply->raw);
+		} else if (why->err == RC_ENOENT) {
+			park(peer, &call->items[0]);
+		} else {
+			send_notfound(peer, call->items, 1);
+		}
+		serve_next(peer);
+	}
+	core_leave(core);
+	free(call);
+}
+
+static void on_block_txns(void *arg, const struct rc_reply *why, const struct rc_block_part *reply)
+{
+	struct serve_call *call = arg;
+	struct peerd *core = call->core;
+	struct peer *peer = core_peer(core, call->peer);
+	Rc__P2p__BlockTxn m = RC__P2P__BLOCK_TXN__INIT;
+
+	(void)why;
+	core_enter(core);
+	if (peer) {
+		peer->serving--;
+		if (!reply) {
+			send_notfound(peer, call->items, 1);
+		} else if (reply->no_such_place) {
+			peer_penalise(peer, "compact-place", NULL);
+		} else if (reply->whole) {
+			core_count(core, PEERD_BLOCKS_SERVED, 1);
+			send_raw(peer, PEER_MSG_BLOCK, reply->raw);
+		} else {
+			m.block.data = call->items[0].id;
+			m.block.len = sizeof(call->items[0].id);
+			m.transactions.data = (uint8_t *)(uintptr_t)reply->raw.data;
+			m.transactions.len = reply->raw.len;
+			peer_send(peer, PEER_MSG_BLOCKTXN, &m.base);
+		}
+		if (!peer->dead)
+			serve_next(peer);
+	}
+	core_leave(core);
+	free(call);
+}
+
 static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_pool_txs *reply)
 {
 	struct serve_call *call = arg;
@@ -259,6 +319,11 @@ static size_t ask_first(struct peer *peer)
 	case PEER_ITEM_BLOCK:
 		memcpy(id.b, peer->items[0].id, 32);
 		chain->block(core->out.chain_ctx, &id, on_block, call_new(peer, peer->items, 1));
+		return 1;
+	case PEER_ITEM_COMPACT:
+		memcpy(id.b, peer->items[0].id, 32);
+		chain->compact_block(core->out.chain_ctx, &id, on_compact,
+				     call_new(peer, peer->items, 1));
 		return 1;
 	case PEER_ITEM_TXID:
 		memcpy(txid.b, peer->items[0].id, 32);
@@ -398,11 +463,28 @@ static bool has_room(struct peer *peer)
 	return false;
 }
 
+/* First of all: who asks for the rest of a compact block waits for little, and is soon done. */
+static void ask_txns(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	struct txns_question *q = &peer->txns;
+	struct serve_item item = {.kind = PEER_ITEM_BLOCK};
+
+	memcpy(item.id, q->id.b, 32);
+	core->out.chain->block_txns(core->out.chain_ctx, &q->id,
+				    (struct rc_bytes){q->places, q->len}, on_block_txns,
+				    call_new(peer, &item, 1));
+	free(q->places);
+	q->places = NULL;
+}
+
 void serve_go(struct peer *peer)
 {
 	size_t done = 0;
 
 	unpark(peer, NULL);
+	if (!peer->dead && peer->txns.places && peer->serving < SERVING_MAX && has_room(peer))
+		ask_txns(peer);
 	while (!peer->dead && peer->n_items > 0 && peer->serving < SERVING_MAX && has_room(peer)) {
 		done = ask_first(peer);
 		peer->n_items -= done;
@@ -421,8 +503,9 @@ static void serve_next(struct peer *answered)
 		core->serve_waits = false;
 		do {
 			p = p->hh.next ? p->hh.next : core->peers;
-			if (p != answered && peer_is_ready(p) && p->n_items > 0 &&
-			    p->serving == 0 && rc_link_queued(p->link, RC_LINK_BULK) == 0)
+			if (p != answered && peer_is_ready(p) &&
+			    (p->n_items > 0 || p->txns.places) && p->serving == 0 &&
+			    rc_link_queued(p->link, RC_LINK_BULK) == 0)
 				serve_go(p);
 		} while (p != answered && !answered->dead && !core->serve_waits);
 	}
@@ -446,13 +529,35 @@ void serve_on_getdata(struct peer *peer, const void *body)
 		const uint8_t *raw = m->items.data + i * PEER_ITEM_SIZE;
 		struct serve_item item = {.kind = *raw};
 
-		if (*raw < PEER_ITEM_BLOCK || *raw > PEER_ITEM_TXID) {
+		if (*raw < PEER_ITEM_BLOCK || *raw > PEER_ITEM_COMPACT) {
 			peer_penalise(peer, "inv-form", NULL);
 			return;
 		}
 		memcpy(item.id, raw + 1, 32);
 		add_item(peer, &item);
 	}
+	serve_go(peer);
+}
+
+/* One waits at a time: who asks for a second one before the answer has given the first one up. */
+void serve_on_getblocktxn(struct peer *peer, const void *body)
+{
+	const Rc__P2p__GetBlockTxn *m = body;
+	struct peerd *core = peer->core;
+	uint32_t *places;
+	size_t n;
+
+	if (m->block.len != sizeof(peer->txns.id.b) ||
+	    !rc_indexes_decode(m->places.data, m->places.len,
+			       RC_COMPACT_TXS_MAX(core->network->params.block_limit), &core->arena,
+			       &places, &n)) {
+		peer_penalise(peer, "compact-form", NULL);
+		return;
+	}
+	free(peer->txns.places);
+	memcpy(peer->txns.id.b, m->block.data, sizeof(peer->txns.id.b));
+	peer->txns.places = rc_memdup(m->places.data, m->places.len);
+	peer->txns.len = m->places.len;
 	serve_go(peer);
 }
 

@@ -105,6 +105,15 @@ static void next_header_peer(struct peerd *core)
 	}
 }
 
+void sync_shown(struct peer *peer, const struct rc_block_ref *ref)
+{
+	if (rc_block_id_is_zero(&ref->id) || (peer->has_tip && ref->height < peer->tip.height))
+		return;
+	peer->has_tip = true;
+	peer->tip = *ref;
+	fetch_changed(peer->core);
+}
+
 /* chaind said what became of headers of a branch that it counts, or doesn't any more. */
 static void note_counting(struct peer *peer, const struct rc_submit_headers *reply)
 {
@@ -140,12 +149,7 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 		if (reply->accepted > 0 && core->header_peer == peer->id)
 			core->header_since = core_now(core);
 		note_counting(peer, reply);
-		if (!rc_block_id_is_zero(&reply->last.id) &&
-		    (!peer->has_tip || reply->last.height >= peer->tip.height)) {
-			peer->has_tip = true;
-			peer->tip = reply->last;
-			fetch_changed(core);
-		}
+		sync_shown(peer, &reply->last);
 		if (strcmp(reply->verdict_class, "invalid") == 0)
 			peer_penalise(peer, reply->verdict, NULL);
 		else if (strcmp(reply->verdict, "header-parent-unknown") == 0)

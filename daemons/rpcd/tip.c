@@ -16,6 +16,7 @@ struct waiter {
 	struct rc_block_id known;
 	uint32_t min_height;
 	int64_t until_us;
+	bool overdue; /* its time is over, and the tip wasn't known */
 	struct waiter *prev, *next;
 };
 
@@ -38,8 +39,9 @@ static void ask_now(struct tip *tip);
 
 static bool satisfied(const struct tip *tip, const struct waiter *w)
 {
-	return tip->seen && tip->ref.height >= w->min_height &&
-	       !(w->has_known && rc_block_id_eq(&tip->ref.id, &w->known));
+	return tip->seen &&
+	       (w->overdue || (tip->ref.height >= w->min_height &&
+			       !(w->has_known && rc_block_id_eq(&tip->ref.id, &w->known))));
 }
 
 static void arm_timer(struct tip *tip)
@@ -74,6 +76,12 @@ static void wake(struct tip *tip)
 	DL_FOREACH_SAFE (tip->waiters, w, next) {
 		if (!satisfied(tip, w) && w->until_us > now)
 			continue;
+		/* Its answer is the tip as it is: not known yet at a start, and held for as any. */
+		if (!tip->seen && !w->overdue) {
+			w->overdue = true;
+			w->until_us = now + (int64_t)call_deadline(w->call) * 1000;
+			continue;
+		}
 		DL_DELETE(tip->waiters, w);
 		w->call->hang_up = NULL;
 		DL_APPEND(due, w);

@@ -1,4 +1,8 @@
-/* Striped hash tables over arrays of entries with 32-bit links. */
+/*
+ * Striped hash tables over arrays of entries. A slot of a table is some of a hash and an entry's
+ * number, so that what isn't here is known from the slots, a line of the CPU's cache, and of what
+ * is only its own entry is looked at.
+ */
 #include "daemons/utxod/coinmap.h"
 
 #include <pthread.h>
@@ -7,29 +11,34 @@
 
 #include "base/mem.h"
 
-#define STRIPES	      64
-#define FOREVER	      UINT64_MAX
-#define NONE	      0 /* entry 0 of each stripe is never used */
-#define FIRST_BUCKETS 64
+#define STRIPES	    64
+#define FOREVER	    UINT64_MAX
+#define NONE	    0 /* entry 0 of each stripe is never used */
+#define FIRST_SLOTS 64
 /* Entries the clock looks at for each one that is added over the limit. */
 #define EVICT_LOOK 8
 
 struct entry {
 	uint64_t born; /* 0: the disk has it */
 	uint64_t died;
-	struct rc_outpoint outpoint;
-	uint32_t next;
 	struct rc_coin coin;
-	uint8_t live; /* in use */
+	struct rc_outpoint outpoint;
+	uint8_t live; /* in use; else `died` is the next free one */
 	uint8_t used; /* asked for since the clock passed */
+};
+
+struct slot {
+	uint32_t tag; /* the low bits of the hash, those of its home among them */
+	uint32_t at;  /* NONE: free */
 };
 
 struct stripe {
 	pthread_mutex_t lock;
 	struct entry *entry;
-	uint32_t *bucket;
-	uint32_t n_buckets; /* power of two */
-	uint32_t n;	    /* entries ever used, and the array's size */
+	struct slot *
+		slot; /* probed one after another from a hash's home; three quarters full at most */
+	uint32_t n_slots; /* power of two */
+	uint32_t n;	  /* entries ever used, and the array's size */
 	uint32_t cap;
 	uint32_t live;
 	uint32_t free;
@@ -48,13 +57,14 @@ struct coinmap *coinmap_new(size_t limit, const struct rc_random *random)
 	struct coinmap *map = rc_alloc(sizeof(*map));
 
 	rc_random_fill(random, map->seed, sizeof(map->seed));
-	map->stripe_limit = (uint32_t)(limit / (sizeof(struct entry) + sizeof(uint32_t)) / STRIPES);
+	map->stripe_limit =
+		(uint32_t)(limit / (sizeof(struct entry) + 2 * sizeof(struct slot)) / STRIPES);
 	for (unsigned i = 0; i < STRIPES; i++) {
 		struct stripe *s = &map->stripe[i];
 
 		pthread_mutex_init(&s->lock, NULL);
-		s->n_buckets = FIRST_BUCKETS;
-		s->bucket = rc_alloc_array(s->n_buckets, sizeof(uint32_t));
+		s->n_slots = FIRST_SLOTS;
+		s->slot = rc_alloc_array(s->n_slots, sizeof(struct slot));
 		s->n = 1;
 	}
 	return map;
@@ -66,7 +76,7 @@ void coinmap_free(struct coinmap *map)
 		return;
 	for (unsigned i = 0; i < STRIPES; i++) {
 		free(map->stripe[i].entry);
-		free(map->stripe[i].bucket);
+		free(map->stripe[i].slot);
 		pthread_mutex_destroy(&map->stripe[i].lock);
 	}
 	free(map);
@@ -84,37 +94,52 @@ static uint64_t hash_of(const struct coinmap *map, const struct rc_outpoint *o)
 	return a ^ b ^ (b >> 29);
 }
 
-static uint32_t *bucket_of(struct stripe *s, uint64_t hash)
+/* Of a hash without the stripe's part: where its search begins. */
+static uint32_t home_of(const struct stripe *s, uint64_t hash)
 {
-	return &s->bucket[hash & (s->n_buckets - 1)];
+	return (uint32_t)hash & (s->n_slots - 1);
 }
 
-static void grow_buckets(struct coinmap *map, struct stripe *s)
+static void put_slot(struct stripe *s, uint64_t hash, uint32_t at)
 {
-	free(s->bucket);
-	s->n_buckets *= 2;
-	s->bucket = rc_alloc_array(s->n_buckets, sizeof(uint32_t));
-	for (uint32_t i = 1; i < s->n; i++) {
-		struct entry *e = &s->entry[i];
-		uint32_t *bucket;
+	uint32_t i = home_of(s, hash);
 
-		if (!e->live)
-			continue;
-		bucket = bucket_of(s, hash_of(map, &e->outpoint) / STRIPES);
-		e->next = *bucket;
-		*bucket = i;
-	}
+	while (s->slot[i].at != NONE)
+		i = (i + 1) & (s->n_slots - 1);
+	s->slot[i] = (struct slot){(uint32_t)hash, at};
+}
+
+static void grow_slots(struct stripe *s)
+{
+	struct slot *old = s->slot;
+	uint32_t n = s->n_slots;
+
+	s->n_slots *= 2;
+	s->slot = rc_alloc_array(s->n_slots, sizeof(struct slot));
+	for (uint32_t i = 0; i < n; i++)
+		if (old[i].at != NONE)
+			put_slot(s, old[i].tag, old[i].at);
+	free(old);
 }
 
 static void remove_entry(struct stripe *s, uint64_t hash, uint32_t at)
 {
-	uint32_t *link = bucket_of(s, hash);
+	uint32_t mask = s->n_slots - 1, gap = home_of(s, hash);
 
-	while (*link != at)
-		link = &s->entry[*link].next;
-	*link = s->entry[at].next;
+	while (s->slot[gap].at != at)
+		gap = (gap + 1) & mask;
+	/* Those behind it move up where the gap would end their search. */
+	for (uint32_t i = (gap + 1) & mask; s->slot[i].at != NONE; i = (i + 1) & mask) {
+		uint32_t home = home_of(s, s->slot[i].tag);
+
+		if (((i - home) & mask) < ((i - gap) & mask))
+			continue;
+		s->slot[gap] = s->slot[i];
+		gap = i;
+	}
+	s->slot[gap].at = NONE;
 	s->entry[at].live = 0;
-	s->entry[at].next = s->free;
+	s->entry[at].died = s->free;
 	s->free = at;
 	s->live--;
 }
@@ -143,7 +168,7 @@ static uint32_t next_cap(const struct coinmap *map, uint32_t cap)
 	uint32_t limit = map->stripe_limit + 1;
 
 	if (!cap)
-		return FIRST_BUCKETS;
+		return FIRST_SLOTS;
 	if (cap < limit)
 		return cap + cap / 2 < limit ? cap + cap / 2 : limit;
 	return cap + cap / 16 + 1;
@@ -153,12 +178,12 @@ static void add_entry(struct coinmap *map, struct stripe *s, uint64_t hash,
 		      const struct rc_outpoint *outpoint, const struct rc_coin *coin, uint64_t born,
 		      uint64_t died)
 {
-	uint32_t at, *bucket;
+	uint32_t at;
 
 	evict(map, s);
 	at = s->free;
 	if (at) {
-		s->free = s->entry[at].next;
+		s->free = (uint32_t)s->entry[at].died;
 	} else {
 		if (s->n >= s->cap) {
 			s->cap = next_cap(map, s->cap);
@@ -172,56 +197,62 @@ static void add_entry(struct coinmap *map, struct stripe *s, uint64_t hash,
 				      .coin = *coin,
 				      .live = 1,
 				      .used = 1};
-	if (++s->live > s->n_buckets) {
-		grow_buckets(map, s); /* links it too */
-		return;
-	}
-	bucket = bucket_of(s, hash);
-	s->entry[at].next = *bucket;
-	*bucket = at;
+	if (4 * (uint64_t)++s->live > 3 * (uint64_t)s->n_slots)
+		grow_slots(s);
+	put_slot(s, hash, at);
 }
 
 /* Entries of an outpoint, in no order: their times don't overlap. */
-static uint32_t first_of(struct stripe *s, uint64_t hash, const struct rc_outpoint *outpoint)
-{
-	uint32_t at = *bucket_of(s, hash);
+struct search {
+	const struct rc_outpoint *outpoint;
+	uint32_t tag;
+	uint32_t next; /* slot */
+};
 
-	while (at != NONE && !rc_outpoint_eq(&s->entry[at].outpoint, outpoint))
-		at = s->entry[at].next;
-	return at;
+static uint32_t next_of(const struct stripe *s, struct search *search)
+{
+	for (;;) {
+		const struct slot *slot = &s->slot[search->next];
+
+		if (slot->at == NONE)
+			return NONE;
+		search->next = (search->next + 1) & (s->n_slots - 1);
+		if (slot->tag == search->tag &&
+		    rc_outpoint_eq(&s->entry[slot->at].outpoint, search->outpoint))
+			return slot->at;
+	}
 }
 
-static uint32_t next_of(struct stripe *s, uint32_t at)
+static struct search search_for(const struct stripe *s, uint64_t hash,
+				const struct rc_outpoint *outpoint)
 {
-	const struct rc_outpoint *outpoint = &s->entry[at].outpoint;
-
-	do {
-		at = s->entry[at].next;
-	} while (at != NONE && !rc_outpoint_eq(&s->entry[at].outpoint, outpoint));
-	return at;
+	return (struct search){outpoint, (uint32_t)hash, home_of(s, hash)};
 }
 
 /* ---- many at once ---- */
 
 /*
  * Work on many coins goes stripe by stripe, so that a lock is taken once for some hundred of them,
- * and within a stripe buckets and entries are fetched some steps ahead: a coin is a miss of the
- * CPU's cache in each, which would otherwise be waited for one after another.
+ * and within a stripe slots, entries and what the caller gave are fetched some steps ahead: a coin
+ * is a miss of the CPU's cache in each, which would otherwise be waited for one after another.
  */
-#define FETCH_BUCKET 16 /* steps ahead */
-#define FETCH_ENTRY  8
+#define FETCH_SLOT  16 /* steps ahead */
+#define FETCH_ENTRY 8
 
 struct visit {
 	uint64_t hash;	/* without the stripe's part */
 	uint32_t which; /* in the caller's arrays */
 };
 
+/* In the memory of what is asked about, or of the coin it is part of. */
+typedef const struct rc_outpoint *(*outpoint_fn)(const void *arg, size_t i);
+
 struct round {
 	struct visit *visit; /* by stripe */
 	uint32_t end[STRIPES];
+	outpoint_fn outpoint;
+	const void *arg;
 };
-
-typedef const struct rc_outpoint *(*outpoint_fn)(const void *arg, size_t i);
 
 static void round_init(struct round *r, const struct coinmap *map, outpoint_fn outpoint,
 		       const void *arg, size_t n)
@@ -230,6 +261,8 @@ static void round_init(struct round *r, const struct coinmap *map, outpoint_fn o
 	uint32_t at[STRIPES + 1] = {0};
 
 	r->visit = rc_alloc_array(n, sizeof(*r->visit));
+	r->outpoint = outpoint;
+	r->arg = arg;
 	for (size_t i = 0; i < n; i++) {
 		hash[i] = hash_of(map, outpoint(arg, i));
 		at[hash[i] % STRIPES + 1]++;
@@ -247,16 +280,29 @@ static void round_done(struct round *r)
 	free(r->visit);
 }
 
-/* With the stripe's lock held, before visit k of those up to end. */
-static void fetch_ahead(struct stripe *s, const struct visit *visit, size_t k, size_t end)
+static void fetch_two_lines(const void *p)
 {
-	if (k + FETCH_BUCKET < end)
-		__builtin_prefetch(bucket_of(s, visit[k + FETCH_BUCKET].hash));
-	if (k + FETCH_ENTRY < end && s->entry) {
-		const char *e = (const char *)&s->entry[*bucket_of(s, visit[k + FETCH_ENTRY].hash)];
+	__builtin_prefetch(p);
+	__builtin_prefetch((const char *)p + 64);
+}
 
-		__builtin_prefetch(e);
-		__builtin_prefetch(e + sizeof(struct entry) - 1);
+/* With the stripe's lock held, before visit k of those up to end. */
+static void fetch_ahead(const struct stripe *s, const struct round *r, size_t k, size_t end)
+{
+	if (k + FETCH_SLOT < end) {
+		const struct visit *v = &r->visit[k + FETCH_SLOT];
+
+		__builtin_prefetch(&s->slot[home_of(s, v->hash)]);
+		fetch_two_lines(r->outpoint(r->arg, v->which));
+	}
+	if (k + FETCH_ENTRY < end) {
+		uint64_t hash = r->visit[k + FETCH_ENTRY].hash;
+		uint32_t i = home_of(s, hash);
+
+		while (s->slot[i].at != NONE && s->slot[i].tag != (uint32_t)hash)
+			i = (i + 1) & (s->n_slots - 1);
+		if (s->slot[i].at != NONE)
+			fetch_two_lines(&s->entry[s->slot[i].at]);
 	}
 }
 
@@ -274,7 +320,7 @@ static size_t go_round(struct coinmap *map, const struct round *r,
 			continue;
 		pthread_mutex_lock(&s->lock);
 		for (; good && k < r->end[i]; k += good) {
-			fetch_ahead(s, r->visit, k, r->end[i]);
+			fetch_ahead(s, r, k, r->end[i]);
 			good = fn(arg, s, &r->visit[k]);
 		}
 		pthread_mutex_unlock(&s->lock);
@@ -286,7 +332,7 @@ static size_t go_round(struct coinmap *map, const struct round *r,
 
 struct question {
 	struct coinmap *map;
-	uint64_t seq;
+	const struct coinmap_at *at;
 	const struct rc_outpoint *outpoints;
 	struct rc_coin *coins;
 	enum coinmap_answer *answers;
@@ -297,20 +343,24 @@ static const struct rc_outpoint *asked(const void *arg, size_t i)
 	return (const struct rc_outpoint *)arg + i;
 }
 
-static enum coinmap_answer look(struct stripe *s, uint64_t hash, uint64_t seq,
+static enum coinmap_answer look(struct stripe *s, const struct question *q, uint64_t hash,
 				const struct rc_outpoint *outpoint, struct rc_coin *ret_coin)
 {
 	enum coinmap_answer answer = COINMAP_ASK_DISK;
+	struct search search = search_for(s, hash, outpoint);
+	uint32_t at;
 
-	for (uint32_t at = first_of(s, hash, outpoint); at != NONE; at = next_of(s, at)) {
+	while ((at = next_of(s, &search)) != NONE) {
 		struct entry *e = &s->entry[at];
 
 		answer = COINMAP_ABSENT;
-		if (e->born <= seq && seq < e->died) {
-			e->used = 1;
-			*ret_coin = e->coin;
-			return COINMAP_FOUND;
-		}
+		if (q->at->seq < e->born || e->died <= q->at->seq)
+			continue;
+		if (q->at->exact && e->born <= q->at->written && e->died == FOREVER)
+			return COINMAP_ASK_DISK;
+		e->used |= !q->at->exact;
+		*ret_coin = e->coin;
+		return COINMAP_FOUND;
 	}
 	return answer;
 }
@@ -319,8 +369,9 @@ static bool ask_one(void *arg, struct stripe *s, const struct visit *v)
 {
 	struct question *q = arg;
 
-	q->answers[v->which] =
-		look(s, v->hash, q->seq, &q->outpoints[v->which], &q->coins[v->which]);
+	q->answers[v->which] = look(s, q, v->hash, &q->outpoints[v->which], &q->coins[v->which]);
+	if (q->at->exact)
+		return true;
 	if (q->answers[v->which] == COINMAP_ASK_DISK)
 		s->misses++;
 	else
@@ -328,10 +379,11 @@ static bool ask_one(void *arg, struct stripe *s, const struct visit *v)
 	return true;
 }
 
-void coinmap_get(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints, size_t n,
-		 struct rc_coin *ret_coins, enum coinmap_answer *ret_answers)
+void coinmap_get(struct coinmap *map, const struct coinmap_at *at,
+		 const struct rc_outpoint *outpoints, size_t n, struct rc_coin *ret_coins,
+		 enum coinmap_answer *ret_answers)
 {
-	struct question q = {map, seq, outpoints, ret_coins, ret_answers};
+	struct question q = {map, at, outpoints, ret_coins, ret_answers};
 	struct round r;
 
 	round_init(&r, map, asked, outpoints, n);
@@ -345,9 +397,9 @@ static bool settle_one(void *arg, struct stripe *s, const struct visit *v)
 	const struct rc_outpoint *outpoint = &q->outpoints[v->which];
 	struct rc_coin *coin = &q->coins[v->which];
 
-	switch (look(s, v->hash, q->seq, outpoint, coin)) {
+	switch (look(s, q, v->hash, outpoint, coin)) {
 	case COINMAP_ASK_DISK:
-		if (coin->lock_len && q->map->stripe_limit)
+		if (coin->lock_len && q->map->stripe_limit && !q->at->exact)
 			add_entry(q->map, s, v->hash, outpoint, coin, 0, FOREVER);
 		break;
 	case COINMAP_ABSENT:
@@ -359,10 +411,10 @@ static bool settle_one(void *arg, struct stripe *s, const struct visit *v)
 	return true;
 }
 
-void coinmap_settle(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints,
-		    size_t n, struct rc_coin *coins)
+void coinmap_settle(struct coinmap *map, const struct coinmap_at *at,
+		    const struct rc_outpoint *outpoints, size_t n, struct rc_coin *coins)
 {
-	struct question q = {map, seq, outpoints, coins, NULL};
+	struct question q = {map, at, outpoints, coins, NULL};
 	struct round r;
 
 	round_init(&r, map, asked, outpoints, n);
@@ -376,6 +428,7 @@ struct changing {
 	struct coinmap *map;
 	uint64_t seq;
 	const struct coinmap_change *change;
+	bool unknown; /* something is spent that isn't here, or that is another coin here */
 };
 
 /* Coins of a change by number: those it spends, then those it makes. */
@@ -389,82 +442,87 @@ static const struct rc_outpoint *changed(const void *arg, size_t i)
 	return &coin_of(arg, i)->outpoint;
 }
 
-/* The entry that is still alive in the newest version. */
-static uint32_t alive(struct stripe *s, uint64_t hash, const struct rc_outpoint *outpoint)
+static bool same_coin(const struct rc_coin *a, const struct rc_coin *b)
 {
-	uint32_t at = first_of(s, hash, outpoint);
-
-	while (at != NONE && s->entry[at].died != FOREVER)
-		at = next_of(s, at);
-	return at;
+	return a->amount == b->amount && a->height == b->height && a->coinbase == b->coinbase &&
+	       a->lock_len == b->lock_len && memcmp(a->lock, b->lock, a->lock_len) == 0;
 }
 
 static bool apply_one(void *arg, struct stripe *s, const struct visit *v)
 {
 	struct changing *c = arg;
 	const struct rc_delta_coin *coin = coin_of(c->change, v->which);
-	uint32_t at = alive(s, v->hash, &coin->outpoint);
+	struct search search = search_for(s, v->hash, &coin->outpoint);
+	bool any = false;
+	uint32_t at;
 
+	/* The entry that is still alive in the newest version. */
+	while ((at = next_of(s, &search)) != NONE && s->entry[at].died != FOREVER)
+		any = true;
 	if (v->which >= c->change->n_spent) {
 		if (at != NONE)
 			return false;
 		add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, c->seq, FOREVER);
 		return true;
 	}
-	if (at != NONE)
+	if (at != NONE) {
 		s->entry[at].died = c->seq;
-	else if (first_of(s, v->hash, &coin->outpoint) != NONE)
+		c->unknown |= !same_coin(&s->entry[at].coin, &coin->coin);
+		return true;
+	}
+	if (any)
 		return false;
-	else /* on disk only */
-		add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, 0, c->seq);
+	/* on disk only */
+	add_entry(c->map, s, v->hash, &coin->outpoint, &coin->coin, 0, c->seq);
+	c->unknown = true;
 	return true;
+}
+
+/* The entry that the change spent, or made; NONE: there is none (any more). */
+static uint32_t touched(const struct changing *c, const struct stripe *s, const struct visit *v,
+			bool *ret_spent)
+{
+	bool spent = v->which < c->change->n_spent;
+	struct search search = search_for(s, v->hash, changed(c->change, v->which));
+	uint32_t at;
+
+	while ((at = next_of(s, &search)) != NONE)
+		if ((spent ? s->entry[at].died : s->entry[at].born) == c->seq)
+			break;
+	*ret_spent = spent;
+	return at;
 }
 
 static bool drop_one(void *arg, struct stripe *s, const struct visit *v)
 {
-	struct changing *c = arg;
-	const struct rc_outpoint *o = &coin_of(c->change, v->which)->outpoint;
-	bool spent = v->which < c->change->n_spent;
+	bool spent;
+	uint32_t at = touched(arg, s, v, &spent);
 
-	for (uint32_t at = first_of(s, v->hash, o); at != NONE; at = next_of(s, at)) {
-		struct entry *e = &s->entry[at];
-
-		if ((spent ? e->died : e->born) != c->seq)
-			continue;
-		/* What the disk has is asked there again: a delta that didn't fit may have named a
-		 * coin that never was. */
-		if (spent && e->born)
-			e->died = FOREVER;
-		else
-			remove_entry(s, v->hash, at);
-		break;
-	}
+	/* What the disk has is asked there again: a delta that didn't fit may have named a coin
+	 * that never was. */
+	if (at != NONE && spent && s->entry[at].born)
+		s->entry[at].died = FOREVER;
+	else if (at != NONE)
+		remove_entry(s, v->hash, at);
 	return true;
 }
 
 static bool retire_one(void *arg, struct stripe *s, const struct visit *v)
 {
-	struct changing *c = arg;
-	const struct rc_outpoint *o = &coin_of(c->change, v->which)->outpoint;
-	bool spent = v->which < c->change->n_spent;
+	bool spent;
+	uint32_t at = touched(arg, s, v, &spent);
 
-	for (uint32_t at = first_of(s, v->hash, o); at != NONE; at = next_of(s, at)) {
-		struct entry *e = &s->entry[at];
-
-		if ((spent ? e->died : e->born) != c->seq)
-			continue;
-		if (spent)
-			remove_entry(s, v->hash, at);
-		else
-			e->born = 0;
-		break;
-	}
+	if (at != NONE && spent)
+		remove_entry(s, v->hash, at);
+	else if (at != NONE)
+		s->entry[at].born = 0;
 	return true;
 }
 
-bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_change *change)
+enum coinmap_fit coinmap_apply(struct coinmap *map, uint64_t seq,
+			       const struct coinmap_change *change)
 {
-	struct changing c = {map, seq, change};
+	struct changing c = {map, seq, change, false};
 	size_t n = change->n_spent + change->n_made, done;
 	struct round r;
 
@@ -477,13 +535,15 @@ bool coinmap_apply(struct coinmap *map, uint64_t seq, const struct coinmap_chang
 		go_round(map, &r, drop_one, &c);
 	}
 	round_done(&r);
-	return done == n;
+	if (done < n)
+		return COINMAP_UNFIT;
+	return c.unknown ? COINMAP_FITS : COINMAP_KNOWN;
 }
 
 static void change_all(struct coinmap *map, uint64_t seq, const struct coinmap_change *change,
 		       bool (*fn)(void *arg, struct stripe *s, const struct visit *v))
 {
-	struct changing c = {map, seq, change};
+	struct changing c = {map, seq, change, false};
 	struct round r;
 
 	round_init(&r, map, changed, change, change->n_spent + change->n_made);
@@ -509,7 +569,7 @@ void coinmap_figures(struct coinmap *map, struct coinmap_figures *ret)
 
 		pthread_mutex_lock(&s->lock);
 		ret->entries += s->live;
-		ret->bytes += s->cap * sizeof(struct entry) + s->n_buckets * sizeof(uint32_t);
+		ret->bytes += s->cap * sizeof(struct entry) + s->n_slots * sizeof(struct slot);
 		ret->hits += s->hits;
 		ret->misses += s->misses;
 		pthread_mutex_unlock(&s->lock);

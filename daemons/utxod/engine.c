@@ -1,6 +1,7 @@
 /*~ The threads: what is asked goes to the builder or a reader; what was committed goes to the log,
  * and now and then to the state's disk, while the next block is built. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "daemons/utxod/memory.h"
@@ -51,6 +52,22 @@ static void wake_readers(struct utxod *u)
 	}
 }
 
+/* Deltas of staged blocks go to the log while their trees are made and their signatures verified.
+ * Who staged one that is sure to fit has his answer then, and may commit it. */
+struct ahead {
+	struct rc_work work;
+	struct utxod *u;
+	struct job *stage; /* NULL: answered when it ends */
+	int err;
+	struct rc_error error;
+};
+
+static void forget_early(struct job *job)
+{
+	if (job->ahead)
+		job->ahead->stage = NULL;
+}
+
 static void finish_job(struct job *job)
 {
 	job->done(job);
@@ -71,7 +88,9 @@ static void build_done(struct rc_work *work)
 	struct utxod *u = job->u;
 
 	rc_metric_set(rc_service_metrics(u->service), M_BUILDING, --u->building);
+	u->building_other -= !job->stages;
 	u->built++;
+	forget_early(job);
 	die_of_disk(job);
 	finish_job(job);
 	wake_readers(u);
@@ -108,7 +127,19 @@ void engine_build(struct utxod *u, struct job *job)
 {
 	prepare(u, job, build_done);
 	rc_metric_set(rc_service_metrics(u->service), M_BUILDING, ++u->building);
+	u->building_other += !job->stages;
 	rc_workers_submit(u->builder, &job->work);
+}
+
+bool engine_commit_ahead(struct utxod *u, const struct rc_block_id *id)
+{
+	int64_t start = now_us(u);
+
+	/* A Stage that waits goes on top of what is committed all the same. */
+	if (u->building_other || !ledger_commit_ahead(u->ledger, id))
+		return false;
+	rc_metric_time_us(rc_service_metrics(u->service), M_T_APPLY, (uint64_t)(now_us(u) - start));
+	return true;
 }
 
 void engine_read(struct utxod *u, struct job *job)
@@ -199,15 +230,6 @@ static void run_log(struct rc_work *work)
 	rc_metric_set(rc_service_metrics(u->service), M_WRITING, 0);
 }
 
-/* Deltas of staged blocks go to the log while their trees are made and their signatures verified.
- */
-struct ahead {
-	struct rc_work work;
-	struct utxod *u;
-	int err;
-	struct rc_error error;
-};
-
 static void run_ahead(struct rc_work *work)
 {
 	struct ahead *ahead = (struct ahead *)work;
@@ -226,11 +248,16 @@ static void ahead_done(struct rc_work *work)
 
 	if (ahead->err)
 		rc_service_die_io("%s", ahead->error.text);
+	if (ahead->stage && !u->closing) {
+		rc_request_reply(ahead->stage->request, NULL);
+		ahead->stage->request = NULL;
+		ahead->stage->ahead = NULL;
+	}
 	free(ahead);
 	follow_up(u);
 }
 
-static void on_top(void *arg)
+static void on_top(void *arg, bool sure)
 {
 	struct utxod *u = arg;
 	struct ahead *ahead;
@@ -241,7 +268,17 @@ static void on_top(void *arg)
 	ahead->u = u;
 	ahead->work.run = run_ahead;
 	ahead->work.done = ahead_done;
+	if (sure && u->staging) {
+		ahead->stage = u->staging;
+		ahead->stage->ahead = ahead;
+	}
 	rc_workers_submit(u->logger, &ahead->work);
+}
+
+/* When that job ends, what is due is started. */
+static void on_full(void *arg)
+{
+	on_top(arg, false);
 }
 
 /* Answers those whose version is durable now. */
@@ -378,7 +415,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 		.clock = rc_service_clock(u->service),
 		.random = rc_service_random(u->service),
 		.on_top = on_top,
-		.on_full = on_top, /* when that job ends, what is due is started */
+		.on_full = on_full,
 		.arg = u,
 	};
 	struct ledger_figures f;
@@ -397,6 +434,9 @@ int engine_open(struct utxod *u, struct rc_error *error)
 	u->databases_us = (uint64_t)(now_us(u) - start);
 	if (!err)
 		err = ledger_open(&u->disks, &options, &u->ledger, error);
+	/* The ledger knows two databases, not where they are. */
+	if (err && !strstr(error->text, rc_service_statedir(u->service)))
+		rc_error_prefix(error, "%s", rc_service_statedir(u->service));
 	if (err)
 		return err;
 	ledger_figures(u->ledger, &f);

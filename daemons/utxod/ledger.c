@@ -95,9 +95,10 @@ void ledger_step(const struct version *version, struct step *ret)
 static void link_top(struct ledger *ledger, struct version *v)
 {
 	pthread_mutex_lock(&ledger->lock);
-	v->below = ledger->top;
 	ledger->top->above = v;
 	ledger->top = v;
+	ledger->staged_blocks++;
+	ledger->staged_bytes += version_bytes(v);
 	pthread_mutex_unlock(&ledger->lock);
 }
 
@@ -109,12 +110,15 @@ static void unlink_top(struct ledger *ledger, struct version *v)
 	atomic_store(&v->dead, true);
 	ledger->top = v->below;
 	ledger->top->above = NULL;
+	ledger->staged_blocks--;
+	ledger->staged_bytes -= version_bytes(v);
 	while (v->pins)
 		pthread_cond_wait(&ledger->left, &ledger->lock);
 	pthread_mutex_unlock(&ledger->lock);
 }
 
-static int grow_tree(struct ledger *ledger, struct version *v, struct rc_error *error)
+static int grow_tree(struct ledger *ledger, struct version *v, struct tree_change *ret_change,
+		     struct rc_error *error)
 {
 	struct tree_ops ops[TREE_NAMESPACES];
 	struct rc_arena arena = RC_ARENA_INIT;
@@ -122,7 +126,7 @@ static int grow_tree(struct ledger *ledger, struct version *v, struct rc_error *
 
 	delta_ops(&v->delta, v->kind == VERSION_UNDO, &arena, ops);
 	err = tree_update(ledger->tree, v->below->seq, v->seq, &v->below->roots, ops, &v->roots,
-			  &v->change, error);
+			  ret_change, error);
 	rc_arena_done(&arena);
 	if (!err)
 		tree_state_root(&v->roots, &v->root);
@@ -145,38 +149,126 @@ static void count(struct version *v)
 	}
 }
 
+/* Whether the entries are before the version what its delta says, by what memory knows of them. */
+static bool entries_known(struct ledger *ledger, const struct version *v)
+{
+	struct rc_buf value = RC_BUF_INIT;
+	bool known = true;
+
+	for (uint32_t i = 0; known && i < v->delta.n_entries; i++) {
+		const struct rc_delta_entry *e = &v->delta.entries[i];
+		bool there;
+
+		rc_buf_clear(&value);
+		known = registry_get(ledger->registry, v->below->seq, e->ns, e->key, &there,
+				     &value) &&
+			there == e->has_before &&
+			(!there || (value.len == e->before.len &&
+				    memcmp(value.data, e->before.data, value.len) == 0));
+	}
+	rc_buf_done(&value);
+	return known;
+}
+
+/* Whether all coins together stay within the supply limit, when those it spends are there. */
+static bool sum_fits(const struct version *v, const struct coinmap_change *coins)
+{
+	const struct tree_root *below = &v->below->roots.ns[RC_STATE_COINS - 1];
+	rc_amount sum = below->depth == TREE_EMPTY ? 0 : below->node.sum;
+
+	for (size_t i = 0; i < coins->n_spent; i++) {
+		if (coins->spent[i].coin.amount > sum)
+			return false;
+		sum -= coins->spent[i].coin.amount;
+	}
+	for (size_t i = 0; i < coins->n_made; i++)
+		if (!rc_amount_add(&sum, coins->made[i].coin.amount))
+			return false;
+	return true;
+}
+
+/* With the lock held. */
+static bool is_applied(const struct ledger *ledger, const struct version *v)
+{
+	return v->seq <= ledger->applied->seq;
+}
+
+/* What the tree changed for it is there: until now only its builder knew of that. */
+static void take_change(struct ledger *ledger, struct version *v, const struct tree_change *change)
+{
+	pthread_mutex_lock(&ledger->lock);
+	if (is_applied(ledger, v)) {
+		ledger->dirty_bytes -= version_dirty(v, ledger->flushed);
+		v->change = *change;
+		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
+	} else {
+		ledger->staged_bytes -= version_bytes(v);
+		v->change = *change;
+		ledger->staged_bytes += version_bytes(v);
+	}
+	atomic_store(&v->rooted, true);
+	pthread_cond_broadcast(&ledger->left);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+/* Its tree can't be made. Applied already, it was known to fit: then the tree isn't what the coins
+ * say, and there is no way back. */
+static int drop_treeless(struct ledger *ledger, struct version *v, int err, struct rc_error *error)
+{
+	struct coinmap_change coins = version_coins(v);
+	struct registry_change entries = version_registry(v);
+
+	pthread_mutex_lock(&ledger->lock);
+	v->sure = false;
+	ledger->broken = is_applied(ledger, v);
+	pthread_cond_broadcast(&ledger->left);
+	pthread_mutex_unlock(&ledger->lock);
+	if (ledger->broken) {
+		if (err == RC_EINVAL) {
+			rc_error_prefix(error, "state: its tree is damaged: block %u",
+					v->block.height);
+			err = RC_EFORMAT;
+		}
+		return err;
+	}
+	unlink_top(ledger, v);
+	coinmap_drop(ledger->coins, v->seq, &coins);
+	registry_drop(ledger->registry, v->seq, &entries);
+	version_free(v);
+	return err;
+}
+
 int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error)
 {
 	struct coinmap_change coins = version_coins(v);
 	struct registry_change entries = version_registry(v);
+	struct tree_change change = {0};
+	enum coinmap_fit fit;
 	int err;
 
 	v->seq = ledger->top->seq + 1;
-	if (!coinmap_apply(ledger->coins, v->seq, &coins)) {
+	v->below = ledger->top;
+	fit = coinmap_apply(ledger->coins, v->seq, &coins);
+	if (fit == COINMAP_UNFIT) {
 		version_free(v);
 		return rc_error_set(error, RC_EINVAL,
 				    "delta doesn't fit the state: it spends a coin that isn't "
 				    "there, or makes one that is");
 	}
+	v->sure = fit == COINMAP_KNOWN && v->kind == VERSION_APPLY && sum_fits(v, &coins) &&
+		  entries_known(ledger, v);
 	registry_apply(ledger->registry, v->seq, &entries);
+	count(v);
 	/* Coins can be read from here on; the root comes with the tree. */
 	link_top(ledger, v);
 	if (ledger->options.on_top)
-		ledger->options.on_top(ledger->options.arg);
-	err = grow_tree(ledger, v, error);
+		ledger->options.on_top(ledger->options.arg, v->sure);
+	err = grow_tree(ledger, v, &change, error);
 	if (err) {
-		unlink_top(ledger, v);
-		coinmap_drop(ledger->coins, v->seq, &coins);
-		registry_drop(ledger->registry, v->seq, &entries);
-		version_free(v);
-		return err;
+		tree_change_done(&change);
+		return drop_treeless(ledger, v, err, error);
 	}
-	count(v);
-	pthread_mutex_lock(&ledger->lock);
-	ledger->staged_blocks++;
-	ledger->staged_bytes += version_bytes(v);
-	atomic_store(&v->rooted, true);
-	pthread_mutex_unlock(&ledger->lock);
+	take_change(ledger, v, &change);
 	return RC_OK;
 }
 
@@ -190,10 +282,6 @@ static void shrink(struct ledger *ledger)
 	coinmap_drop(ledger->coins, v->seq, &coins);
 	registry_drop(ledger->registry, v->seq, &entries);
 	tree_drop(ledger->tree, v->seq, &v->change);
-	pthread_mutex_lock(&ledger->lock);
-	ledger->staged_blocks--;
-	ledger->staged_bytes -= version_bytes(v);
-	pthread_mutex_unlock(&ledger->lock);
 	atomic_fetch_add(&ledger->aborts, 1);
 	version_free(v);
 }
@@ -269,7 +357,7 @@ static int open_view(struct ledger *ledger, struct version *v, struct ledger_vie
 {
 	v->pins++;
 	pthread_mutex_unlock(&ledger->lock);
-	*ret = (struct ledger_view){ledger, v, tree_enter(ledger->tree)};
+	*ret = (struct ledger_view){ledger, v, tree_enter(ledger->tree), false, 0};
 	return RC_OK;
 }
 
@@ -288,17 +376,30 @@ int ledger_view_at(struct ledger *ledger, const struct rc_block_id *at, bool roo
 	return err;
 }
 
+int ledger_view_tip(struct ledger *ledger, struct ledger_view *ret)
+{
+	pthread_mutex_lock(&ledger->lock);
+	while (!atomic_load(&ledger->applied->rooted) && !ledger->broken && !ledger->ending)
+		pthread_cond_wait(&ledger->left, &ledger->lock);
+	if (atomic_load(&ledger->applied->rooted))
+		return open_view(ledger, ledger->applied, ret);
+	pthread_mutex_unlock(&ledger->lock);
+	return RC_ECANCELLED;
+}
+
 int ledger_view_height(struct ledger *ledger, uint32_t height, struct ledger_view *ret)
 {
 	struct version *v;
+	int err;
 
 	pthread_mutex_lock(&ledger->lock);
 	for (v = ledger->applied; v && v->block.height > height;)
 		v = next_of_chain(v, ledger->living);
-	if (v && v->block.height == height)
+	if (v && v->block.height == height && atomic_load(&v->rooted))
 		return open_view(ledger, v, ret);
+	err = v && v->block.height == height ? RC_EBUSY : RC_ENOENT;
 	pthread_mutex_unlock(&ledger->lock);
-	return RC_ENOENT;
+	return err;
 }
 
 void ledger_view_close(struct ledger_view *view)
@@ -311,6 +412,16 @@ void ledger_view_close(struct ledger_view *view)
 		pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
 	view->version = NULL;
+}
+
+void ledger_view_from_disk(struct ledger_view *view)
+{
+	struct ledger *ledger = view->ledger;
+
+	pthread_mutex_lock(&ledger->lock);
+	view->from_disk = true;
+	view->written = ledger->flushed;
+	pthread_mutex_unlock(&ledger->lock);
 }
 
 bool ledger_view_gone(const struct ledger_view *view)

@@ -59,8 +59,9 @@ struct ledger_options {
 	uint64_t flush_changes;
 	const struct rc_clock *clock;
 	const struct rc_random *random;
-	/* On the builder's thread: a version is on top, its tree isn't made yet; may be NULL. */
-	void (*on_top)(void *arg);
+	/* On the builder's thread: a version is on top, its tree isn't made yet; may be NULL.
+	 * sure: it fits, so ledger_commit_ahead takes it from now on. */
+	void (*on_top)(void *arg, bool sure);
 	/* On the builder's thread: a revert has more to write than it may, and waits until logger
 	 * and flusher, which this has to set to work, have written it. NULL: it goes on. */
 	void (*on_full)(void *arg);
@@ -92,11 +93,17 @@ void ledger_seqs(struct ledger *ledger, uint64_t *ret_applied, uint64_t *ret_dur
 
 /* An encoded delta on top. RC_OK also if the block is staged, or committed and not undone by a
  * pending switch. RC_ENOENT: the parent isn't the top. RC_EBUSY: a bound. RC_EINVAL: malformed, or
- * it doesn't fit the state. Others: the disk. */
+ * it doesn't fit the state. Others: the disk, and what is applied already may lack its tree: final.
+ */
 int ledger_stage(struct ledger *ledger, struct rc_bytes delta, struct rc_error *error);
 /* Everything staged up to the block becomes applied; ledger_write makes it durable. RC_ENOENT:
  * neither staged nor committed. */
 int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc_error *error);
+/*~ The same for a version whose tree is still being made, where memory knows the state it changes:
+ * every coin it spends, every entry as it was. Then nothing but a damaged state keeps the tree from
+ * being made, and nobody needs to wait for it but who asks for the root. Any thread, but the
+ * builder does nothing other than ledger_stage meanwhile. False: it takes ledger_commit. */
+bool ledger_commit_ahead(struct ledger *ledger, const struct rc_block_id *id);
 /* Frees the oldest part of the line, as far as readers and the disk allow: to be called soon after
  * a commit, by any thread, when nobody waits for it. The other calls do it themselves. */
 void ledger_collect(struct ledger *ledger);
@@ -135,14 +142,22 @@ struct ledger_view {
 	struct ledger *ledger;
 	struct version *version;
 	uint64_t ticket;
+	bool from_disk; /* coins are read there wherever it should have them: where it stands at */
+	uint64_t written; /* this version, or later */
 };
 /* at NULL: the applied tip. RC_ENOENT: neither staged nor committed and kept. RC_EBUSY: rooted is
  * asked, and the root isn't there yet. */
 int ledger_view_at(struct ledger *ledger, const struct rc_block_id *at, bool rooted,
 		   struct ledger_view *ret);
-/* Of the applied chain. RC_ENOENT: no such version is kept. */
+/* The applied tip, rooted: waits for its tree. RC_ECANCELLED: there is none, and the ledger ends.
+ */
+int ledger_view_tip(struct ledger *ledger, struct ledger_view *ret);
+/* Of the applied chain, rooted. RC_ENOENT: no such version is kept. RC_EBUSY: the root isn't there
+ * yet. */
 int ledger_view_height(struct ledger *ledger, uint32_t height, struct ledger_view *ret);
 void ledger_view_close(struct ledger_view *view);
+/* From now on coins are read from the disk wherever it has them, and not kept. */
+void ledger_view_from_disk(struct ledger_view *view);
 /* The block was dropped meanwhile: what was read is void. */
 bool ledger_view_gone(const struct ledger_view *view);
 

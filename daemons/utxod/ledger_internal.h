@@ -33,6 +33,7 @@ struct version {
 	struct tree_change change;
 	uint64_t coins, entries; /* in the state */
 
+	bool sure; /* it fits the state whatever its tree says: it may be applied before that */
 	atomic_bool rooted;
 	atomic_bool dead; /* dropped: its readers leave */
 	unsigned pins;
@@ -63,6 +64,7 @@ struct ledger {
 	size_t dirty_bytes; /* what a flush of all that is applied has to write */
 	uint64_t dirty_changes;
 	bool ending;
+	bool broken;	/* what is applied has no tree: its state is damaged */
 	bool switching; /* undo steps are staged */
 	struct block_ref fork;
 

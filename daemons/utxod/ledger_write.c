@@ -12,10 +12,14 @@
 static bool have_block(struct ledger *ledger, const struct rc_block_id *id)
 {
 	uint32_t height;
+	bool staged = false;
 
-	for (const struct version *v = ledger->top; v != ledger->applied; v = v->below)
-		if (v->kind == VERSION_APPLY && rc_block_id_eq(&v->block.id, id))
-			return true;
+	pthread_mutex_lock(&ledger->lock);
+	for (const struct version *v = ledger->top; v != ledger->applied && !staged; v = v->below)
+		staged = v->kind == VERSION_APPLY && rc_block_id_eq(&v->block.id, id);
+	pthread_mutex_unlock(&ledger->lock);
+	if (staged)
+		return true;
 	if (!deltalog_find(ledger->log, id, &height))
 		return false;
 	return !ledger->switching || height <= ledger->fork.height;
@@ -113,6 +117,24 @@ int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc
 	if (deltalog_find(ledger->log, id, &height))
 		return RC_OK;
 	return rc_error_set(error, RC_ENOENT, "unknown: the block is neither staged nor committed");
+}
+
+bool ledger_commit_ahead(struct ledger *ledger, const struct rc_block_id *id)
+{
+	struct version *v;
+	bool good;
+
+	pthread_mutex_lock(&ledger->lock);
+	for (v = ledger->top; v != ledger->applied;) {
+		if (v->kind == VERSION_APPLY && rc_block_id_eq(&v->block.id, id))
+			break;
+		v = v->below;
+	}
+	good = v != ledger->applied && !ledger->switching && (v->sure || atomic_load(&v->rooted));
+	if (good)
+		ledger_advance(ledger, v);
+	pthread_mutex_unlock(&ledger->lock);
+	return good;
 }
 
 /* ---- undoing ---- */

@@ -28,6 +28,7 @@
 
 struct utxod;
 struct job;
+struct ahead;
 typedef void (*job_fn)(struct job *job);
 
 /* A request on its way through a thread and back. Freed after done. */
@@ -38,10 +39,12 @@ struct job {
 	job_fn run;  /* on the thread: sets err and error */
 	job_fn done; /* on the loop: answers */
 	struct rc_workers *pool;
-	struct job *next; /* of those that wait for the builder */
-	bool reads;	  /* its version may still be on its way */
-	bool missed;	  /* its version wasn't there */
-	uint64_t built;	  /* builds finished when it began */
+	struct job *next;    /* of those that wait for the builder */
+	bool reads;	     /* its version may still be on its way */
+	bool missed;	     /* its version wasn't there */
+	bool stages;	     /* a Stage, which a commit may overtake */
+	struct ahead *ahead; /* may answer it before it ends */
+	uint64_t built;	     /* builds finished when it began */
 	int64_t start_us;
 	enum utxod_metric timer;
 	int err;
@@ -68,6 +71,8 @@ struct utxod {
 	uint64_t databases_us; /* what opening them took */
 	uint64_t writer;       /* boot id of the chaind that may write; 0: none yet */
 	unsigned building;
+	unsigned building_other; /* of them: no Stage */
+	struct job *staging;	 /* the builder's: the Stage it works on */
 	uint64_t built;
 	struct job *waiting;
 	struct durable_wait *durable;
@@ -100,6 +105,8 @@ void engine_close(struct utxod *u);
 /* Queues a job of this many bytes, which begins with struct job; filled in already but for what
  * queueing needs. */
 void engine_build(struct utxod *u, struct job *job);
+/* Commits at once what doesn't have to wait for the builder; false: it does. */
+bool engine_commit_ahead(struct utxod *u, const struct rc_block_id *id);
 void engine_read(struct utxod *u, struct job *job);
 void engine_slow(struct utxod *u, struct job *job);
 /* Something was committed: the log, the disk and events follow. sync: as soon as can be. */

@@ -124,13 +124,17 @@ void on_open_writer(void *ctx, struct rc_request *request)
 
 static void run_stage(struct job *job)
 {
+	job->u->staging = job;
 	job->err = ledger_stage(job->u->ledger, of(job)->delta, &job->error);
+	job->u->staging = NULL;
 }
 
 static void done_stage(struct job *job)
 {
 	if (job->err == RC_EINVAL)
 		rc_log(RC_LOG_ERR, "a delta of chaind was refused: %s", job->error.text);
+	if (!job->request) /* answered when the delta was in the log */
+		return;
 	if (job->err)
 		fail(job);
 	else
@@ -151,6 +155,7 @@ void on_stage(void *ctx, struct rc_request *request)
 	}
 	w->delta = rc_request_bulk(request, 0);
 	w->job.timer = M_T_STAGE;
+	w->job.stages = true;
 	w->job.run = run_stage;
 	w->job.done = done_stage;
 	engine_build(ctx, &w->job);
@@ -202,6 +207,12 @@ void on_commit(void *ctx, struct rc_request *request)
 	if (!w || !take_id(w, m->id, false))
 		return;
 	w->durable = m->durable;
+	if (engine_commit_ahead(ctx, &w->id)) {
+		w->job.u = ctx;
+		done_commit(&w->job);
+		free(w);
+		return;
+	}
 	w->job.timer = M_T_APPLY;
 	w->job.run = run_commit;
 	w->job.done = done_commit;

@@ -309,6 +309,39 @@ typedef void (*rc_pool_txs_fn)(void *arg, const struct rc_reply *why,
 uint64_t rc_chaind_pool_txs(struct rc_chaind *chaind, const struct rc_wtxid *wtxids,
 			    size_t n_wtxids, uint32_t deadline_ms, rc_pool_txs_fn fn, void *arg);
 
+struct rc_block_part {
+	bool whole;	    /* raw is the block itself */
+	bool no_such_place; /* of block_txns: the block has fewer transactions */
+	struct rc_bytes raw;
+};
+typedef void (*rc_block_part_fn)(void *arg, const struct rc_reply *why,
+				 const struct rc_block_part *reply);
+/* raw: the compact form (types/compact.h). RC_ENOENT: not known, or not stored. */
+uint64_t rc_chaind_compact_block(struct rc_chaind *chaind, const struct rc_block_id *id,
+				 uint32_t deadline_ms, rc_block_part_fn fn, void *arg);
+/* places: as rc_indexes_encode writes them. raw: the transactions there, one after another. */
+uint64_t rc_chaind_block_txns(struct rc_chaind *chaind, const struct rc_block_id *id,
+			      struct rc_bytes places, uint32_t deadline_ms, rc_block_part_fn fn,
+			      void *arg);
+
+struct rc_rebuild {
+	const char *verdict;
+	const char *verdict_class;
+	bool fault_of_sender;
+	bool duplicate;
+	struct rc_block_ref block; /* id all zero: the header isn't kept */
+	uint32_t missing;	   /* 0: the block was taken in, unless it is ambiguous */
+	bool ambiguous;
+	uint32_t transactions;
+	struct rc_bytes places; /* of the missing ones, as block_txns takes them */
+};
+typedef void (*rc_rebuild_fn)(void *arg, const struct rc_reply *why,
+			      const struct rc_rebuild *reply);
+/* A compact block; places and txs (both empty at first): what it missed before. */
+uint64_t rc_chaind_rebuild(struct rc_chaind *chaind, uint64_t peer, struct rc_bytes compact,
+			   struct rc_bytes places, struct rc_bytes txs, uint32_t deadline_ms,
+			   rc_rebuild_fn fn, void *arg);
+
 /* ---- administration ---- */
 
 struct rc_block_ids {

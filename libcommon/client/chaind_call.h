@@ -25,6 +25,8 @@ union chaind_fn {
 	rc_wanted_fn wanted;
 	rc_have_txs_fn have_txs;
 	rc_pool_txs_fn pool_txs;
+	rc_block_part_fn block_part;
+	rc_rebuild_fn rebuild;
 	rc_done_fn done;
 	rc_block_ids_fn block_ids;
 };

@@ -30,9 +30,6 @@ class P2p(harness.TestCase):
 
         def served_by(node):
             return node.metrics_of("peerd")["rustycoin_peerd_blocks_served_total"]
-        # peerd's figures follow within a second, so wait until they hold what came before.
-        wait_for("the figures", lambda: sum(served_by(n) for n in three) >= 800)
-        before = [served_by(n) for n in three]
         four = self.node("four").wait_ready()
         # Its chaind stands still until it has all three links: else the first could give it everything.
         os.kill(four.pid("chaind"), signal.SIGSTOP)
@@ -43,13 +40,9 @@ class P2p(harness.TestCase):
         finally:
             os.kill(four.pid("chaind"), signal.SIGCONT)
         wait_same_tip(three + [four])
-        served = []
-
-        def counted():  # peerd's figures follow within a second
-            served[:] = [served_by(n) - b for n, b in zip(three, before)]
-            return sum(served) >= 400
-        wait_for("400 blocks served", counted)
-        self.assertTrue(all(s > 0 for s in served), served)
+        # The two that followed the miner had nobody to serve before; what they didn't give, he gave.
+        wait_for("blocks of both", lambda: all(served_by(n) > 0 for n in three[1:]))
+        self.assertLess(sum(served_by(n) for n in three[1:]), 400)
         self.assertEqual(four.metrics_of("peerd")["rustycoin_peerd_penalties_total"], 0)
 
     @unittest.skipUnless(os.path.exists("/proc/net/if_inet6"), "this host has no IPv6")

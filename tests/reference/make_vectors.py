@@ -19,9 +19,13 @@ sys.path.insert(0, str(HERE))
 from chaingen.policies import (MULTI_SIGNATURE, SIGNATURE, malformed_leaf, plan_for,  # noqa: E402
                                random_leaf)
 from chaingen.scenario import Scenario, random_network                  # noqa: E402
-from rcref import asert, network, policy, proof, subsidy                # noqa: E402
+from rcref import asert, compact, network, policy, proof, subsidy       # noqa: E402
+from rcref.block import Block                                           # noqa: E402
+from rcref.codec import ParseError, u64                                 # noqa: E402
+from rcref.header import Header                                         # noqa: E402
 from rcref.lock import key_lock                                         # noqa: E402
 from rcref.state import TREASURY_KEY, Coin, State, coin_key, treasury_value    # noqa: E402
+from rcref.transaction import COINBASE, PAYMENT, Input, Output, Transaction    # noqa: E402
 from rcref.trie import COINS, GOVERNANCE, SIDECHAINS                    # noqa: E402
 from rcref.verdict import OK, Refused                                   # noqa: E402
 from rcref.witness_rules import split_signature_item                    # noqa: E402
@@ -210,6 +214,82 @@ def proof_row(rng, state) -> dict:
                 leaves=len(answer.leaves), total=answer.total)
 
 
+# --- Compact blocks ---
+
+COMPACT_LIMIT = 60_000      # of the block these are read for
+
+
+def some_transaction(rng, type_=PAYMENT) -> Transaction:
+    inputs = tuple(Input(rng.randbytes(32), rng.randrange(4), 2**32 - 1)
+                   for _ in range(rng.choice((1, 1, 2)) if type_ == PAYMENT else 0))
+    outputs = tuple(Output(rng.randrange(10**10), key_lock(rng.randbytes(32)))
+                    for _ in range(rng.choice((1, 2))))
+    return Transaction(type_, inputs, outputs, 0, b"" if type_ == PAYMENT else rng.randbytes(6),
+                       tuple((rng.randbytes(64),) for _ in inputs))
+
+
+def compact_rows() -> dict:
+    rng = drawn("compact")
+    good, bad = [], []
+    for count, prefilled in ((1, (0,)), (2, (0,)), (2, (0, 1)), (9, (0,)), (9, (0, 1, 4, 8)),
+                             (12, (0, 5, 11)), (254, (0,)), (256, (0, 255))):
+        others = PAYMENT if count < 100 else COINBASE      # the shorter ones
+        transactions = [some_transaction(rng, COINBASE)] + \
+            [some_transaction(rng, others) for _ in range(count - 1)]
+        header = Header(rng.randrange(1000), rng.randbytes(32), rng.randbytes(32),
+                        rng.randbytes(32), rng.randrange(2**32), 0x207FFFFF, rng.randrange(2**64))
+        block = Block(header, tuple(transactions))
+        nonce = rng.randrange(2**64)
+        made = compact.compact_of(block, nonce, prefilled)
+        good.append(dict(block=block.encode().hex(), nonce=nonce, prefilled=list(prefilled),
+                         short_ids=b"".join(made.short_ids).hex(), compact=made.encode().hex()))
+    whole = compact.parse_compact(bytes.fromhex(good[4]["compact"]), COMPACT_LIMIT)
+    encoded, first = whole.encode(), whole.prefilled[0][1]
+
+    def spoilt(why, data):
+        try:
+            compact.parse_compact(data, COMPACT_LIMIT)
+        except ParseError:
+            bad.append(dict(why=why, compact=data.hex()))
+            return
+        raise AssertionError(why)
+    head = whole.header.encode() + u64(7)
+    for cut in (0, 100, 118, 125, 126, 130, len(encoded) - 1):
+        spoilt(f"cut at {cut}", encoded[:cut])
+    spoilt("a byte more", encoded + b"\0")
+    spoilt("no transaction at all", head + bytes(2))
+    spoilt("none in full", head + b"\1" + bytes(6) + b"\0")
+    spoilt("another place than the first", head + b"\1" + bytes(6) + b"\1\1" + first.encode())
+    spoilt("a place at the end", head + b"\0\1\1" + first.encode())
+    spoilt("a place beyond the end", head + b"\2" + bytes(12) + b"\2\0" + first.encode()
+           + b"\3" + first.encode())
+    spoilt("a place that overflows", head + b"\0\2\0" + first.encode() + b"\xff" + b"\xff" * 8
+           + first.encode())
+    spoilt("a count in a longer form", head + b"\xfd\1\0" + bytes(6) + b"\1\0" + first.encode())
+    spoilt("a skip in a longer form", head + b"\0\1\xfd\0\0" + first.encode())
+    spoilt("more short ids than bytes", head + b"\xfe" + b"\xff" * 4)
+    spoilt("more short ids than a block holds",
+           head + b"\xfd" + (COMPACT_LIMIT // 11).to_bytes(2, "little")
+           + bytes(6 * (COMPACT_LIMIT // 11)) + b"\1\0" + first.encode())
+    return dict(limit=COMPACT_LIMIT, good=good, bad=bad, places=place_rows(rng))
+
+
+def place_rows(rng) -> list:
+    """The last member of a row: the places, or null where there is no such list."""
+    limit = 2000
+    rows = [[limit, compact.encode_places(places).hex(), places] for places in (
+        [0], [1999], list(range(300)), [0, 2, 4, 1000, 1999], sorted(rng.sample(range(limit), 40)))]
+    for data in ("", "fdd007", "00fdcf07", "fdfc00", "fd", "fe00000100", "ff" + "ff" * 8,
+                 "fdcf0700", "01" * 1001):
+        try:
+            compact.parse_places(bytes.fromhex(data), limit)
+        except ParseError:
+            rows.append([limit, data, None])
+            continue
+        raise AssertionError(data)
+    return rows
+
+
 # --- Files ---
 
 def rows_of(value) -> str:
@@ -228,6 +308,7 @@ FILES = {
     "treasury.json": lambda: rows_of(treasury_rows()),
     "policies.json": lambda: rows_of(policy_rows()),
     "proofs.json": lambda: rows_of(proof_rows()),
+    "compact.json": lambda: rows_of(compact_rows()),
 }
 
 

@@ -18,8 +18,8 @@ sys.path.insert(0, str(HERE))
 
 import make_vectors                                                  # noqa: E402
 from chaingen.scenario import Scenario                               # noqa: E402
-from rcref import (address, asert, bits, body_rules, codec, curve, header_rules,  # noqa: E402
-                   lock, merkle, network, policy, proof, secp, state, state_rules, subsidy,
+from rcref import (address, asert, bits, block, body_rules, codec, compact, curve,  # noqa: E402
+                   header_rules, lock, merkle, network, policy, proof, secp, state, state_rules, subsidy,
                    trie, tweak, verdict, witness_rules)
 from rcref.amount import SUPPLY_LIMIT                                # noqa: E402
 from rcref.chain import Chain                                        # noqa: E402
@@ -536,6 +536,34 @@ class Extra(Rows):
             self.assertEqual(make_vectors.policy_verdict(
                 h(row["policy"]), [h(item) for item in row["arguments"]], row["lock_time"],
                 int(row["sequence"], 16)), row["verdict"])
+
+    def test_siphash(self):
+        """The paper's example (appendix A), and the reference implementation's of 0, 1 and 32."""
+        k0, k1 = 0x0706050403020100, 0x0F0E0D0C0B0A0908
+        self.assertEqual(compact.siphash(k0, k1, bytes(range(15))), 0xA129CA6149BE45E5)
+        for size, output in ((0, "310e0edd47db6f72"), (1, "fd67dc93c539f874"),
+                             (32, "ce7cf2722f512771")):
+            self.assertEqual(compact.siphash(k0, k1, bytes(range(size))).to_bytes(8, "little"),
+                             h(output))
+
+    def test_compact_blocks(self):
+        vectors = self.load("compact.json")
+        for row in self.rows(vectors["good"], 8):
+            read = compact.parse_compact(h(row["compact"]), vectors["limit"])
+            made = block.parse_block(h(row["block"]))
+            self.assertEqual(read, compact.compact_of(made, row["nonce"],
+                                                      tuple(row["prefilled"])))
+            self.assertEqual(read.encode().hex(), row["compact"])
+            self.assertEqual(b"".join(read.short_ids).hex(), row["short_ids"])
+        for row in self.rows(vectors["bad"], 18):
+            self.assertRaises(codec.ParseError, compact.parse_compact, h(row["compact"]),
+                              vectors["limit"])
+        for limit, encoded, places in self.rows(vectors["places"], 14):
+            if places is None:
+                self.assertRaises(codec.ParseError, compact.parse_places, h(encoded), limit)
+            else:
+                self.assertEqual(compact.parse_places(h(encoded), limit), places)
+                self.assertEqual(compact.encode_places(places).hex(), encoded)
 
     def test_proofs(self):
         vectors = self.load("proofs.json")

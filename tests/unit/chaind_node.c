@@ -212,7 +212,8 @@ enum rc_verdict node_submit_block(struct test_node *n, const struct rc_buf *raw,
 {
 	struct verdict_wait w = {0};
 
-	chaind_submit_block(n->chaind, 0, raw->data, raw->len, wait, block_done, &w);
+	chaind_submit_block(n->chaind, 0, raw->data, raw->len,
+			    wait ? BLOCK_CONNECTED : BLOCK_STORED, block_done, &w);
 	node_wait(n->loop, is_set, &w.done, "a block's verdict");
 	return w.verdict;
 }

@@ -3,6 +3,7 @@
 #include "state_world.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,10 @@ struct shared {
 	struct ledger *ledger;
 	uint32_t chain[BLOCKS + 1];
 	uint32_t rival[BLOCKS + 1][3]; /* of chain[i − 2] … */
+	uint32_t
+		staging; /* the builder's: a block that may be committed before its tree is there */
+	atomic_uint ahead; /* the same, until the committer has tried */
+	atomic_uint n_ahead;
 	atomic_bool done;
 	atomic_uint reads, proofs, missed, wrong;
 };
@@ -68,12 +73,42 @@ static void switch_to(struct shared *s, uint32_t b)
 	expect(s, ledger_switch(s->ledger, &s->world.block[b].id, NULL) == RC_OK);
 }
 
+static void on_top(void *arg, bool sure)
+{
+	struct shared *s = arg;
+
+	if (sure)
+		atomic_store(&s->ahead, s->staging);
+}
+
+static void *committer_main(void *arg)
+{
+	struct shared *s = arg;
+
+	while (!atomic_load(&s->done)) {
+		uint32_t b = atomic_load(&s->ahead);
+
+		if (!b) {
+			sched_yield();
+			continue;
+		}
+		if (ledger_commit_ahead(s->ledger, &s->world.block[b].id))
+			atomic_fetch_add(&s->n_ahead, 1);
+		atomic_store(&s->ahead, 0);
+	}
+	return NULL;
+}
+
 static void *builder_main(void *arg)
 {
 	struct shared *s = arg;
 
 	for (unsigned i = 1; i <= BLOCKS; i++) {
+		s->staging = s->chain[i];
 		stage(s, s->chain[i]);
+		s->staging = 0;
+		while (atomic_load(&s->ahead)) /* meanwhile it does nothing else */
+			sched_yield();
 		commit(s, s->chain[i]);
 		if (i % 5 == 0) { /* a rival that is given up */
 			switch_to(s, s->chain[i - 3]);
@@ -183,10 +218,13 @@ static void *reader_main(void *arg)
 		const struct world_block *b;
 		struct ledger_view view;
 		struct rc_hash root;
+		int err;
 
 		if (turn % 3 == 1) /* any block: staged ones among them */
 			at = &s->world.block[turn * 17 % s->world.n].id;
-		if (ledger_view_at(s->ledger, at, true, &view) != RC_OK) {
+		err = at ? ledger_view_at(s->ledger, at, true, &view)
+			 : ledger_view_tip(s->ledger, &view);
+		if (err != RC_OK) {
 			expect(s, at != NULL);
 			continue;
 		}
@@ -211,9 +249,11 @@ static void test_threads(void **state)
 					 .coin_bytes = 1 << 17,
 					 .undo_blocks = 300,
 					 .clock = &rc_clock_system,
-					 .random = &s->random.random};
-	void *(*const mains[])(void *) = {builder_main, logger_main, flusher_main, reader_main,
-					  reader_main};
+					 .random = &s->random.random,
+					 .on_top = on_top,
+					 .arg = s};
+	void *(*const mains[])(void *) = {builder_main, committer_main, logger_main,
+					  flusher_main, reader_main,	reader_main};
 	pthread_t threads[RC_ARRAY_LEN(mains)];
 	struct ledger_verified verified;
 	struct ledger_figures figures;
@@ -233,11 +273,13 @@ static void test_threads(void **state)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(atomic_load(&s->wrong), 0);
 	ledger_figures(s->ledger, &figures);
-	printf("%u reads, %u proofs, %u of dropped blocks, %llu flushes, %llu loads, %llu drops\n",
+	printf("%u reads, %u proofs, %u of dropped blocks, %u committed ahead, %llu flushes, "
+	       "%llu loads, %llu drops\n",
 	       atomic_load(&s->reads), atomic_load(&s->proofs), atomic_load(&s->missed),
-	       (unsigned long long)figures.flushes, (unsigned long long)figures.page_loads,
-	       (unsigned long long)figures.page_drops);
-	assert_true(figures.flushes > 0 && atomic_load(&s->reads) > 0);
+	       atomic_load(&s->n_ahead), (unsigned long long)figures.flushes,
+	       (unsigned long long)figures.page_loads, (unsigned long long)figures.page_drops);
+	assert_true(figures.flushes > 0 && atomic_load(&s->reads) > 0 &&
+		    atomic_load(&s->n_ahead) > 0);
 	assert_int_equal(ledger_view_at(s->ledger, NULL, true, &view), RC_OK);
 	assert_ptr_equal(find(s, &view), &s->world.block[s->chain[BLOCKS]]);
 	assert_int_equal(ledger_verify(view.ledger, &view, NULL, NULL, &verified, &error), RC_OK);

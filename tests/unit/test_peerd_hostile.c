@@ -171,7 +171,7 @@ static void an_unknown_type_is_skipped(void **state)
 
 	(void)state;
 	open_link(&s);
-	for (uint16_t type = 14; type < 200; type++)
+	for (uint16_t type = PEER_MSG_BLOCKTXN + 1; type < 200; type++)
 		rig_stranger_send(&s, type % 2 ? RC_LINK_BULK : RC_LINK_CONTROL, type, "abc", 3);
 	turn(500);
 	assert_false(s.closed);
