@@ -47,13 +47,14 @@ struct rig_node {
 	bool silent;		/* takes bytes and hands none to its core: a stalled node */
 	const char *refuse;	/* verdict of every block it is given, NULL: ok */
 	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
+	uint32_t pool_most;	/* transactions in one answer of its pool, 0: any number */
 	bool no_route;		/* its dials fail at once */
 	/* What its chaind says of compact blocks, and how often it was asked. */
 	struct rc_bytes compact; /* of every block; empty: whole ones */
 	struct rc_block_part txns;
 	struct rc_rebuild rebuild, rebuild_again;
 	unsigned compacts_asked, txns_asked, rebuilds;
-	size_t places_asked; /* bytes of the last question's places */
+	size_t places_asked;  /* bytes of the last question's places */
 	uint32_t count_until; /* headers aren't kept before a branch was shown up to this height */
 	struct rc_block_id count_from;
 	unsigned blocks_taken, duplicates, dials, pool_lists;
