@@ -125,7 +125,7 @@ def main():
         folder = os.path.basename(os.path.dirname(path))
         if what == "units" and folder not in ("reference", "unit"):
             continue
-        if what == "san" and (folder != "functional" or
+        if what == "san" and (folder not in ("functional", "hostile") or
                               not module_setting(path, "SANITIZE", True)):
             continue
         if what != "all" and not module_setting(path, "QUICK", folder in ("reference", "unit")):

@@ -19,6 +19,9 @@
 /* Arrived bodies kept for the pipeline; beyond, they are read again from the store. */
 #define OFFERED_MAX	  256
 #define OFFERED_BYTES_MAX ((size_t)64 << 20)
+/* Commits asked and not answered: an eighth of the requests that the bus lets chaind have under way
+ * to utxod, which blocks that come faster than a disk syncs would fill. The others wait. */
+#define COMMITS_MAX 32
 /* The tip is this near the present: every commit is durable before it is answered. */
 #define PRESENT_SECONDS (24 * 3600)
 
@@ -383,7 +386,7 @@ static bool judge_queue(struct connector *c)
 		last_ready = b;
 		c->queued_ready += !b->ready;
 		b->ready = true;
-		if (!c->switching)
+		if (!c->switching && c->commits_out < COMMITS_MAX)
 			commit(c, b);
 	}
 	/* In a reorganisation readers see the old tip until the new one is better; undo and branch

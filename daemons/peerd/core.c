@@ -160,17 +160,22 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 	return core;
 }
 
-void peerd_free(struct peerd *core)
+void peerd_end_links(struct peerd *core)
 {
 	struct peer *peer, *next;
 
-	if (!core)
-		return;
 	core_enter(core);
 	core->stopping = true;
 	HASH_ITER (hh, core->peers, peer, next)
 		peer_drop(peer, "this node stops");
 	core_leave(core);
+}
+
+void peerd_free(struct peerd *core)
+{
+	if (!core)
+		return;
+	peerd_end_links(core);
 	relay_done(core);
 	fetch_done(core);
 	compact_done(core);

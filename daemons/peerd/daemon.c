@@ -184,7 +184,10 @@ void daemon_close(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	/* The client's answers come back to the core: it goes last but for its transport. */
+	/* Links that end tell chaind what they leave; the client's last answers come back to the
+	 * core: it goes last but for its transport. */
+	if (d->core)
+		peerd_end_links(d->core);
 	chain_bus_close(d->chain);
 	d->chain = NULL;
 	rc_source_free(d->figures);

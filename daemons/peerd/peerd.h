@@ -367,6 +367,9 @@ struct peerd {
 struct peerd *peerd_new(const struct outside *out, const struct peerd_options *options,
 			const struct rc_network *network, const uint8_t secret[32],
 			struct book *book, struct bans *bans, const struct anchors *anchors);
+/* Ends every link for good. What a link gives back (leases of blocks) goes to chaind: to be called
+ * while that is still there. */
+void peerd_end_links(struct peerd *core);
 void peerd_free(struct peerd *core);
 /* Begins dialling. */
 void peerd_start(struct peerd *core);
