@@ -606,8 +606,7 @@ static void submit_headers_answered(void *arg, const struct rc_reply *reply)
 	get_ref(body->last, &result.last);
 	rc_chaind_get32(body->last_work, result.last_work);
 	result.wanted = body->wanted;
-	result.go_on = body->ask_from.len == 32;
-	get32(body->ask_from, result.ask_from.b);
+	result.go_on = rc_chaind_get32(body->ask_from, result.ask_from.b);
 	c.fn.submit_headers(c.arg, reply, &result);
 }
 
