@@ -36,6 +36,7 @@ struct peerd_options {
 	uint16_t default_port;	/* of the network, for addresses without one */
 	bool private_addresses; /* loopback and private addresses are kept and told */
 	bool listen;
+	bool hidden; /* behind a proxy: this host's addresses aren't told */
 	unsigned max_inbound, outbound, block_only;
 	unsigned handshakes_max;	   /* inbound links not yet authenticated, in all */
 	unsigned handshakes_per_group_max; /* and of one network group */
@@ -115,7 +116,7 @@ struct peer {
 	enum peer_state state;
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
-	bool answered;	       /* its greeting came, or it is known by another link */
+	bool answered;	       /* its greeting came, or that none came isn't its fault */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -382,6 +383,8 @@ void peerd_connected(struct peerd *core, uint64_t peer);
 void peerd_received(struct peerd *core, uint64_t peer, const uint8_t *data, size_t len);
 void peerd_writable(struct peerd *core, uint64_t peer);
 void peerd_lost(struct peerd *core, uint64_t peer, const char *why);
+/* A dial ended for a reason that isn't the address's: tried later, and not held against it. */
+void peerd_not_dialled(struct peerd *core, uint64_t peer, const char *why);
 
 /* chaind came up (changed: another process than before) or went away. */
 void peerd_chain_state(struct peerd *core, bool up, bool changed);
