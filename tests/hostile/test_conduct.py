@@ -274,7 +274,7 @@ class Conduct(arena.TestCase):
                    for at in range(1, 301)]
         node.start().wait_ready()
         stallers = [p.Peer.dial((node.ip, node.port), purse.network.id, rng=self.rng,
-                                source=(f"10.69.{i}.1", 0)) for i in range(3)]
+                                source=(f"10.69.{i}.1", 0)) for i in range(6)]
         for link in stallers:
             link.greet(height=300)
             link.hear(p.GETHEADERS)
@@ -283,7 +283,9 @@ class Conduct(arena.TestCase):
             link.hear(p.GETDATA)         # it is relied on
         node.connect(source)
         harness.wait_same_tip([source, node], 120)
-        self.assertGreater(node.metrics_of("peerd")["rustycoin_peerd_block_stalls_total"], 0)
+        # Each was relied on once, or twice where all goes slowly, and not again and again.
+        self.assertIn(node.metrics_of("peerd")["rustycoin_peerd_block_stalls_total"],
+                      range(1, 2 * len(stallers) + 1))
         for link in stallers:
             link.close()
 
