@@ -58,38 +58,114 @@ static void headers_changed(struct chaind *chaind)
 	poll_wake(&chaind->wanted_polls);
 }
 
-void chaind_submit_headers(struct chaind *chaind, uint64_t peer, const uint8_t *raw, size_t n,
-			   struct headers_result *ret_result)
+/* Keeps what a branch has shown to be worth it; false: a rule that it broke only now. */
+static bool keep_ready(struct chaind *chaind, uint64_t peer, struct presync *presync,
+		       struct headers_result *result)
+{
+	struct rc_header header;
+	struct rc_block_id id;
+
+	while (presync_ready(presync, &header, &id)) {
+		struct block_node *node;
+
+		result->verdict = accept_header(chaind, peer, &header, &id, &node);
+		if (result->verdict != RC_VERDICT_OK)
+			return false;
+		result->accepted++;
+		result->last = node;
+	}
+	return true;
+}
+
+static void go_on_counting(struct chaind *chaind, struct presync_who who, struct presync *presync,
+			   const struct rc_header *headers, const struct rc_block_id *ids, size_t n,
+			   bool more, struct headers_result *result)
+{
+	enum presync_step step =
+		presync_take(presync, headers, ids, n, more, chaind_now(chaind), &result->verdict);
+
+	rc_metric_add(chaind->metrics, METRIC_HEADERS_PASSING, n);
+	if (!keep_ready(chaind, who.peer, presync, result) || step != PRESYNC_GO_ON) {
+		presyncs_drop(&chaind->presyncs, who);
+	} else {
+		result->go_on = true;
+		result->ask_from = presync_from(presync);
+		presyncs_bound(&chaind->presyncs, who);
+	}
+	rc_metric_set(chaind->metrics, METRIC_PRESYNC_BYTES,
+		      (int64_t)presyncs_bytes(&chaind->presyncs));
+}
+
+/* Headers of a branch with too little work so far: counted, if there is more of it. */
+static void begin_counting(struct chaind *chaind, struct presync_who who,
+			   const struct rc_header *headers, const struct rc_block_id *ids, size_t n,
+			   struct headers_result *result)
+{
+	uint64_t now = chaind_now(chaind);
+	size_t kept;
+	struct block_node *base = chain_run_base(&chaind->chain, headers, ids, n, &kept);
+	struct presync *presync;
+
+	if (n < PRESYNC_FULL || !base || node_bad(base)) {
+		result->verdict = check_in_passing(chaind, headers, ids, n);
+		return;
+	}
+	presync = presync_new(&chaind->chain, base, chaind->random, now);
+	presyncs_put(&chaind->presyncs, who, presync, now);
+	go_on_counting(chaind, who, presync, headers + kept, ids + kept, n - kept, true, result);
+}
+
+static void keep_headers(struct chaind *chaind, uint64_t peer, const struct rc_header *headers,
+			 const struct rc_block_id *ids, size_t n, struct headers_result *result)
+{
+	for (size_t i = 0; i < n && result->verdict == RC_VERDICT_OK; i++) {
+		struct block_node *node;
+
+		if (i > 0 && !rc_block_id_eq(&headers[i].prev, &ids[i - 1])) {
+			result->verdict = RC_V_HEADER_PARENT_UNKNOWN;
+			break;
+		}
+		result->verdict = accept_header(chaind, peer, &headers[i], &ids[i], &node);
+		if (result->verdict != RC_VERDICT_OK)
+			break;
+		result->accepted++;
+		result->last = node;
+	}
+}
+
+void chaind_submit_headers(struct chaind *chaind, struct presync_who who, const uint8_t *raw,
+			   size_t n, struct headers_result *ret_result)
 {
 	RC_AUTOFREE struct rc_header *headers = rc_alloc_array(n, sizeof(*headers));
 	RC_AUTOFREE struct rc_block_id *ids = rc_alloc_array(n, sizeof(*ids));
 	struct headers_result result = {0};
+	struct presync *presync;
 
 	for (size_t i = 0; i < n; i++)
 		rc_header_decode(raw + i * RC_HEADER_SIZE, &headers[i]);
 	rc_header_id_many(raw, n, ids);
-	if (n && !worth_keeping(chaind, peer, headers, ids, n)) {
-		result.verdict = check_in_passing(chaind, headers, ids, n);
-		*ret_result = result;
-		return;
-	}
-	for (size_t i = 0; i < n && result.verdict == RC_VERDICT_OK; i++) {
-		struct block_node *node;
+	presync = who.peer ? presyncs_find(&chaind->presyncs, who, chaind_now(chaind)) : NULL;
+	if (n > 0) {
+		struct rc_block_id from = {0};
 
-		if (i > 0 && !rc_block_id_eq(&headers[i].prev, &ids[i - 1])) {
-			result.verdict = RC_V_HEADER_PARENT_UNKNOWN;
-			break;
-		}
-		result.verdict = accept_header(chaind, peer, &headers[i], &ids[i], &node);
-		if (result.verdict != RC_VERDICT_OK)
-			break;
-		result.accepted++;
-		result.last = node;
+		if (presync)
+			from = presync_from(presync);
+		if (!(presync && rc_block_id_eq(&headers[0].prev, &from)) &&
+		    worth_keeping(chaind, who.peer, headers, ids, n))
+			keep_headers(chaind, who.peer, headers, ids, n, &result);
+		else if (presync)
+			go_on_counting(chaind, who, presync, headers, ids, n, n >= PRESYNC_FULL,
+				       &result);
+		else
+			begin_counting(chaind, who, headers, ids, n, &result);
+	} else if (presync) {
+		presyncs_drop(&chaind->presyncs, who); /* it has no more */
 	}
 	if (result.last)
 		result.wanted =
 			rc_u256_cmp(&result.last->work, &chain_tip(&chaind->chain)->work) > 0;
-	headers_changed(chaind);
+	if (result.accepted || result.verdict != RC_VERDICT_OK)
+		headers_changed(chaind);
 	*ret_result = result;
 }
 
@@ -282,7 +358,6 @@ static void checked_good(struct arrival *a)
 {
 	struct chaind *chaind = a->chaind;
 	struct block_node *node = a->node;
-	struct block_result result = {0};
 
 	/* Who waits is told that it is accepted; it may be the only copy: the first block of a
 	 * network, or after a day without one, is mined far behind the present. */
@@ -290,14 +365,16 @@ static void checked_good(struct arrival *a)
 	chain_set_body(&chaind->chain, node, (uint32_t)a->body->raw.len, a->body->block.n_txs);
 	blockstore_put(chaind->store, &chaind->chain, node, a->body->raw.data, a->body->raw.len,
 		       a->synced, stored, a);
-	connect_offer_body(&chaind->connect, node, a->body);
-	connect_arrived(&chaind->connect, node);
 	keep_recent(chaind, a->body);
 	if (a->when == BLOCK_CHECKED && a->fn) {
-		fill(&result, node);
-		a->fn(a->arg, &result);
+		/* Before it is tried on the state: what that says isn't asked. */
+		struct block_result good = {.id = node->id, .height = node_height(node)};
+
+		a->fn(a->arg, &good);
 		a->fn = NULL;
 	}
+	connect_offer_body(&chaind->connect, node, a->body);
+	connect_arrived(&chaind->connect, node);
 	poll_wake(&chaind->wanted_polls);
 }
 

@@ -451,28 +451,50 @@ size_t chain_locator(struct block_node *from, struct rc_block_id ret_ids[CHAIN_L
 	}
 }
 
-bool chain_work_enough(const struct chain *chain, const struct rc_u256 *work)
+struct chain_need chain_need(const struct chain *chain)
 {
 	struct block_node *tip = chain_tip(chain);
-	struct rc_u256 least = rc_work_of_bits(tip->header.bits);
-	struct rc_u256 with = *work;
+	struct rc_u256 one = rc_work_of_bits(tip->header.bits);
+	struct chain_need need = {
+		.none = chain->network->params.retarget == RC_RETARGET_NONE,
+		.above = tip->work,
+		.least = chain->least_work,
+	};
 
-	if (chain->network->params.retarget == RC_RETARGET_NONE)
-		return true;
 	for (int i = 0; i < LOW_WORK_BLOCKS; i++)
-		with = rc_work_add(with, least);
-	return rc_u256_cmp(&with, &tip->work) > 0;
+		need.slack = rc_work_add(need.slack, one);
+	return need;
+}
+
+bool chain_need_met(const struct chain_need *need, const struct rc_u256 *work)
+{
+	struct rc_u256 with = rc_work_add(*work, need->slack);
+
+	return need->none ||
+	       (rc_u256_cmp(&with, &need->above) > 0 && rc_u256_cmp(work, &need->least) >= 0);
+}
+
+struct block_node *chain_run_base(const struct chain *chain, const struct rc_header *headers,
+				  const struct rc_block_id *ids, size_t n, size_t *ret_kept)
+{
+	struct block_node *base = chain_find(chain, &headers[0].prev), *known;
+	size_t i = 0;
+
+	for (; i < n && (known = chain_find(chain, &ids[i])); i++)
+		base = known;
+	*ret_kept = i;
+	return base;
 }
 
 bool chain_run_enough(const struct chain *chain, const struct rc_header *headers,
 		      const struct rc_block_id *ids, size_t n)
 {
-	const struct block_node *base = chain_find(chain, &headers[0].prev), *known;
+	struct chain_need need = chain_need(chain);
+	const struct block_node *base;
 	struct rc_u256 work;
-	size_t i = 0;
+	size_t i;
 
-	for (; i < n && (known = chain_find(chain, &ids[i])); i++)
-		base = known;
+	base = chain_run_base(chain, headers, ids, n, &i);
 	if (!base || i == n)
 		return true;
 	work = base->work;
@@ -482,7 +504,7 @@ bool chain_run_enough(const struct chain *chain, const struct rc_header *headers
 			break;
 		work = rc_work_add(work, rc_work_of_bits(headers[i].bits));
 	}
-	return chain_work_enough(chain, &work);
+	return chain_need_met(&need, &work);
 }
 
 void chain_mark_dirty(struct chain *chain, struct block_node *node)

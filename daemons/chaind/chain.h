@@ -63,6 +63,7 @@ struct chain {
 	uint32_t active_len;
 	uint32_t active_cap;
 	struct block_node *best_header; /* most work, not bad */
+	struct rc_u256 least_work;	/* of the network's chain, as far as an operator knows */
 	struct block_node *dirty;
 	uint64_t next_order;
 	struct bad_header *bad_headers; /* refused for good, oldest first */
@@ -140,11 +141,23 @@ struct block_node *chain_best_below(struct block_node *node, struct block_node *
 #define CHAIN_LOCATOR_MAX 64
 size_t chain_locator(struct block_node *from, struct rc_block_id ret_ids[CHAIN_LOCATOR_MAX]);
 
-/* Whether a branch that ends with this much work may take memory (40-network, "Conduct"). */
-bool chain_work_enough(const struct chain *chain, const struct rc_u256 *work);
-/* The same of a run of headers, n ≥ 1, on top of what is known. Only work that was done counts:
- * neither what a target claims, nor a header that doesn't follow the one before it. True also where
- * none of them would take memory. */
+/*
+ * How much work a branch must end with to take memory (40-network, "Conduct"): more than the tip's
+ * less 144 blocks' worth, and the least that is known of the network's chain.
+ */
+struct chain_need {
+	bool none; /* on a network whose work means nothing */
+	struct rc_u256 above, slack, least;
+};
+struct chain_need chain_need(const struct chain *chain);
+bool chain_need_met(const struct chain_need *need, const struct rc_u256 *work);
+/* The last kept one of what a run, n ≥ 1, stands on and begins with; NULL: it stands on nothing
+ * known. *ret_kept: how many of the run are kept. */
+struct block_node *chain_run_base(const struct chain *chain, const struct rc_header *headers,
+				  const struct rc_block_id *ids, size_t n, size_t *ret_kept);
+/* Whether a run of headers, n ≥ 1, on top of what is known may take memory. Only work that was done
+ * counts: neither what a target claims, nor a header that doesn't follow the one before it. True
+ * also where none of them would take memory. */
 bool chain_run_enough(const struct chain *chain, const struct rc_header *headers,
 		      const struct rc_block_id *ids, size_t n);
 

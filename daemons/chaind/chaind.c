@@ -63,6 +63,7 @@ int chaind_enter(struct chaind *chaind, struct rc_error *error)
 
 	chaind->clock = (struct rc_clock){wall_ms, mono_us, chaind};
 	chain_init(&chaind->chain, chaind->network);
+	chaind->chain.least_work = chaind->config.least_work;
 	chaind->entered = true;
 	if (threads == 0)
 		threads = cores > 0 ? (unsigned)cores : 1;
@@ -109,7 +110,8 @@ static void maintain(void *arg)
 		uint8_t raw[RC_HEADER_SIZE];
 
 		rc_header_encode(&future.header, raw);
-		chaind_submit_headers(chaind, future.peer, raw, 1, &result);
+		chaind_submit_headers(chaind, (struct presync_who){0, future.peer}, raw, 1,
+				      &result);
 		came = true;
 	}
 	if (!came)
@@ -199,8 +201,11 @@ void chaind_close(struct chaind *chaind)
 	events_done(chaind);
 	body_unref(chaind->recent);
 	chaind->recent = NULL;
+	for (size_t i = 0; i < RC_ARRAY_LEN(chaind->compacts); i++)
+		rc_buf_done(&chaind->compacts[i].raw);
 	leftovers_done(&chaind->leftovers);
 	verified_free(chaind->verified);
+	presyncs_done(&chaind->presyncs);
 	chain_done(&chaind->chain);
 	chaind->entered = false;
 }

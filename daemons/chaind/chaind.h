@@ -18,6 +18,7 @@
 #include "daemons/chaind/future.h"
 #include "daemons/chaind/metrics.h"
 #include "daemons/chaind/polls.h"
+#include "daemons/chaind/presync.h"
 #include "daemons/chaind/rebuild.h"
 #include "daemons/chaind/refill.h"
 #include "service/service.h"
@@ -27,9 +28,13 @@ struct chaind_config {
 	size_t cache_bytes;    /* of the block store */
 	size_t verified_bytes; /* of the table of verified transactions */
 	unsigned verify_threads;
+	struct rc_u256 least_work; /* of a branch that is kept, beside the tip's */
 	struct pool_limits pool;
 	struct rc_client_config utxod; /* how to reach it; on_state and arg are set here */
 };
+
+/* As many as may be asked for, and a few of other branches. */
+#define MADE_COMPACTS 8
 
 struct generator;
 struct block_wait;
@@ -51,6 +56,7 @@ struct chaind {
 	uint32_t mock_time;
 
 	struct chain chain;
+	struct presyncs presyncs;
 	struct blockstore *store;
 	struct verified *verified;
 	struct connector connect;
@@ -75,6 +81,11 @@ struct chaind {
 	struct block_wait *block_waits;
 	uint64_t last_number; /* of waits */
 	struct body *recent;  /* the block that came last, for those who are told of it; or NULL */
+	struct made_compact { /* compact forms of late blocks: each is made once */
+		struct rc_block_id id;
+		struct rc_buf raw;
+	} compacts[MADE_COMPACTS];
+	unsigned next_compact;
 	struct leftovers leftovers;
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */
@@ -112,10 +123,12 @@ struct headers_result {
 	uint32_t accepted;
 	struct block_node *last;
 	bool wanted;
+	bool go_on; /* a branch that isn't kept yet (presync.h): to be asked on from … */
+	struct rc_block_id ask_from;
 };
-/* n × RC_HEADER_SIZE bytes, each the child of the one before. */
-void chaind_submit_headers(struct chaind *chaind, uint64_t peer, const uint8_t *raw, size_t n,
-			   struct headers_result *ret_result);
+/* n × RC_HEADER_SIZE bytes, each the child of the one before. who.peer 0: no peer. */
+void chaind_submit_headers(struct chaind *chaind, struct presync_who who, const uint8_t *raw,
+			   size_t n, struct headers_result *ret_result);
 
 struct block_result {
 	int err; /* < 0: no verdict, chaind is stopping */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "daemons/chaind/chaind.h"
 
@@ -17,6 +18,9 @@ static const struct rc_option options[] = {
 	 "Memory for remembering which transactions' witnesses were verified."},
 	{"verify_threads", RC_OPT_U64, 0, 256, NULL, NULL, "0", false,
 	 "Threads that verify witnesses; 0: one a core."},
+	{"least_work", RC_OPT_TEXT, 0, 64, NULL, NULL, NULL, false,
+	 "Work, in hex, that the network's chain is known to have: headers of a branch with less "
+	 "aren't kept. Empty: none is known."},
 	{"mempool_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "300", true,
 	 "Memory for the pool; beyond, the worst paying transactions are evicted."},
 	{"min_fee_rate", RC_OPT_U64, 0, 100000000, "oxides per 1,000 bytes", NULL, "1000", true,
@@ -70,9 +74,29 @@ static void *service_new(struct rc_service *service)
 	return chaind;
 }
 
+/* Up to 64 digits, as getblockchaininfo shows them. */
+static int read_work(const char *text, struct rc_u256 *ret_work, struct rc_error *error)
+{
+	char digits[65];
+	uint8_t be[32];
+	size_t len = strlen(text);
+
+	memset(digits, '0', 64);
+	memcpy(digits + 64 - len, text, len + 1);
+	if (!rc_hex_decode(digits, be, sizeof(be)))
+		return rc_error_set(error, RC_ECONFIG, "least_work: %.64s is no number in hex",
+				    text);
+	rc_u256_decode_be(be, ret_work);
+	return RC_OK;
+}
+
 static int service_enter(void *ctx, struct rc_error *error)
 {
-	return chaind_enter(ctx, error);
+	struct chaind *chaind = ctx;
+	const char *least = rc_config_text(rc_service_config(chaind->service), "least_work");
+	int err = least ? read_work(least, &chaind->config.least_work, error) : RC_OK;
+
+	return err ? err : chaind_enter(chaind, error);
 }
 
 static int service_start(void *ctx, struct rc_error *error)

@@ -69,6 +69,9 @@
 	  "Compact blocks whose short ids didn't tell what the block is.")                         \
 	M(START_STORE, "start_us", RC_GAUGE, "phase=\"store\"",                                    \
 	  "What the start spent its time on.")                                                     \
+	M(HEADERS_PASSING, "headers_passing_total", RC_COUNTER, NULL,                              \
+	  "Headers checked in passing: of branches with too little work so far.")                  \
+	M(PRESYNC_BYTES, "presync_bytes", RC_GAUGE, NULL, "Memory for such branches.")             \
 	M(START_HEADERS, "start_us", RC_GAUGE, "phase=\"headers\"",                                \
 	  "What the start spent its time on.")                                                     \
 	M(START_JOURNAL, "start_us", RC_GAUGE, "phase=\"journal\"",                                \

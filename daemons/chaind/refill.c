@@ -17,18 +17,16 @@ struct refill_block {
 	struct block_node *node;
 };
 
+/* In the list, or, while its answer is awaited, with admit alone. */
 struct refill_tx {
 	struct refill_tx *prev, *next;
+	struct refill *refill;
 	struct admit_options options;
+	bool of_block, was_in_pool;
+	uint64_t number; /* in the order they came */
+	uint64_t undone; /* refill's, when it was submitted */
 	size_t len;
 	uint8_t raw[];
-};
-
-/* What an answer is about. */
-struct pending {
-	struct refill *refill;
-	bool was_in_pool;
-	size_t size;
 };
 
 void refill_init(struct refill *refill)
@@ -60,44 +58,76 @@ void refill_add_block(struct refill *refill, struct block_node *node)
 	struct refill_block *b = rc_alloc(sizeof(*b));
 
 	b->node = node;
+	refill->undone++;
 	DL_APPEND(refill->blocks, b);
+}
+
+static struct refill_tx *tx_new(struct refill *refill, const void *raw, size_t len,
+				const struct admit_options *options, bool of_block)
+{
+	struct refill_tx *t = rc_alloc(sizeof(*t) + len);
+
+	t->refill = refill;
+	t->options = *options;
+	t->of_block = of_block;
+	t->was_in_pool = options->again;
+	t->number = refill->n_added++;
+	t->len = len;
+	memcpy(t->raw, raw, len);
+	return t;
 }
 
 void refill_add_tx(struct refill *refill, const void *raw, size_t len,
 		   const struct admit_options *options)
 {
-	struct refill_tx *t = rc_alloc(sizeof(*t) + len);
+	struct refill_tx *t = tx_new(refill, raw, len, options, false);
 
-	t->options = *options;
-	t->len = len;
-	memcpy(t->raw, raw, len);
 	DL_APPEND(refill->txs, t);
+}
+
+/* Again, at its place: parents first, and blocks' before others'. Those that were under way came
+ * before all that were not, so the place is near the front. */
+static void add_again(struct refill_tx *t)
+{
+	struct refill_tx *later;
+
+	DL_FOREACH (t->refill->txs, later)
+		if (later->of_block != t->of_block ? t->of_block : later->number > t->number)
+			break;
+	if (later)
+		DL_PREPEND_ELEM(t->refill->txs, later, t);
+	else
+		DL_APPEND(t->refill->txs, t);
 }
 
 static void answered(void *arg, const struct admit_result *result)
 {
-	struct pending *pending = arg;
-	struct refill *refill = pending->refill;
+	struct refill_tx *t = arg;
+	struct refill *refill = t->refill;
 	bool back = result->verdict == RC_VERDICT_OK;
 
 	refill->out--;
 	refill->n_back += back;
-	if (!back && pending->was_in_pool && !refill->closing) {
-		refill->n_lost++;
-		refill->lost(refill->arg, result, pending->size);
+	if (!back && !refill->closing && t->undone != refill->undone) {
+		/* Blocks were undone while it was judged. What it spends may have been in one of
+		 * them, or what spends the same: it is asked once more, after what they had. */
+		add_again(t);
+		refill_pump(refill);
+		return;
 	}
-	free(pending);
+	if (!back && t->was_in_pool && !refill->closing) {
+		refill->n_lost++;
+		refill->lost(refill->arg, result, t->len);
+	}
+	free(t);
 	refill_pump(refill);
 }
 
-static void submit(struct refill *refill, const void *raw, size_t len,
-		   const struct admit_options *options, bool was_in_pool)
+static void submit(struct refill_tx *t)
 {
-	struct pending *pending = rc_alloc(sizeof(*pending));
-
-	*pending = (struct pending){refill, was_in_pool, len};
-	refill->out++;
-	admit_submit(refill->admit, raw, len, options, answered, pending);
+	t->undone = t->refill->undone;
+	t->refill->out++;
+	admit_submit(t->refill->admit, t->raw, t->len, &t->options, answered, t);
 }
 
 /* ---- blocks ---- */
@@ -169,7 +199,7 @@ static void submit_of_body(struct refill *refill)
 			return;
 		}
 		tx = &refill->body->block.txs[refill->next_tx++];
-		submit(refill, tx->raw.data, tx->raw.len, &options, false);
+		submit(tx_new(refill, tx->raw.data, tx->raw.len, &options, true));
 	}
 }
 
@@ -206,8 +236,7 @@ void refill_pump(struct refill *refill)
 			struct refill_tx *t = refill->txs;
 
 			DL_DELETE(refill->txs, t);
-			submit(refill, t->raw, t->len, &t->options, t->options.again);
-			free(t);
+			submit(t);
 		}
 	}
 	refill->pumping = false;

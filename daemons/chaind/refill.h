@@ -30,6 +30,8 @@ struct refill {
 	void (*finished)(void *arg);
 	void *arg;
 	size_t n_back, n_lost;
+	uint64_t undone;  /* blocks that were added */
+	uint64_t n_added; /* transactions */
 };
 
 void refill_init(struct refill *refill);

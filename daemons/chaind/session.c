@@ -152,8 +152,8 @@ static void take_tip(struct connector *c, struct block_node *node)
 		chain_set_valid(c->chain, n);
 	chain_set_tip(c->chain, node);
 	blockstore_put_index(c->store, c->chain);
-	c->durable_height = node_height(node);
-	c->durable_id = node->id;
+	connect_set_durable(c, &(struct rc_block_place){
+				       .known = true, .height = node_height(node), .id = node->id});
 	c->best = chain_best(c->chain);
 	c->tip_root_known = c->tip_root_asked = false;
 	if (old != node)

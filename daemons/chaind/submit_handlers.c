@@ -6,7 +6,7 @@
 #include "daemons/chaind/handlers.h"
 
 /* Headers of one request: a message of peers holds 2,000. */
-#define SUBMIT_HEADERS_MAX 2000
+#define SUBMIT_HEADERS_MAX PRESYNC_FULL
 /* Transactions of one request. */
 #define SUBMIT_TXS_MAX 5000
 /* When who submits too much may come again. */
@@ -26,6 +26,7 @@ void on_submit_headers(void *ctx, struct rc_request *request)
 	Rc__SubmitHeadersReply reply = RC__SUBMIT_HEADERS_REPLY__INIT;
 	Rc__BlockRef last = RC__BLOCK_REF__INIT;
 	struct headers_result result;
+	struct presync_who who;
 	struct rc_bytes items;
 	uint8_t work[32];
 	size_t n;
@@ -37,7 +38,8 @@ void on_submit_headers(void *ctx, struct rc_request *request)
 				SUBMIT_HEADERS_MAX);
 		return;
 	}
-	chaind_submit_headers(chaind, body->peer, items.data, n, &result);
+	who = (struct presync_who){rc_request_client_boot(request), body->peer};
+	chaind_submit_headers(chaind, who, items.data, n, &result);
 	reply.verdict = text_of(result.verdict);
 	reply.verdict_class = (char *)rc_verdict_class_name(rc_verdict_class(result.verdict));
 	reply.accepted = result.accepted;
@@ -48,6 +50,8 @@ void on_submit_headers(void *ctx, struct rc_request *request)
 		reply.last_work = field_of(work, sizeof(work));
 	}
 	reply.wanted = result.wanted;
+	if (result.go_on)
+		reply.ask_from = field_of(result.ask_from.b, sizeof(result.ask_from.b));
 	rc_request_reply(request, &reply);
 }
 

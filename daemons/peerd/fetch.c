@@ -113,6 +113,16 @@ static bool may_ask(const struct peer *peer)
 	return peer && peer_is_ready(peer) && !peer->held_block;
 }
 
+/* A lease of a Wanted that was opened before the peer failed with the block. */
+static bool failed_lately(const struct peer *peer, const struct rc_block_id *id)
+{
+	for (size_t i = 0; i < peer->n_failed; i++) {
+		if (rc_block_id_eq(&peer->failed[i].id, id))
+			return true;
+	}
+	return false;
+}
+
 /* The leases of one peer, in the order given. */
 static void take_leases(struct peerd *core, const struct rc_lease *leases, size_t n, uint64_t id)
 {
@@ -127,7 +137,7 @@ static void take_leases(struct peerd *core, const struct rc_lease *leases, size_
 
 		if (l->peer != id || inflight_find(&core->inflight, &l->id))
 			continue; /* on its way from somebody */
-		if (!may_ask(peer) || n_items == INFLIGHT_PER_PEER ||
+		if (!may_ask(peer) || failed_lately(peer, &l->id) || n_items == INFLIGHT_PER_PEER ||
 		    !inflight_add(&core->inflight, &l->id, l->height, id, now)) {
 			release(core, &l->id, 1);
 			continue;
@@ -276,6 +286,12 @@ void fetch_release(struct peerd *core, const struct rc_block_id *id)
 {
 	release(core, id, 1);
 	fetch_changed(core);
+}
+
+void fetch_not_given(struct peer *peer, const struct rc_block_id *id)
+{
+	fail_block(peer, id, FAILED_FOR);
+	fetch_release(peer->core, id);
 }
 
 /* ---- blocks ---- */

@@ -158,6 +158,7 @@ struct peer {
 	int64_t headers_at;	 /* … since */
 	bool headers_behind;	 /* it has more to show; another one is asked first */
 	unsigned headers_submitted;
+	bool counting; /* chaind doesn't keep its branch yet, and says whence to ask on */
 	struct timer headers_again;
 
 	/* fetch.c */
@@ -297,6 +298,7 @@ struct peerd {
 
 	/* sync.c */
 	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
+	int64_t header_since; /* it was chosen, or gave something that was kept */
 	struct rc_block_ref chain_tip, best_header;
 	bool initial_download;
 	bool chain_known; /* the two above are chaind's */
@@ -527,6 +529,8 @@ bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height
 bool fetch_take(struct peer *peer, const struct rc_block_id *id);
 /* It doesn't come: chaind may have it asked of another. */
 void fetch_release(struct peerd *core, const struct rc_block_id *id);
+/* Not from this peer, at least. */
+void fetch_not_given(struct peer *peer, const struct rc_block_id *id);
 
 /* compact.c */
 void compact_init(struct peerd *core);

@@ -1,6 +1,7 @@
 /*
  * Headers: each peer is asked for what it has beyond ours. A long run (full messages) comes from
- * one peer at a time, the others tell the rest of theirs after it; chaind judges in order.
+ * one peer at a time, the others tell the rest of theirs after it; chaind judges in order. A branch
+ * with too little work so far chaind only counts, and has it asked for again (chaind's presync.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,12 @@
 #define AGAIN_SOON   (1 * PEERD_SECOND)
 #define AGAIN_FUTURE (30 * PEERD_SECOND)
 #define AGAIN_ANYHOW (600 * PEERD_SECOND)
+/* Another one is asked for its long run, when chaind keeps nothing of the first one's for so long.
+ */
+#define COUNTING_ALONE (60 * PEERD_SECOND)
+/* A branch that was counted in vain: about what 200,000 headers take. The first is within what is
+ * saved up. */
+#define COUNTED_COST (1000 * 1000)
 /* Of a headers message: how many last ids count as known to its sender. */
 #define KNOWN_LAST 16
 
@@ -107,6 +114,23 @@ void sync_shown(struct peer *peer, const struct rc_block_ref *ref)
 	fetch_changed(peer->core);
 }
 
+/* chaind said what became of headers of a branch that it counts, or doesn't any more. */
+static void note_counting(struct peer *peer, const struct rc_submit_headers *reply)
+{
+	if (reply->go_on) {
+		peer->counting = true;
+		/* An answer on its way leads here again. */
+		if (!peer->headers_asked && peer->headers_submitted == 0)
+			send_getheaders(peer, &reply->ask_from, 1);
+	} else if (peer->counting && strcmp(reply->verdict, "ok") == 0) {
+		peer->counting = false;
+		if (reply->accepted > 0)
+			again_in(peer, 0); /* enough: the rest as of any other */
+		else
+			peer_charge(peer, COUNTED_COST, 0);
+	}
+}
+
 static void on_submitted(void *arg, const struct rc_reply *why,
 			 const struct rc_submit_headers *reply)
 {
@@ -122,6 +146,9 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 	if (peer && !reply && why->err != RC_ECANCELLED)
 		again_in(peer, why->err == RC_EBUSY ? why->retry_ms * PEERD_MS : AGAIN_SOON);
 	if (peer && reply) {
+		if (reply->accepted > 0 && core->header_peer == peer->id)
+			core->header_since = core_now(core);
+		note_counting(peer, reply);
 		sync_shown(peer, &reply->last);
 		if (strcmp(reply->verdict_class, "invalid") == 0)
 			peer_penalise(peer, reply->verdict, NULL);
@@ -157,8 +184,10 @@ static void go_on(struct peer *peer, const struct rc_block_id *last)
 {
 	struct peerd *core = peer->core;
 
-	if (core->header_peer == 0)
+	if (core->header_peer == 0) {
 		core->header_peer = peer->id;
+		core->header_since = core_now(core);
+	}
 	if (core->header_peer != peer->id) {
 		peer->headers_behind = true;
 		return;
@@ -188,6 +217,7 @@ void sync_on_headers(struct peer *peer, const void *body)
 	if (!asked)
 		peer_charge(peer, info->cost + info->item_cost * n, m->raw.len);
 	if (n == 0) {
+		peer->counting = false;
 		if (core->header_peer == peer->id)
 			next_header_peer(core);
 		return;
@@ -199,7 +229,9 @@ void sync_on_headers(struct peer *peer, const void *body)
 	core->out.chain->submit_headers(core->out.chain_ctx, peer->id,
 					(struct rc_bytes){m->raw.data, m->raw.len}, on_submitted,
 					chain_call_new(core, peer->id, 0));
-	if (asked && n == PEER_HEADERS_MAX)
+	if (peer->counting)
+		; /* chaind says whence to go on */
+	else if (asked && n == PEER_HEADERS_MAX)
 		go_on(peer, &last);
 	else if (core->header_peer == peer->id)
 		next_header_peer(core);
@@ -270,6 +302,9 @@ void sync_check_times(struct peer *peer, int64_t now)
 {
 	struct peerd *core = peer->core;
 
+	if (core->header_peer == peer->id && peer->counting &&
+	    now - core->header_since > COUNTING_ALONE)
+		next_header_peer(core);
 	if (!peer->headers_asked || peer->pauses || now - peer->headers_at < HEADERS_TIMEOUT)
 		return;
 	peer->headers_asked = false;

@@ -332,7 +332,7 @@ static size_t go_round(struct coinmap *map, const struct round *r,
 
 struct question {
 	struct coinmap *map;
-	uint64_t seq;
+	const struct coinmap_at *at;
 	const struct rc_outpoint *outpoints;
 	struct rc_coin *coins;
 	enum coinmap_answer *answers;
@@ -343,7 +343,7 @@ static const struct rc_outpoint *asked(const void *arg, size_t i)
 	return (const struct rc_outpoint *)arg + i;
 }
 
-static enum coinmap_answer look(struct stripe *s, uint64_t hash, uint64_t seq,
+static enum coinmap_answer look(struct stripe *s, const struct question *q, uint64_t hash,
 				const struct rc_outpoint *outpoint, struct rc_coin *ret_coin)
 {
 	enum coinmap_answer answer = COINMAP_ASK_DISK;
@@ -354,11 +354,13 @@ static enum coinmap_answer look(struct stripe *s, uint64_t hash, uint64_t seq,
 		struct entry *e = &s->entry[at];
 
 		answer = COINMAP_ABSENT;
-		if (e->born <= seq && seq < e->died) {
-			e->used = 1;
-			*ret_coin = e->coin;
-			return COINMAP_FOUND;
-		}
+		if (q->at->seq < e->born || e->died <= q->at->seq)
+			continue;
+		if (q->at->exact && e->born <= q->at->written && e->died == FOREVER)
+			return COINMAP_ASK_DISK;
+		e->used |= !q->at->exact;
+		*ret_coin = e->coin;
+		return COINMAP_FOUND;
 	}
 	return answer;
 }
@@ -367,8 +369,9 @@ static bool ask_one(void *arg, struct stripe *s, const struct visit *v)
 {
 	struct question *q = arg;
 
-	q->answers[v->which] =
-		look(s, v->hash, q->seq, &q->outpoints[v->which], &q->coins[v->which]);
+	q->answers[v->which] = look(s, q, v->hash, &q->outpoints[v->which], &q->coins[v->which]);
+	if (q->at->exact)
+		return true;
 	if (q->answers[v->which] == COINMAP_ASK_DISK)
 		s->misses++;
 	else
@@ -376,10 +379,11 @@ static bool ask_one(void *arg, struct stripe *s, const struct visit *v)
 	return true;
 }
 
-void coinmap_get(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints, size_t n,
-		 struct rc_coin *ret_coins, enum coinmap_answer *ret_answers)
+void coinmap_get(struct coinmap *map, const struct coinmap_at *at,
+		 const struct rc_outpoint *outpoints, size_t n, struct rc_coin *ret_coins,
+		 enum coinmap_answer *ret_answers)
 {
-	struct question q = {map, seq, outpoints, ret_coins, ret_answers};
+	struct question q = {map, at, outpoints, ret_coins, ret_answers};
 	struct round r;
 
 	round_init(&r, map, asked, outpoints, n);
@@ -393,9 +397,9 @@ static bool settle_one(void *arg, struct stripe *s, const struct visit *v)
 	const struct rc_outpoint *outpoint = &q->outpoints[v->which];
 	struct rc_coin *coin = &q->coins[v->which];
 
-	switch (look(s, v->hash, q->seq, outpoint, coin)) {
+	switch (look(s, q, v->hash, outpoint, coin)) {
 	case COINMAP_ASK_DISK:
-		if (coin->lock_len && q->map->stripe_limit)
+		if (coin->lock_len && q->map->stripe_limit && !q->at->exact)
 			add_entry(q->map, s, v->hash, outpoint, coin, 0, FOREVER);
 		break;
 	case COINMAP_ABSENT:
@@ -407,10 +411,10 @@ static bool settle_one(void *arg, struct stripe *s, const struct visit *v)
 	return true;
 }
 
-void coinmap_settle(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints,
-		    size_t n, struct rc_coin *coins)
+void coinmap_settle(struct coinmap *map, const struct coinmap_at *at,
+		    const struct rc_outpoint *outpoints, size_t n, struct rc_coin *coins)
 {
-	struct question q = {map, seq, outpoints, coins, NULL};
+	struct question q = {map, at, outpoints, coins, NULL};
 	struct round r;
 
 	round_init(&r, map, asked, outpoints, n);

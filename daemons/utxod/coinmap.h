@@ -26,14 +26,22 @@ enum coinmap_answer {
 struct coinmap *coinmap_new(size_t limit, const struct rc_random *random);
 void coinmap_free(struct coinmap *map);
 
+/* Which version is asked. exact: to see what the disk has, where it stands at version `written` or
+ * later: only what it may not have, or not any more, is looked at. */
+struct coinmap_at {
+	uint64_t seq;
+	bool exact;
+	uint64_t written;
+};
 /* For each of n outpoints what the version says, and the coin where it is found (else untouched).
  */
-void coinmap_get(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints, size_t n,
-		 struct rc_coin *ret_coins, enum coinmap_answer *ret_answers);
+void coinmap_get(struct coinmap *map, const struct coinmap_at *at,
+		 const struct rc_outpoint *outpoints, size_t n, struct rc_coin *ret_coins,
+		 enum coinmap_answer *ret_answers);
 /* The disk, asked because nothing was known here, says what is in coins (lock_len 0: absent). Puts
- * right what has become known meanwhile, and remembers the others. */
-void coinmap_settle(struct coinmap *map, uint64_t seq, const struct rc_outpoint *outpoints,
-		    size_t n, struct rc_coin *coins);
+ * right what has become known meanwhile, and remembers the others unless exact. */
+void coinmap_settle(struct coinmap *map, const struct coinmap_at *at,
+		    const struct rc_outpoint *outpoints, size_t n, struct rc_coin *coins);
 
 /* What a version makes and what it spends (in full, so nothing is read). */
 struct coinmap_change {

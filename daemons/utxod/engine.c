@@ -1,6 +1,7 @@
 /*~ The threads: what is asked goes to the builder or a reader; what was committed goes to the log,
  * and now and then to the state's disk, while the next block is built. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "daemons/utxod/memory.h"
@@ -433,6 +434,9 @@ int engine_open(struct utxod *u, struct rc_error *error)
 	u->databases_us = (uint64_t)(now_us(u) - start);
 	if (!err)
 		err = ledger_open(&u->disks, &options, &u->ledger, error);
+	/* The ledger knows two databases, not where they are. */
+	if (err && !strstr(error->text, rc_service_statedir(u->service)))
+		rc_error_prefix(error, "%s", rc_service_statedir(u->service));
 	if (err)
 		return err;
 	ledger_figures(u->ledger, &f);

@@ -357,7 +357,7 @@ static int open_view(struct ledger *ledger, struct version *v, struct ledger_vie
 {
 	v->pins++;
 	pthread_mutex_unlock(&ledger->lock);
-	*ret = (struct ledger_view){ledger, v, tree_enter(ledger->tree)};
+	*ret = (struct ledger_view){ledger, v, tree_enter(ledger->tree), false, 0};
 	return RC_OK;
 }
 
@@ -412,6 +412,16 @@ void ledger_view_close(struct ledger_view *view)
 		pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
 	view->version = NULL;
+}
+
+void ledger_view_from_disk(struct ledger_view *view)
+{
+	struct ledger *ledger = view->ledger;
+
+	pthread_mutex_lock(&ledger->lock);
+	view->from_disk = true;
+	view->written = ledger->flushed;
+	pthread_mutex_unlock(&ledger->lock);
 }
 
 bool ledger_view_gone(const struct ledger_view *view)

@@ -142,6 +142,8 @@ struct ledger_view {
 	struct ledger *ledger;
 	struct version *version;
 	uint64_t ticket;
+	bool from_disk; /* coins are read there wherever it should have them: where it stands at */
+	uint64_t written; /* this version, or later */
 };
 /* at NULL: the applied tip. RC_ENOENT: neither staged nor committed and kept. RC_EBUSY: rooted is
  * asked, and the root isn't there yet. */
@@ -154,6 +156,8 @@ int ledger_view_tip(struct ledger *ledger, struct ledger_view *ret);
  * yet. */
 int ledger_view_height(struct ledger *ledger, uint32_t height, struct ledger_view *ret);
 void ledger_view_close(struct ledger_view *view);
+/* From now on coins are read from the disk wherever it has them, and not kept. */
+void ledger_view_from_disk(struct ledger_view *view);
 /* The block was dropped meanwhile: what was read is void. */
 bool ledger_view_gone(const struct ledger_view *view);
 

@@ -78,7 +78,7 @@ int ledger_coins(const struct ledger_view *view, const struct rc_outpoint *outpo
 		 struct rc_coin *ret_coins, struct rc_error *error)
 {
 	struct coinmap *map = view->ledger->coins;
-	uint64_t seq = view->version->seq;
+	const struct coinmap_at now = {view->version->seq, view->from_disk, view->written};
 	RC_AUTOFREE enum coinmap_answer *answers = rc_alloc_array(n, sizeof(*answers));
 	RC_AUTOFREE uint32_t *at = rc_alloc_array(n, sizeof(*at));
 	RC_AUTOFREE struct rc_outpoint *missing = NULL;
@@ -87,7 +87,7 @@ int ledger_coins(const struct ledger_view *view, const struct rc_outpoint *outpo
 	int err;
 
 	memset(ret_coins, 0, n * sizeof(*ret_coins));
-	coinmap_get(map, seq, outpoints, n, ret_coins, answers);
+	coinmap_get(map, &now, outpoints, n, ret_coins, answers);
 	for (size_t i = 0; i < n; i++)
 		if (answers[i] == COINMAP_ASK_DISK)
 			at[d.n++] = (uint32_t)i;
@@ -99,7 +99,7 @@ int ledger_coins(const struct ledger_view *view, const struct rc_outpoint *outpo
 	err = ask_disk(view, &d, error);
 	if (err)
 		return err;
-	coinmap_settle(map, seq, d.outpoints, d.n, d.coins);
+	coinmap_settle(map, &now, d.outpoints, d.n, d.coins);
 	for (size_t i = 0; i < d.n; i++)
 		ret_coins[at[i]] = d.coins[i];
 	return RC_OK;

@@ -84,11 +84,16 @@ static int next_piece(struct verifier *v)
 	struct ledger_view view;
 	int err;
 
-	if (v->fixed)
-		return check_piece(v, v->fixed, &q);
+	/* What is on the disk is to be seen, not what was read from there long ago. */
+	if (v->fixed) {
+		view = *v->fixed;
+		ledger_view_from_disk(&view);
+		return check_piece(v, &view, &q);
+	}
 	err = ledger_view_tip(v->ledger, &view);
 	if (err)
 		return rc_error_set(v->error, err, "the tip's root isn't there");
+	ledger_view_from_disk(&view);
 	err = check_piece(v, &view, &q);
 	ledger_view_close(&view);
 	return err;

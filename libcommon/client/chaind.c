@@ -10,14 +10,6 @@
 #include "client/chaind_call.h"
 #include "proto/chaind.pb-c.h"
 
-struct chaind_call {
-	UT_hash_handle hh; /* of those that can be cancelled */
-	uint64_t id;
-	struct rc_chaind *chaind;
-	union chaind_fn fn;
-	void *arg;
-};
-
 struct rc_chaind {
 	struct rc_client *bus;
 	struct chaind_call *calls;
@@ -55,9 +47,9 @@ struct rc_client *rc_chaind_bus(struct rc_chaind *chaind)
 
 /* ---- what all calls share ---- */
 
-static uint64_t call(struct rc_chaind *chaind, enum rc_message message, const void *body,
-		     const struct rc_bytes *bulk, size_t n_bulk, uint32_t deadline_ms,
-		     rc_reply_fn answered, union chaind_fn fn, void *arg)
+uint64_t rc_chaind_call(struct rc_chaind *chaind, enum rc_message message, const void *body,
+			const struct rc_bytes *bulk, size_t n_bulk, uint32_t deadline_ms,
+			rc_reply_fn answered, union chaind_fn fn, void *arg)
 {
 	struct chaind_call *c = rc_alloc(sizeof(*c));
 
@@ -85,8 +77,7 @@ void rc_chaind_cancel(struct rc_chaind *chaind, uint64_t id)
 	free(c);
 }
 
-/* The end of a call: what to call, freed. */
-static struct chaind_call take(void *arg)
+struct chaind_call rc_chaind_take(void *arg)
 {
 	struct chaind_call *done = arg;
 	struct chaind_call c = *done;
@@ -104,26 +95,13 @@ void rc_chaind_malformed(struct rc_reply *reply)
 	reply->body = NULL;
 }
 
-static ProtobufCBinaryData field_of(const void *data, size_t len)
-{
-	return (ProtobufCBinaryData){len, (uint8_t *)data};
-}
-
-static bool get32(ProtobufCBinaryData field, uint8_t ret[32])
-{
-	if (field.len != 32)
-		return false;
-	memcpy(ret, field.data, 32);
-	return true;
-}
-
 static void get_ref(const Rc__BlockRef *ref, struct rc_block_ref *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!ref)
 		return;
 	ret->height = ref->height;
-	get32(ref->id, ret->id.b);
+	rc_chaind_get32(ref->id, ret->id.b);
 }
 
 static struct rc_bytes bulk_of(const struct rc_reply *reply, size_t i)
@@ -138,7 +116,7 @@ static bool get_ids(size_t n, const ProtobufCBinaryData *fields, struct rc_arena
 	uint8_t *ids = rc_arena_alloc(arena, n * 32 + 1);
 
 	for (size_t i = 0; i < n; i++) {
-		if (!get32(fields[i], ids + i * 32))
+		if (!rc_chaind_get32(fields[i], ids + i * 32))
 			return false;
 	}
 	*(uint8_t **)ret_ids = ids;
@@ -150,7 +128,7 @@ static ProtobufCBinaryData *put_ids(const void *ids, size_t n)
 	ProtobufCBinaryData *fields = rc_alloc_array(n, sizeof(*fields));
 
 	for (size_t i = 0; i < n; i++)
-		fields[i] = field_of((const uint8_t *)ids + i * 32, 32);
+		fields[i] = rc_chaind_field((const uint8_t *)ids + i * 32, 32);
 	return fields;
 }
 
@@ -158,7 +136,7 @@ static ProtobufCBinaryData *put_ids(const void *ids, size_t n)
 
 static void chain_info_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__ChainInfoReply *body = reply->body;
 	struct rc_chain_info info = {0};
 
@@ -169,15 +147,15 @@ static void chain_info_answered(void *arg, const struct rc_reply *reply)
 	get_ref(body->tip, &info.tip);
 	get_ref(body->durable, &info.durable);
 	get_ref(body->best_header, &info.best_header);
-	get32(body->chainwork, info.chainwork);
+	rc_chaind_get32(body->chainwork, info.chainwork);
 	info.bits = body->bits;
 	info.time = body->time;
 	info.median_time = body->median_time;
-	info.has_state_root = get32(body->state_root, info.state_root.b);
+	info.has_state_root = rc_chaind_get32(body->state_root, info.state_root.b);
 	info.initial_download = body->initial_download;
 	info.size_on_disk = body->size_on_disk;
 	info.block_limit = body->block_limit;
-	get32(body->network_id, info.network_id.b);
+	rc_chaind_get32(body->network_id, info.network_id.b);
 	info.network = body->network;
 	info.n_warnings = body->n_warnings;
 	info.warnings = (const char *const *)body->warnings;
@@ -190,18 +168,18 @@ static void chain_info_answered(void *arg, const struct rc_reply *reply)
 uint64_t rc_chaind_chain_info(struct rc_chaind *chaind, uint32_t deadline_ms, rc_chain_info_fn fn,
 			      void *arg)
 {
-	return call(chaind, RC_MSG_CHAIN_INFO, NULL, NULL, 0, deadline_ms, chain_info_answered,
-		    (union chaind_fn){.chain_info = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_CHAIN_INFO, NULL, NULL, 0, deadline_ms,
+			      chain_info_answered, (union chaind_fn){.chain_info = fn}, arg);
 }
 
 static void block_id_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__BlockIdAtReply *body = reply->body;
 	struct rc_reply r = *reply;
 	struct rc_block_id id;
 
-	if (r.err == RC_OK && !get32(body->id, id.b))
+	if (r.err == RC_OK && !rc_chaind_get32(body->id, id.b))
 		rc_chaind_malformed(&r);
 	c.fn.block_id(c.arg, &r, r.err < 0 ? NULL : &id);
 }
@@ -212,8 +190,8 @@ uint64_t rc_chaind_block_id_at(struct rc_chaind *chaind, uint32_t height, uint32
 	Rc__BlockIdAtRequest body = RC__BLOCK_ID_AT_REQUEST__INIT;
 
 	body.height = height;
-	return call(chaind, RC_MSG_BLOCK_ID_AT, &body, NULL, 0, deadline_ms, block_id_answered,
-		    (union chaind_fn){.block_id = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_BLOCK_ID_AT, &body, NULL, 0, deadline_ms,
+			      block_id_answered, (union chaind_fn){.block_id = fn}, arg);
 }
 
 static void header_info(struct chaind_call *c, const struct rc_reply *reply,
@@ -230,9 +208,9 @@ static void header_info(struct chaind_call *c, const struct rc_reply *reply,
 	}
 	info.height = body->height;
 	info.confirmations = body->confirmations;
-	get32(body->chainwork, info.chainwork);
+	rc_chaind_get32(body->chainwork, info.chainwork);
 	info.median_time = body->median_time;
-	info.has_next = get32(body->next, info.next.b);
+	info.has_next = rc_chaind_get32(body->next, info.next.b);
 	info.transactions = body->transactions;
 	info.size = body->size;
 	info.status = body->status;
@@ -244,14 +222,14 @@ static void header_info(struct chaind_call *c, const struct rc_reply *reply,
 
 static void header_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 
 	header_info(&c, reply, reply->body, 0);
 }
 
 static void block_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__BlockReply *body = reply->body;
 
 	header_info(&c, reply, body ? body->header : NULL, 0);
@@ -259,7 +237,7 @@ static void block_answered(void *arg, const struct rc_reply *reply)
 
 static void block_tx_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__BlockTxReply *body = reply->body;
 
 	header_info(&c, reply, body ? body->header : NULL, body ? body->index : 0);
@@ -270,9 +248,9 @@ uint64_t rc_chaind_header(struct rc_chaind *chaind, const struct rc_block_id *id
 {
 	Rc__HeaderRequest body = RC__HEADER_REQUEST__INIT;
 
-	body.id = field_of(id->b, 32);
-	return call(chaind, RC_MSG_HEADER, &body, NULL, 0, deadline_ms, header_answered,
-		    (union chaind_fn){.header_info = fn}, arg);
+	body.id = rc_chaind_field(id->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_HEADER, &body, NULL, 0, deadline_ms, header_answered,
+			      (union chaind_fn){.header_info = fn}, arg);
 }
 
 uint64_t rc_chaind_block(struct rc_chaind *chaind, const struct rc_block_id *id,
@@ -280,9 +258,9 @@ uint64_t rc_chaind_block(struct rc_chaind *chaind, const struct rc_block_id *id,
 {
 	Rc__BlockRequest body = RC__BLOCK_REQUEST__INIT;
 
-	body.id = field_of(id->b, 32);
-	return call(chaind, RC_MSG_BLOCK, &body, NULL, 0, deadline_ms, block_answered,
-		    (union chaind_fn){.header_info = fn}, arg);
+	body.id = rc_chaind_field(id->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_BLOCK, &body, NULL, 0, deadline_ms, block_answered,
+			      (union chaind_fn){.header_info = fn}, arg);
 }
 
 uint64_t rc_chaind_block_tx(struct rc_chaind *chaind, const struct rc_block_id *block,
@@ -291,15 +269,15 @@ uint64_t rc_chaind_block_tx(struct rc_chaind *chaind, const struct rc_block_id *
 {
 	Rc__BlockTxRequest body = RC__BLOCK_TX_REQUEST__INIT;
 
-	body.block = field_of(block->b, 32);
-	body.txid = field_of(txid->b, 32);
-	return call(chaind, RC_MSG_BLOCK_TX, &body, NULL, 0, deadline_ms, block_tx_answered,
-		    (union chaind_fn){.header_info = fn}, arg);
+	body.block = rc_chaind_field(block->b, 32);
+	body.txid = rc_chaind_field(txid->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_BLOCK_TX, &body, NULL, 0, deadline_ms,
+			      block_tx_answered, (union chaind_fn){.header_info = fn}, arg);
 }
 
 static void chain_tips_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__ChainTipsReply *body = reply->body;
 	struct rc_chain_tip *tips;
 	struct rc_chain_tips list;
@@ -311,7 +289,7 @@ static void chain_tips_answered(void *arg, const struct rc_reply *reply)
 	tips = rc_alloc_array(body->n_tips, sizeof(*tips));
 	for (size_t i = 0; i < body->n_tips; i++) {
 		tips[i].height = body->tips[i]->height;
-		get32(body->tips[i]->id, tips[i].id.b);
+		rc_chaind_get32(body->tips[i]->id, tips[i].id.b);
 		tips[i].branch_length = body->tips[i]->branch_length;
 		tips[i].status = body->tips[i]->status;
 	}
@@ -323,15 +301,15 @@ static void chain_tips_answered(void *arg, const struct rc_reply *reply)
 uint64_t rc_chaind_chain_tips(struct rc_chaind *chaind, uint32_t deadline_ms, rc_chain_tips_fn fn,
 			      void *arg)
 {
-	return call(chaind, RC_MSG_CHAIN_TIPS, NULL, NULL, 0, deadline_ms, chain_tips_answered,
-		    (union chaind_fn){.chain_tips = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_CHAIN_TIPS, NULL, NULL, 0, deadline_ms,
+			      chain_tips_answered, (union chaind_fn){.chain_tips = fn}, arg);
 }
 
 /* ---- the pool ---- */
 
 static void mempool_info_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__MempoolInfoReply *body = reply->body;
 	struct rc_mempool_info info;
 
@@ -356,8 +334,8 @@ static void mempool_info_answered(void *arg, const struct rc_reply *reply)
 uint64_t rc_chaind_mempool_info(struct rc_chaind *chaind, uint32_t deadline_ms,
 				rc_mempool_info_fn fn, void *arg)
 {
-	return call(chaind, RC_MSG_MEMPOOL_INFO, NULL, NULL, 0, deadline_ms, mempool_info_answered,
-		    (union chaind_fn){.mempool_info = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_MEMPOOL_INFO, NULL, NULL, 0, deadline_ms,
+			      mempool_info_answered, (union chaind_fn){.mempool_info = fn}, arg);
 }
 
 bool rc_chaind_get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
@@ -375,14 +353,14 @@ bool rc_chaind_get_entry(const Rc__MempoolEntry *e, struct rc_arena *arena,
 		.n_depends = e->n_depends,
 		.n_spent_by = e->n_spent_by,
 	};
-	return get32(e->txid, ret->txid.b) && get32(e->wtxid, ret->wtxid.b) &&
+	return rc_chaind_get32(e->txid, ret->txid.b) && rc_chaind_get32(e->wtxid, ret->wtxid.b) &&
 	       get_ids(e->n_depends, e->depends, arena, &ret->depends) &&
 	       get_ids(e->n_spent_by, e->spent_by, arena, &ret->spent_by);
 }
 
 static void mempool_tx_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__MempoolTxReply *body = reply->body;
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_mempool_entry entry;
@@ -403,11 +381,11 @@ uint64_t rc_chaind_mempool_tx(struct rc_chaind *chaind, const struct rc_txid *tx
 	Rc__MempoolTxRequest body = RC__MEMPOOL_TX_REQUEST__INIT;
 
 	if (txid)
-		body.txid = field_of(txid->b, 32);
+		body.txid = rc_chaind_field(txid->b, 32);
 	else
-		body.wtxid = field_of(wtxid->b, 32);
-	return call(chaind, RC_MSG_MEMPOOL_TX, &body, NULL, 0, deadline_ms, mempool_tx_answered,
-		    (union chaind_fn){.mempool_entry = fn}, arg);
+		body.wtxid = rc_chaind_field(wtxid->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_MEMPOOL_TX, &body, NULL, 0, deadline_ms,
+			      mempool_tx_answered, (union chaind_fn){.mempool_entry = fn}, arg);
 }
 
 static void pool_answer(struct chaind_call *c, const struct rc_reply *reply,
@@ -423,7 +401,7 @@ static void pool_answer(struct chaind_call *c, const struct rc_reply *reply,
 
 static void pool_coins_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__PoolCoinsReply *body = reply->body;
 
 	pool_answer(&c, reply, body ? body->tip : NULL);
@@ -431,7 +409,7 @@ static void pool_coins_answered(void *arg, const struct rc_reply *reply)
 
 static void pool_lock_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__PoolLockReply *body = reply->body;
 
 	pool_answer(&c, reply, body ? body->tip : NULL);
@@ -440,8 +418,8 @@ static void pool_lock_answered(void *arg, const struct rc_reply *reply)
 uint64_t rc_chaind_pool_coins(struct rc_chaind *chaind, struct rc_bytes outpoints,
 			      uint32_t deadline_ms, rc_pool_answer_fn fn, void *arg)
 {
-	return call(chaind, RC_MSG_POOL_COINS, NULL, &outpoints, 1, deadline_ms,
-		    pool_coins_answered, (union chaind_fn){.pool_answer = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_POOL_COINS, NULL, &outpoints, 1, deadline_ms,
+			      pool_coins_answered, (union chaind_fn){.pool_answer = fn}, arg);
 }
 
 uint64_t rc_chaind_pool_lock(struct rc_chaind *chaind, const struct rc_hash *lock_hash,
@@ -449,9 +427,9 @@ uint64_t rc_chaind_pool_lock(struct rc_chaind *chaind, const struct rc_hash *loc
 {
 	Rc__PoolLockRequest body = RC__POOL_LOCK_REQUEST__INIT;
 
-	body.lock_hash = field_of(lock_hash->b, 32);
-	return call(chaind, RC_MSG_POOL_LOCK, &body, NULL, 0, deadline_ms, pool_lock_answered,
-		    (union chaind_fn){.pool_answer = fn}, arg);
+	body.lock_hash = rc_chaind_field(lock_hash->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_POOL_LOCK, &body, NULL, 0, deadline_ms,
+			      pool_lock_answered, (union chaind_fn){.pool_answer = fn}, arg);
 }
 
 /* ---- mining, waiting ---- */
@@ -492,15 +470,17 @@ static bool get_template(const Rc__TemplateReply *body, struct rc_arena *arena,
 			.n_depends = tx->n_depends,
 			.depends = tx->depends,
 		};
-		if (!get32(tx->txid, txs[i].txid.b) || !get32(tx->wtxid, txs[i].wtxid.b))
+		if (!rc_chaind_get32(tx->txid, txs[i].txid.b) ||
+		    !rc_chaind_get32(tx->wtxid, txs[i].wtxid.b))
 			return false;
 	}
-	return get32(body->prev, t->prev.b) && get32(body->state_root, t->state_root.b);
+	return rc_chaind_get32(body->prev, t->prev.b) &&
+	       rc_chaind_get32(body->state_root, t->state_root.b);
 }
 
 static void template_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_template t;
 	struct rc_reply r = *reply;
@@ -518,16 +498,16 @@ uint64_t rc_chaind_template(struct rc_chaind *chaind, struct rc_bytes known, uin
 {
 	Rc__TemplateRequest body = RC__TEMPLATE_REQUEST__INIT;
 
-	body.known = field_of(known.data, known.len);
+	body.known = rc_chaind_field(known.data, known.len);
 	body.wait_ms = wait_ms;
 	body.force = force;
-	return call(chaind, RC_MSG_TEMPLATE, &body, NULL, 0, deadline_ms, template_answered,
-		    (union chaind_fn){.template_ = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_TEMPLATE, &body, NULL, 0, deadline_ms,
+			      template_answered, (union chaind_fn){.template_ = fn}, arg);
 }
 
 static void wait_tip_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__WaitTipReply *body = reply->body;
 	struct rc_block_ref ref;
 
@@ -543,18 +523,18 @@ uint64_t rc_chaind_wait_tip(struct rc_chaind *chaind, const struct rc_block_id *
 	Rc__WaitTipRequest body = RC__WAIT_TIP_REQUEST__INIT;
 
 	if (known)
-		body.known = field_of(known->b, 32);
+		body.known = rc_chaind_field(known->b, 32);
 	body.min_height = min_height;
 	body.wait_ms = wait_ms;
-	return call(chaind, RC_MSG_WAIT_TIP, &body, NULL, 0, deadline_ms, wait_tip_answered,
-		    (union chaind_fn){.block_ref = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_WAIT_TIP, &body, NULL, 0, deadline_ms,
+			      wait_tip_answered, (union chaind_fn){.block_ref = fn}, arg);
 }
 
 /* ---- of peers ---- */
 
 static void headers_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	struct rc_bytes bytes = bulk_of(reply, 0);
 	struct rc_reply r = *reply;
 
@@ -573,17 +553,17 @@ uint64_t rc_chaind_headers(struct rc_chaind *chaind, const struct rc_block_id *l
 	body.n_locator = n_locator;
 	body.locator = put_ids(locator, n_locator);
 	if (stop)
-		body.stop = field_of(stop->b, 32);
+		body.stop = rc_chaind_field(stop->b, 32);
 	body.max = max;
-	id = call(chaind, RC_MSG_HEADERS, &body, NULL, 0, deadline_ms, headers_answered,
-		  (union chaind_fn){.bytes = fn}, arg);
+	id = rc_chaind_call(chaind, RC_MSG_HEADERS, &body, NULL, 0, deadline_ms, headers_answered,
+			    (union chaind_fn){.bytes = fn}, arg);
 	free(body.locator);
 	return id;
 }
 
 static void locator_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__LocatorReply *body = reply->body;
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_locator locator = {0};
@@ -605,14 +585,14 @@ uint64_t rc_chaind_locator(struct rc_chaind *chaind, const struct rc_block_id *f
 	Rc__LocatorRequest body = RC__LOCATOR_REQUEST__INIT;
 
 	if (from)
-		body.from = field_of(from->b, 32);
-	return call(chaind, RC_MSG_LOCATOR, &body, NULL, 0, deadline_ms, locator_answered,
-		    (union chaind_fn){.locator = fn}, arg);
+		body.from = rc_chaind_field(from->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_LOCATOR, &body, NULL, 0, deadline_ms, locator_answered,
+			      (union chaind_fn){.locator = fn}, arg);
 }
 
 static void submit_headers_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__SubmitHeadersReply *body = reply->body;
 	struct rc_submit_headers result = {0};
 
@@ -624,8 +604,11 @@ static void submit_headers_answered(void *arg, const struct rc_reply *reply)
 	result.verdict_class = body->verdict_class;
 	result.accepted = body->accepted;
 	get_ref(body->last, &result.last);
-	get32(body->last_work, result.last_work);
+	rc_chaind_get32(body->last_work, result.last_work);
 	result.wanted = body->wanted;
+	result.go_on = body->ask_from.len == 32;
+	if (result.go_on)
+		memcpy(result.ask_from.b, body->ask_from.data, 32);
 	c.fn.submit_headers(c.arg, reply, &result);
 }
 
@@ -635,13 +618,14 @@ uint64_t rc_chaind_submit_headers(struct rc_chaind *chaind, uint64_t peer, struc
 	Rc__SubmitHeadersRequest body = RC__SUBMIT_HEADERS_REQUEST__INIT;
 
 	body.peer = peer;
-	return call(chaind, RC_MSG_SUBMIT_HEADERS, &body, &headers, 1, deadline_ms,
-		    submit_headers_answered, (union chaind_fn){.submit_headers = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_SUBMIT_HEADERS, &body, &headers, 1, deadline_ms,
+			      submit_headers_answered, (union chaind_fn){.submit_headers = fn},
+			      arg);
 }
 
 static void submit_block_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__SubmitBlockReply *body = reply->body;
 	struct rc_submit_block result = {0};
 
@@ -654,7 +638,7 @@ static void submit_block_answered(void *arg, const struct rc_reply *reply)
 	result.fault_of_message = body->fault_of_message;
 	result.duplicate = body->duplicate;
 	result.block.height = body->height;
-	get32(body->id, result.block.id.b);
+	rc_chaind_get32(body->id, result.block.id.b);
 	c.fn.submit_block(c.arg, reply, &result);
 }
 
@@ -666,8 +650,8 @@ uint64_t rc_chaind_submit_block(struct rc_chaind *chaind, uint64_t peer, bool wa
 
 	body.peer = peer;
 	body.wait_connect = wait_connect;
-	return call(chaind, RC_MSG_SUBMIT_BLOCK, &body, &block, 1, deadline_ms,
-		    submit_block_answered, (union chaind_fn){.submit_block = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_SUBMIT_BLOCK, &body, &block, 1, deadline_ms,
+			      submit_block_answered, (union chaind_fn){.submit_block = fn}, arg);
 }
 
 static bool get_tx_result(const Rc__SubmitTxReply__Result *in, struct rc_arena *arena,
@@ -683,13 +667,13 @@ static bool get_tx_result(const Rc__SubmitTxReply__Result *in, struct rc_arena *
 		.n_missing = in->n_missing,
 		.reason = in->reason,
 	};
-	return get32(in->txid, ret->txid.b) && get32(in->wtxid, ret->wtxid.b) &&
+	return rc_chaind_get32(in->txid, ret->txid.b) && rc_chaind_get32(in->wtxid, ret->wtxid.b) &&
 	       get_ids(in->n_missing, in->missing, arena, &ret->missing);
 }
 
 static void submit_txs_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__SubmitTxReply *body = reply->body;
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_submit_txs txs = {0};
@@ -717,13 +701,13 @@ uint64_t rc_chaind_submit_txs(struct rc_chaind *chaind, uint64_t peer, bool test
 	body.peer = peer;
 	body.test_only = test_only;
 	body.max_fee_rate = max_fee_rate;
-	return call(chaind, RC_MSG_SUBMIT_TX, &body, txs, n_txs, deadline_ms, submit_txs_answered,
-		    (union chaind_fn){.submit_txs = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_SUBMIT_TX, &body, txs, n_txs, deadline_ms,
+			      submit_txs_answered, (union chaind_fn){.submit_txs = fn}, arg);
 }
 
 static void wanted_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__WantedReply *body = reply->body;
 	struct rc_reply r = *reply;
 	struct rc_wanted wanted = {0};
@@ -736,7 +720,7 @@ static void wanted_answered(void *arg, const struct rc_reply *reply)
 			leases[i].peer = body->leases[i]->peer;
 			leases[i].height = body->leases[i]->height;
 			leases[i].lease_ms = body->leases[i]->lease_ms;
-			if (!get32(body->leases[i]->id, leases[i].id.b))
+			if (!rc_chaind_get32(body->leases[i]->id, leases[i].id.b))
 				rc_chaind_malformed(&r);
 		}
 	}
@@ -756,7 +740,7 @@ uint64_t rc_chaind_wanted(struct rc_chaind *chaind, const struct rc_wanted_peer 
 	for (size_t i = 0; i < n_peers; i++) {
 		tips[i] = (Rc__WantedRequest__PeerTip)RC__WANTED_REQUEST__PEER_TIP__INIT;
 		tips[i].peer = peers[i].peer;
-		tips[i].tip = field_of(peers[i].tip.b, 32);
+		tips[i].tip = rc_chaind_field(peers[i].tip.b, 32);
 		tips[i].in_flight = peers[i].in_flight;
 		tips[i].n_failed = peers[i].n_failed;
 		tips[i].failed = put_ids(peers[i].failed, peers[i].n_failed);
@@ -766,8 +750,8 @@ uint64_t rc_chaind_wanted(struct rc_chaind *chaind, const struct rc_wanted_peer 
 	body.peers = list;
 	body.wait_ms = wait_ms;
 	body.max_per_peer = max_per_peer;
-	id = call(chaind, RC_MSG_WANTED, &body, NULL, 0, deadline_ms, wanted_answered,
-		  (union chaind_fn){.wanted = fn}, arg);
+	id = rc_chaind_call(chaind, RC_MSG_WANTED, &body, NULL, 0, deadline_ms, wanted_answered,
+			    (union chaind_fn){.wanted = fn}, arg);
 	for (size_t i = 0; i < n_peers; i++)
 		free(tips[i].failed);
 	free(list);
@@ -777,7 +761,7 @@ uint64_t rc_chaind_wanted(struct rc_chaind *chaind, const struct rc_wanted_peer 
 
 static void have_txs_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__HaveTxsReply *body = reply->body;
 	struct rc_have_txs have = {bulk_of(reply, 0), body ? body->lease_ms : 0};
 	struct rc_reply r = *reply;
@@ -794,13 +778,13 @@ uint64_t rc_chaind_have_txs(struct rc_chaind *chaind, uint64_t peer, const struc
 	struct rc_bytes bulk = {wtxids->b, n_wtxids * 32};
 
 	body.peer = peer;
-	return call(chaind, RC_MSG_HAVE_TXS, &body, &bulk, 1, deadline_ms, have_txs_answered,
-		    (union chaind_fn){.have_txs = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_HAVE_TXS, &body, &bulk, 1, deadline_ms,
+			      have_txs_answered, (union chaind_fn){.have_txs = fn}, arg);
 }
 
 static void pool_txs_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__PoolTxsReply *body = reply->body;
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_pool_txs txs = {0};
@@ -822,104 +806,15 @@ uint64_t rc_chaind_pool_txs(struct rc_chaind *chaind, const struct rc_wtxid *wtx
 {
 	struct rc_bytes bulk = {wtxids->b, n_wtxids * 32};
 
-	return call(chaind, RC_MSG_POOL_TXS, NULL, &bulk, 1, deadline_ms, pool_txs_answered,
-		    (union chaind_fn){.pool_txs = fn}, arg);
-}
-
-/* ---- compact blocks ---- */
-
-static void compact_block_answered(void *arg, const struct rc_reply *reply)
-{
-	struct chaind_call c = take(arg);
-	const Rc__CompactBlockReply *body = reply->body;
-	struct rc_block_part part = {0};
-	struct rc_reply r = *reply;
-
-	if (r.err == RC_OK && r.n_bulk != 1)
-		rc_chaind_malformed(&r);
-	if (r.err == RC_OK)
-		part = (struct rc_block_part){.whole = body->whole, .raw = r.bulk[0]};
-	c.fn.block_part(c.arg, &r, r.err < 0 ? NULL : &part);
-}
-
-uint64_t rc_chaind_compact_block(struct rc_chaind *chaind, const struct rc_block_id *id,
-				 uint32_t deadline_ms, rc_block_part_fn fn, void *arg)
-{
-	Rc__CompactBlockRequest body = RC__COMPACT_BLOCK_REQUEST__INIT;
-
-	body.id = field_of(id->b, sizeof(id->b));
-	return call(chaind, RC_MSG_COMPACT_BLOCK, &body, NULL, 0, deadline_ms,
-		    compact_block_answered, (union chaind_fn){.block_part = fn}, arg);
-}
-
-static void block_txns_answered(void *arg, const struct rc_reply *reply)
-{
-	struct chaind_call c = take(arg);
-	const Rc__BlockTxnsReply *body = reply->body;
-	struct rc_block_part part = {0};
-	struct rc_reply r = *reply;
-
-	if (r.err == RC_OK && r.n_bulk != 1)
-		rc_chaind_malformed(&r);
-	if (r.err == RC_OK)
-		part = (struct rc_block_part){body->whole, body->no_such_place, r.bulk[0]};
-	c.fn.block_part(c.arg, &r, r.err < 0 ? NULL : &part);
-}
-
-uint64_t rc_chaind_block_txns(struct rc_chaind *chaind, const struct rc_block_id *id,
-			      struct rc_bytes places, uint32_t deadline_ms, rc_block_part_fn fn,
-			      void *arg)
-{
-	Rc__BlockTxnsRequest body = RC__BLOCK_TXNS_REQUEST__INIT;
-
-	body.id = field_of(id->b, sizeof(id->b));
-	return call(chaind, RC_MSG_BLOCK_TXNS, &body, &places, 1, deadline_ms, block_txns_answered,
-		    (union chaind_fn){.block_part = fn}, arg);
-}
-
-static void rebuild_answered(void *arg, const struct rc_reply *reply)
-{
-	struct chaind_call c = take(arg);
-	const Rc__RebuildReply *body = reply->body;
-	struct rc_rebuild result = {0};
-	struct rc_reply r = *reply;
-
-	if (r.err == RC_OK && r.n_bulk != 1)
-		rc_chaind_malformed(&r);
-	if (r.err == RC_OK) {
-		result = (struct rc_rebuild){
-			.verdict = body->verdict,
-			.verdict_class = body->verdict_class,
-			.fault_of_sender = body->fault_of_sender,
-			.duplicate = body->duplicate,
-			.block.height = body->height,
-			.missing = body->missing,
-			.ambiguous = body->ambiguous,
-			.transactions = body->transactions,
-			.places = r.bulk[0],
-		};
-		get32(body->id, result.block.id.b);
-	}
-	c.fn.rebuild(c.arg, &r, r.err < 0 ? NULL : &result);
-}
-
-uint64_t rc_chaind_rebuild(struct rc_chaind *chaind, uint64_t peer, struct rc_bytes compact,
-			   struct rc_bytes places, struct rc_bytes txs, uint32_t deadline_ms,
-			   rc_rebuild_fn fn, void *arg)
-{
-	Rc__RebuildRequest body = RC__REBUILD_REQUEST__INIT;
-	struct rc_bytes bulk[3] = {compact, places, txs};
-
-	body.peer = peer;
-	return call(chaind, RC_MSG_REBUILD, &body, bulk, 3, deadline_ms, rebuild_answered,
-		    (union chaind_fn){.rebuild = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_POOL_TXS, NULL, &bulk, 1, deadline_ms,
+			      pool_txs_answered, (union chaind_fn){.pool_txs = fn}, arg);
 }
 
 /* ---- without a result, and administration ---- */
 
 static void done_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 
 	c.fn.done(c.arg, reply);
 }
@@ -932,15 +827,15 @@ uint64_t rc_chaind_release(struct rc_chaind *chaind, const struct rc_block_id *i
 
 	body.n_ids = n_ids;
 	body.ids = put_ids(ids, n_ids);
-	id = call(chaind, RC_MSG_RELEASE, &body, NULL, 0, deadline_ms, done_answered,
-		  (union chaind_fn){.done = fn}, arg);
+	id = rc_chaind_call(chaind, RC_MSG_RELEASE, &body, NULL, 0, deadline_ms, done_answered,
+			    (union chaind_fn){.done = fn}, arg);
 	free(body.ids);
 	return id;
 }
 
 static void generate_answered(void *arg, const struct rc_reply *reply)
 {
-	struct chaind_call c = take(arg);
+	struct chaind_call c = rc_chaind_take(arg);
 	const Rc__GenerateReply *body = reply->body;
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_block_ids ids = {0};
@@ -960,11 +855,11 @@ uint64_t rc_chaind_generate(struct rc_chaind *chaind, struct rc_bytes lock, uint
 {
 	Rc__GenerateRequest body = RC__GENERATE_REQUEST__INIT;
 
-	body.lock = field_of(lock.data, lock.len);
+	body.lock = rc_chaind_field(lock.data, lock.len);
 	body.goal_height = goal_height;
 	body.max_tries = max_tries;
-	return call(chaind, RC_MSG_GENERATE, &body, NULL, 0, deadline_ms, generate_answered,
-		    (union chaind_fn){.block_ids = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_GENERATE, &body, NULL, 0, deadline_ms,
+			      generate_answered, (union chaind_fn){.block_ids = fn}, arg);
 }
 
 uint64_t rc_chaind_invalidate_block(struct rc_chaind *chaind, const struct rc_block_id *id,
@@ -972,9 +867,9 @@ uint64_t rc_chaind_invalidate_block(struct rc_chaind *chaind, const struct rc_bl
 {
 	Rc__InvalidateBlockRequest body = RC__INVALIDATE_BLOCK_REQUEST__INIT;
 
-	body.id = field_of(id->b, 32);
-	return call(chaind, RC_MSG_INVALIDATE_BLOCK, &body, NULL, 0, deadline_ms, done_answered,
-		    (union chaind_fn){.done = fn}, arg);
+	body.id = rc_chaind_field(id->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_INVALIDATE_BLOCK, &body, NULL, 0, deadline_ms,
+			      done_answered, (union chaind_fn){.done = fn}, arg);
 }
 
 uint64_t rc_chaind_reconsider_block(struct rc_chaind *chaind, const struct rc_block_id *id,
@@ -982,9 +877,9 @@ uint64_t rc_chaind_reconsider_block(struct rc_chaind *chaind, const struct rc_bl
 {
 	Rc__ReconsiderBlockRequest body = RC__RECONSIDER_BLOCK_REQUEST__INIT;
 
-	body.id = field_of(id->b, 32);
-	return call(chaind, RC_MSG_RECONSIDER_BLOCK, &body, NULL, 0, deadline_ms, done_answered,
-		    (union chaind_fn){.done = fn}, arg);
+	body.id = rc_chaind_field(id->b, 32);
+	return rc_chaind_call(chaind, RC_MSG_RECONSIDER_BLOCK, &body, NULL, 0, deadline_ms,
+			      done_answered, (union chaind_fn){.done = fn}, arg);
 }
 
 uint64_t rc_chaind_set_mock_time(struct rc_chaind *chaind, uint32_t time, uint32_t deadline_ms,
@@ -993,6 +888,6 @@ uint64_t rc_chaind_set_mock_time(struct rc_chaind *chaind, uint32_t time, uint32
 	Rc__SetMockTimeRequest body = RC__SET_MOCK_TIME_REQUEST__INIT;
 
 	body.time = time;
-	return call(chaind, RC_MSG_SET_MOCK_TIME, &body, NULL, 0, deadline_ms, done_answered,
-		    (union chaind_fn){.done = fn}, arg);
+	return rc_chaind_call(chaind, RC_MSG_SET_MOCK_TIME, &body, NULL, 0, deadline_ms,
+			      done_answered, (union chaind_fn){.done = fn}, arg);
 }

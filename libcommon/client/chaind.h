@@ -215,6 +215,10 @@ struct rc_submit_headers {
 	struct rc_block_ref last;
 	uint8_t last_work[32];
 	bool wanted; /* it has more work than chaind's tip */
+	/* Their branch isn't kept before it has shown enough work: the peer is to be asked on from
+	 * this id. */
+	bool go_on;
+	struct rc_block_id ask_from;
 };
 typedef void (*rc_submit_headers_fn)(void *arg, const struct rc_reply *why,
 				     const struct rc_submit_headers *reply);

@@ -3,6 +3,10 @@
 #ifndef RC_CLIENT_CHAIND_CALL_H
 #define RC_CLIENT_CHAIND_CALL_H
 
+#include <string.h>
+
+#include <uthash.h>
+
 #include "base/arena.h"
 #include "client/chaind.h"
 #include "proto/chaind.pb-c.h"
@@ -30,6 +34,36 @@ union chaind_fn {
 	rc_done_fn done;
 	rc_block_ids_fn block_ids;
 };
+
+/* A call that is open. */
+struct chaind_call {
+	UT_hash_handle hh; /* of those that can be cancelled */
+	uint64_t id;
+	struct rc_chaind *chaind;
+	union chaind_fn fn;
+	void *arg;
+};
+
+/* Makes one; 0: the client is closing, it is never answered. */
+uint64_t rc_chaind_call(struct rc_chaind *chaind, enum rc_message message, const void *body,
+			const struct rc_bytes *bulk, size_t n_bulk, uint32_t deadline_ms,
+			rc_reply_fn answered, union chaind_fn fn, void *arg);
+/* The end of a call, arg being that of its rc_reply_fn: what to call, freed. */
+struct chaind_call rc_chaind_take(void *arg);
+
+static inline ProtobufCBinaryData rc_chaind_field(const void *data, size_t len)
+{
+	return (ProtobufCBinaryData){len, (uint8_t *)data};
+}
+
+/* False: not an id. */
+static inline bool rc_chaind_get32(ProtobufCBinaryData field, uint8_t ret[32])
+{
+	if (field.len != 32)
+		return false;
+	memcpy(ret, field.data, 32);
+	return true;
+}
 
 /* An answer that can't be what was asked for is one we can't use. */
 void rc_chaind_malformed(struct rc_reply *reply);

@@ -1,6 +1,8 @@
 /* The life of a daemon, told once; the steps stand in run_service in their order. */
 #include "service/service.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
@@ -62,6 +64,23 @@ void rc_service_die_io(const char *fmt, ...)
 	rc_log(RC_LOG_CRIT, "%s; the process ends at once (74), recovery is at the next start",
 	       text);
 	_exit(RC_EXIT_IO);
+}
+
+/*
+ * Debian's RocksDB has its assertions on, and some of them fail because a disk does: after a failed
+ * write of its manifest it writes there again. That is the end of a process whose disk failed, so
+ * it is told and ends as such; what is on the disk is whole. Taken over from glibc for the
+ * libraries of this process, too; all other assertions end it as they always do.
+ */
+void __assert_fail(const char *assertion, const char *file, unsigned line, const char *function)
+{
+	if (function && strstr(function, "rocksdb::"))
+		rc_service_die_io(
+			"the database gave up after a failed read or write (RocksDB %s:%u: %s)",
+			file, line, assertion);
+	fprintf(stderr, "%s: %s:%u: %s: Assertion `%s' failed.\n", program_invocation_short_name,
+		file, line, function ? function : "?", assertion);
+	abort();
 }
 
 /* ---- before confinement ---- */

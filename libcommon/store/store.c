@@ -180,7 +180,10 @@ static rocksdb_options_t *base_options(void)
 	rocksdb_options_t *plain = rocksdb_options_create(), *options = rocksdb_options_create();
 	char *error = NULL;
 
-	rocksdb_get_options_from_string(plain, "avoid_flush_during_shutdown=true", options, &error);
+	rocksdb_get_options_from_string(plain,
+					"avoid_flush_during_shutdown=true;"
+					"fail_if_options_file_error=true",
+					options, &error);
 	assert(!error);
 	rocksdb_options_destroy(plain);
 	return options;

@@ -40,7 +40,7 @@ struct bench {
 	char *dir;
 	uint32_t *live; /* numbers of coins in the state */
 	size_t n_live, cap_live;
-	uint32_t *height; /* by number: of the block that made it */
+	uint32_t *height; /* by number: of the block that made it; 0: it is spent */
 	uint32_t next;	  /* number */
 	size_t newest;	  /* the last of live are the last block's, which no flush writes */
 	uint64_t random;
@@ -241,6 +241,7 @@ static json_t *update(struct bench *b, size_t n)
 		size_t at = random_below(b, b->n_live);
 
 		make_coin(b, b->live[at], &delta.spent[delta.n_spent++]);
+		b->height[b->live[at]] = 0;
 		b->live[at] = b->live[--b->n_live];
 	}
 	b->newest = n / 2;
@@ -277,20 +278,29 @@ static int compare_outpoints(const void *a, const void *b)
 	return rc_outpoint_cmp(a, b);
 }
 
-/* Outpoints of coins in the state, each once, ascending. Numbers grow with time, and the newest
- * stand at the end of the live ones but for those that filled a spent one's place. */
+/* One of the youngest, the last block's aside: numbers grow with time. */
+static uint32_t choose_recent(struct bench *b, size_t youngest)
+{
+	uint32_t number;
+
+	do {
+		number = b->next - 1 - (uint32_t)(b->newest + random_below(b, youngest));
+	} while (!b->height[number]);
+	return number;
+}
+
+/* Outpoints of coins in the state, each once, ascending. */
 static size_t choose(struct bench *b, const char *which, size_t n, struct rc_outpoint *ret)
 {
 	bool recent = !strcmp(which, "recent");
 	size_t all = b->n_live - b->newest, unique = 0;
-	size_t newest = all / RECENT_OF;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t at = recent && random_below(b, 100) < RECENT_PERCENT
-				    ? all - newest + random_below(b, newest)
-				    : random_below(b, all);
+		uint32_t number = recent && random_below(b, 100) < RECENT_PERCENT
+					  ? choose_recent(b, all / RECENT_OF)
+					  : b->live[random_below(b, all)];
 
-		make_outpoint(b->live[at], &ret[i]);
+		make_outpoint(number, &ret[i]);
 	}
 	qsort(ret, n, sizeof(*ret), compare_outpoints);
 	for (size_t i = 0; i < n; i++)
@@ -395,10 +405,12 @@ static json_t *figures(struct bench *b)
 	struct ledger_figures f;
 
 	ledger_figures(b->ledger, &f);
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "coins", (json_int_t)f.coins, "page_bytes",
-			 (json_int_t)f.page_bytes, "coin_bytes", (json_int_t)f.coin_bytes,
-			 "page_loads", (json_int_t)f.page_loads, "dirty_bytes",
-			 (json_int_t)f.dirty_bytes, "disk_bytes", (json_int_t)f.state.disk_bytes);
+	return json_pack(
+		"{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "coins", (json_int_t)f.coins, "page_bytes",
+		(json_int_t)f.page_bytes, "coin_bytes", (json_int_t)f.coin_bytes, "coin_entries",
+		(json_int_t)f.coin_entries, "coin_hits", (json_int_t)f.coin_hits, "coin_misses",
+		(json_int_t)f.coin_misses, "page_loads", (json_int_t)f.page_loads, "dirty_bytes",
+		(json_int_t)f.dirty_bytes, "disk_bytes", (json_int_t)f.state.disk_bytes);
 }
 
 static json_t *timed_flush(struct bench *b)

@@ -53,7 +53,9 @@ struct rig_node {
 	struct rc_block_part txns;
 	struct rc_rebuild rebuild, rebuild_again;
 	unsigned compacts_asked, txns_asked, rebuilds;
-	size_t places_asked; /* bytes of the last question's places */
+	size_t places_asked;  /* bytes of the last question's places */
+	uint32_t count_until; /* headers aren't kept before a branch was shown up to this height */
+	struct rc_block_id count_from;
 	unsigned blocks_taken, duplicates, dials, pool_lists;
 };
 
@@ -102,6 +104,7 @@ struct rig_stranger {
 	bool closed;   /* the node ended it */
 	bool deaf;     /* it takes nothing of what the node sends */
 	unsigned heard[PEER_MSG_LIMIT];
+	uint8_t said[PEER_MSG_LIMIT][64]; /* the first bytes of the last one of a type */
 };
 void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);
 /* The same with any IP:PORT. */

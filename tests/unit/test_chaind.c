@@ -269,6 +269,50 @@ static void test_unread_block(void **state)
 	rc_loop_free(loop);
 }
 
+/* One on its way back, whose parent a block had that is undone meanwhile, is asked again after
+ * that block's; so it is with all of the journal when a start begins with a reorganisation. */
+static void test_undone_while_asked(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct admit_options options = {.local = true, .journaled = true};
+	struct rc_buf parent = RC_BUF_INIT, child = RC_BUF_INIT, block = RC_BUF_INIT;
+	struct rc_outpoint outpoint;
+	struct block_node *beside;
+	struct test_node a, b;
+	struct rc_coin coin;
+
+	(void)state;
+	node_init(&a, loop, "a");
+	node_init(&b, loop, "b");
+	node_generate(&a, 12);
+	node_feed(&b, &a, 0);
+	node_coinbase(&a, 1, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 1, &parent);
+	node_output(&parent, 0, 13, &outpoint, &coin);
+	node_pay(&a, &outpoint, &coin, 10000, 1, &child);
+	assert_int_equal(node_submit_tx(&b, &parent, 0, NULL), RC_VERDICT_OK);
+	node_generate(&b, 1);
+	node_generate(&a, 2);
+	node_body(&b, node_tip(&b), &block);
+	node_submit_block(&a, &block, false);
+	node_wait_idle(&a);
+	beside = chain_find(&a.chaind->chain, &node_tip(&b)->id);
+	assert_non_null(beside);
+
+	refill_add_tx(&a.chaind->refill, child.data, child.len, &options);
+	refill_pump(&a.chaind->refill);
+	assert_int_equal(a.chaind->refill.out, 1);
+	refill_add_block(&a.chaind->refill, beside);
+	node_wait(loop, is_filled_again, &a, "the end of the refill");
+	assert_int_equal(a.chaind->pool.count, 2);
+	rc_buf_done(&parent);
+	rc_buf_done(&child);
+	rc_buf_done(&block);
+	node_free(&a);
+	node_free(&b);
+	rc_loop_free(loop);
+}
+
 static bool has_parent(void *arg)
 {
 	struct test_node *n = arg;
@@ -826,7 +870,7 @@ static void test_initial_download(void **state)
 		uint8_t raw[RC_HEADER_SIZE];
 
 		rc_header_encode(&node->header, raw);
-		chaind_submit_headers(n.chaind, 0, raw, 1, &result);
+		chaind_submit_headers(n.chaind, (struct presync_who){0}, raw, 1, &result);
 		assert_int_equal(result.verdict, RC_VERDICT_OK);
 	}
 	assert_int_equal(node_height(n.chaind->chain.best_header), 60);
@@ -878,6 +922,7 @@ int main(void)
 		cmocka_unit_test(test_pay_again),
 		cmocka_unit_test(test_larger_than_a_block),
 		cmocka_unit_test(test_unread_block),
+		cmocka_unit_test(test_undone_while_asked),
 		cmocka_unit_test(test_told_at_the_end),
 		cmocka_unit_test(test_reorganise_1),
 		cmocka_unit_test(test_reorganise_6),

@@ -256,6 +256,41 @@ static void chaind_may_restart(void **state)
 	rig_done(&rig);
 }
 
+/* chaind counts a long branch first: it is asked for again, and then kept. */
+static void a_counted_branch_is_asked_twice(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 14);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 9000, 300, 0);
+	rig.nodes[1].count_until = 8500;
+	assert_true(rig_run(&rig, 120 * PEERD_SECOND, rig_agree, &rig));
+	assert_int_equal(rig.nodes[1].core->counters[PEERD_PENALTIES], 0);
+	assert_in_range(rig.nodes[1].core->counters[PEERD_HEADERS_RECEIVED], 18000, 26000);
+	nobody_was_over_budget(&rig);
+	rig_done(&rig);
+}
+
+/* One that never has enough is asked for no more than now and then. */
+static void a_branch_counted_in_vain(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 15);
+	line(&rig, 2);
+	rig_mine(&rig.nodes[0], 9000, 300, 0);
+	rig.nodes[1].count_until = 1000000;
+	rig_run(&rig, 240 * PEERD_SECOND, NULL, NULL);
+	assert_int_equal(HASH_COUNT(rig.nodes[1].blocks), 1);
+	assert_true(all_linked(&rig));
+	assert_in_range(rig.nodes[1].core->counters[PEERD_HEADERS_RECEIVED], 9000, 30000);
+	assert_int_equal(rig.nodes[1].core->counters[PEERD_PENALTIES], 0);
+	rig_done(&rig);
+}
+
 /* Two runs of one seed are the same run. */
 static void a_seed_is_a_run(void **state)
 {
@@ -361,6 +396,8 @@ int main(void)
 		cmocka_unit_test(who_sends_an_invalid_block_is_cut),
 		cmocka_unit_test(a_silent_link_is_given_up),
 		cmocka_unit_test(chaind_may_restart),
+		cmocka_unit_test(a_counted_branch_is_asked_twice),
+		cmocka_unit_test(a_branch_counted_in_vain),
 		cmocka_unit_test(a_seed_is_a_run),
 		cmocka_unit_test(a_dial_that_fails_at_once),
 		cmocka_unit_test(a_newcomer_gets_the_pool),
