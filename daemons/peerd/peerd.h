@@ -165,8 +165,9 @@ struct peer {
 	/* fetch.c */
 	struct failed_block *failed;
 	size_t n_failed;
-	unsigned stalls; /* without a block between */
-	unsigned late;	 /* blocks it may still give, though asked of others meanwhile */
+	unsigned stalls; /* without a block between; not asked, if others may be, … */
+	int64_t aside_until;
+	unsigned late; /* blocks it may still give, though asked of others meanwhile */
 	struct half_message {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
@@ -311,7 +312,8 @@ struct peerd {
 	struct seen asked_blocks;
 	struct timer wanted_timer;
 	size_t submit_bytes; /* of blocks on their way to chaind */
-	int64_t stall_us;    /* adaptive */
+	int64_t stall_us;    /* adaptive; last doubled … */
+	int64_t stall_raised_at;
 
 	/* serve.c */
 	bool serve_waits; /* for room that others take: somebody with nothing ahead */
