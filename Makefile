@@ -5,7 +5,8 @@
 # tools/NAME/*.c the same; proto/*.proto are generated into build/gen; tests/unit/test_X.c
 # make tests/test_X; tests/fuzz/fuzz_X.c make fuzz/fuzz_X (clang, libFuzzer).
 #
-# SAN=asan or SAN=tsan builds into build/asan or build/tsan with that sanitizer.
+# SAN=asan or SAN=tsan builds into build/asan or build/tsan with that sanitizer; TEST_POINTS=1 builds
+# the daemons with points at which tests kill them, too (mk/points.mk).
 
 SAN ?=
 # V=1 shows whole commands.

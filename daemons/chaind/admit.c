@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "consensus/body_check.h"
 #include "consensus/connect.h"
 #include "daemons/chaind/metrics.h"
@@ -308,6 +309,7 @@ static void journaled(void *arg)
 	struct admission *a = arg;
 
 	note_synced(a);
+	RC_TEST_POINT(CHAIND_TX_JOURNALED);
 	finish(a);
 }
 
@@ -387,6 +389,7 @@ static void enter_pool(struct admission *a)
 	rc_metric_add(admit->metrics, METRIC_POOL_ACCEPTED, 1);
 	admit->accepted(admit->arg, entry, &a->options);
 	record = (struct journal_record){facts.time, facts.local, a->raw, a->len};
+	RC_TEST_POINT(CHAIND_TX_POOL);
 	if (a->options.journaled) {
 		finish(a);
 	} else if (a->options.local) {
@@ -433,18 +436,37 @@ static bool still_there(const struct admission *a)
 	return true;
 }
 
+/* Whoever is worked on MEMPOOL_FETCH_AHEAD steps later. */
+static struct admission *fetch_next(const struct admit *admit, struct admission *ahead)
+{
+	if (!ahead)
+		return NULL;
+	mempool_fetch(admit->pool, &ahead->tx);
+	return ahead->next;
+}
+
+static struct admission *fetch_first(const struct admit *admit, struct admission *members)
+{
+	for (unsigned i = 0; i < MEMPOOL_FETCH_AHEAD; i++)
+		members = fetch_next(admit, members);
+	return members;
+}
+
 static void verify_done(struct rc_work *work)
 {
 	struct piece *piece = (struct piece *)work;
-	struct admission *a, *next, *members = piece->members;
-	bool closing = piece->admit->closing;
+	struct admission *a, *next, *members = piece->members, *ahead;
+	const struct admit *admit = piece->admit;
+	bool closing = admit->closing;
 
 	free(piece);
 	if (closing)
 		return;
+	ahead = fetch_first(admit, members);
 	/* Each may end others that wait for it, but never one of this list. */
 	LL_FOREACH_SAFE(members, a, next)
 	{
+		ahead = fetch_next(admit, ahead);
 		if (a->finding.verdict != RC_VERDICT_OK)
 			refuse(a, a->finding.verdict, a->finding.input, true);
 		else if (still_there(a))
@@ -580,7 +602,7 @@ static void coins_answered(void *arg, const struct rc_reply *reply,
 {
 	struct batch *batch = arg;
 	struct admit *admit = batch->admit;
-	struct admission *members = batch->members, *a, *next;
+	struct admission *members = batch->members, *a, *next, *ahead;
 	struct block_node *tip;
 	size_t k = 0;
 	uint32_t asked = batch->n_outpoints;
@@ -611,9 +633,11 @@ static void coins_answered(void *arg, const struct rc_reply *reply,
 	}
 	if (admit->asking)
 		flush_soon(admit);
+	ahead = fetch_first(admit, members);
 	/* Each may end others that wait for it, but never one of this list. */
 	LL_FOREACH_SAFE(members, a, next)
 	{
+		ahead = fetch_next(admit, ahead);
 		if (still_there(a))
 			judge(a);
 		else

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "consensus/header_check.h"
 #include "daemons/chaind/chaind.h"
 
@@ -50,6 +51,7 @@ static enum rc_verdict accept_header(struct chaind *chaind, uint64_t peer,
 
 static void headers_changed(struct chaind *chaind)
 {
+	RC_TEST_POINT(CHAIND_HEADERS);
 	blockstore_put_index(chaind->store, &chaind->chain);
 	rc_metric_set(chaind->metrics, METRIC_HEADERS, HASH_COUNT(chaind->chain.nodes));
 	rc_metric_set(chaind->metrics, METRIC_HEADER_HEIGHT,
@@ -265,6 +267,7 @@ void chaind_wake_blocks(struct chaind *chaind)
 			continue;
 		fill(&result, wait->node);
 		DL_DELETE(chaind->block_waits, wait);
+		RC_TEST_POINT(CHAIND_BLOCK_ANSWER);
 		wait->fn(wait->arg, &result);
 		free(wait);
 	}
@@ -334,6 +337,7 @@ static void stored(void *arg)
 		give_up(a);
 		return;
 	}
+	RC_TEST_POINT(CHAIND_BLOCK_STORED);
 	if (a->synced)
 		a->node->flags |= NODE_SYNCED;
 	if (a->when == BLOCK_CONNECTED) {
@@ -358,22 +362,24 @@ static void checked_good(struct arrival *a)
 {
 	struct chaind *chaind = a->chaind;
 	struct block_node *node = a->node;
-	struct block_result result = {0};
 
+	RC_TEST_POINT(CHAIND_BLOCK_CHECKED);
 	/* Who waits is told that it is accepted; it may be the only copy: the first block of a
 	 * network, or after a day without one, is mined far behind the present. */
 	a->synced = a->when == BLOCK_CONNECTED || !connect_initial_download(&chaind->connect);
 	chain_set_body(&chaind->chain, node, (uint32_t)a->body->raw.len, a->body->block.n_txs);
 	blockstore_put(chaind->store, &chaind->chain, node, a->body->raw.data, a->body->raw.len,
 		       a->synced, stored, a);
-	connect_offer_body(&chaind->connect, node, a->body);
-	connect_arrived(&chaind->connect, node);
 	keep_recent(chaind, a->body);
 	if (a->when == BLOCK_CHECKED && a->fn) {
-		fill(&result, node);
-		a->fn(a->arg, &result);
+		/* Before it is tried on the state: what that says isn't asked. */
+		struct block_result good = {.id = node->id, .height = node_height(node)};
+
+		a->fn(a->arg, &good);
 		a->fn = NULL;
 	}
+	connect_offer_body(&chaind->connect, node, a->body);
+	connect_arrived(&chaind->connect, node);
 	poll_wake(&chaind->wanted_polls);
 }
 

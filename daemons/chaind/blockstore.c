@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/reader.h"
+#include "base/test_point.h"
 #include "service/service.h"
 
 #define BLOCKSTORE_FORMAT  1
@@ -187,6 +188,7 @@ void blockstore_close(struct blockstore *store)
 	/* Ends when nothing is left: a batch that is done starts the next one. */
 	rc_workers_free(store->readers);
 	rc_workers_free(store->writer);
+	RC_TEST_POINT(CHAIND_CLOSE);
 	rc_store_batch_free(store->running.batch);
 	rc_store_batch_free(store->next.batch);
 	rc_store_close(store->store);
@@ -216,6 +218,7 @@ static void run_batch(struct rc_work *work)
 	struct rc_error error;
 	int rc = RC_OK;
 
+	RC_TEST_POINT(CHAIND_STORE);
 	if (rc_store_batch_count(store->running.batch))
 		rc = rc_store_write(store->store, store->running.batch, store->running.sync,
 				    &error);
@@ -223,6 +226,7 @@ static void run_batch(struct rc_work *work)
 		rc = rc_store_sync(store->store, &error);
 	if (rc < 0)
 		rc_service_die_io("%s; restarting from what is on disk", error.text);
+	RC_TEST_POINT(CHAIND_STORE_WRITTEN);
 	if (store->until_measure-- == 0) {
 		struct rc_store_figures figures;
 

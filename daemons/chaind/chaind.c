@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "crypto/schnorr.h"
 
 #define MAINTENANCE_US INT64_C(1000000)
@@ -78,15 +79,18 @@ int chaind_enter(struct chaind *chaind, struct rc_error *error)
 	if (rc < 0)
 		return rc;
 	at[1] = rc_mono_us(&chaind->clock);
+	RC_TEST_POINT(CHAIND_START_STORE);
 	rc = blockstore_load(chaind->store, &chaind->chain, error);
 	if (rc < 0)
 		return rc;
 	at[2] = rc_mono_us(&chaind->clock);
+	RC_TEST_POINT(CHAIND_START_INDEX);
 	chaind_pool_open(chaind);
 	rc = chaind_journal_open(chaind, error);
 	if (rc < 0)
 		return rc;
 	at[3] = rc_mono_us(&chaind->clock);
+	RC_TEST_POINT(CHAIND_START_JOURNAL);
 	tell_opened(chaind, at);
 	rc_metric_set(chaind->metrics, METRIC_HEADERS, HASH_COUNT(chaind->chain.nodes));
 	rc_metric_set(chaind->metrics, METRIC_HEADER_HEIGHT,
@@ -157,6 +161,7 @@ int chaind_start(struct chaind *chaind, struct rc_error *error)
 	blockstore_sync(chaind->store, NULL, NULL);
 	chaind->maintenance = rc_loop_add_timer(chaind->loop, maintain, chaind);
 	rc_timer_arm(chaind->maintenance, MAINTENANCE_US);
+	RC_TEST_POINT(CHAIND_STARTED);
 	return RC_OK;
 }
 
@@ -201,6 +206,8 @@ void chaind_close(struct chaind *chaind)
 	events_done(chaind);
 	body_unref(chaind->recent);
 	chaind->recent = NULL;
+	for (size_t i = 0; i < RC_ARRAY_LEN(chaind->compacts); i++)
+		rc_buf_done(&chaind->compacts[i].raw);
 	leftovers_done(&chaind->leftovers);
 	verified_free(chaind->verified);
 	presyncs_done(&chaind->presyncs);
@@ -212,6 +219,7 @@ void chaind_flush(struct chaind *chaind)
 {
 	blockstore_put_index(chaind->store, &chaind->chain);
 	blockstore_sync(chaind->store, NULL, NULL);
+	RC_TEST_POINT(CHAIND_STOP);
 }
 
 /* ---- status ---- */

@@ -33,6 +33,9 @@ struct chaind_config {
 	struct rc_client_config utxod; /* how to reach it; on_state and arg are set here */
 };
 
+/* As many as may be asked for, and a few of other branches. */
+#define MADE_COMPACTS 8
+
 struct generator;
 struct block_wait;
 struct arrival;
@@ -78,6 +81,11 @@ struct chaind {
 	struct block_wait *block_waits;
 	uint64_t last_number; /* of waits */
 	struct body *recent;  /* the block that came last, for those who are told of it; or NULL */
+	struct made_compact { /* compact forms of late blocks: each is made once */
+		struct rc_block_id id;
+		struct rc_buf raw;
+	} compacts[MADE_COMPACTS];
+	unsigned next_compact;
 	struct leftovers leftovers;
 	struct tx_lease *tx_leases;
 	struct confirmed *confirmed; /* wtxids of late blocks: not fetched again */

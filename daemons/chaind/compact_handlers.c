@@ -23,6 +23,8 @@ static bool deep(struct chaind *chaind, const struct block_node *node, uint32_t 
 /* ---- parts of a block for peers ---- */
 
 struct part {
+	struct chaind *chaind;
+	struct rc_block_id id;
 	struct rc_request *request;
 	enum rc_message message;
 	bool whole;
@@ -35,20 +37,30 @@ struct part {
 	struct rc_buf out;
 };
 
-/* Any thread: what was asked of this block. */
-static void take_part(struct part *part, const struct rc_block *block)
+/* Who asks for one form after the other of old blocks has each of them read and hashed once. */
+static const struct made_compact *find_made(const struct chaind *chaind,
+					    const struct rc_block_id *id)
 {
-	if (part->message == RC_MSG_COMPACT_BLOCK) {
-		rc_compact_encode(block, part->nonce, &part->out);
-		return;
-	}
-	/* They ascend. */
-	part->no_such_place = part->places[part->n_places - 1] >= block->n_txs;
-	for (size_t i = 0; i < part->n_places && !part->no_such_place; i++) {
-		const struct rc_bytes *raw = &block->txs[part->places[i]].raw;
+	for (size_t i = 0; i < MADE_COMPACTS; i++) {
+		const struct made_compact *made = &chaind->compacts[i];
 
-		rc_buf_put(&part->out, raw->data, raw->len);
+		if (made->raw.len && rc_block_id_eq(&made->id, id))
+			return made;
 	}
+	return NULL;
+}
+
+static void keep_made(struct chaind *chaind, const struct part *part)
+{
+	struct made_compact *made = &chaind->compacts[chaind->next_compact % MADE_COMPACTS];
+
+	if (part->message != RC_MSG_COMPACT_BLOCK || part->whole || part->unreadable ||
+	    find_made(chaind, &part->id))
+		return;
+	chaind->next_compact++;
+	made->id = part->id;
+	rc_buf_clear(&made->raw);
+	rc_buf_put(&made->raw, part->out.data, part->out.len);
 }
 
 static void answer_part(struct part *part)
@@ -74,6 +86,31 @@ static void answer_part(struct part *part)
 	free(part);
 }
 
+/* Any thread: of a block's bytes, the transactions at some places, which ascend. Without their
+ * hashes: these are as dear as all the rest. */
+static void take_txns(struct part *part, const void *data, size_t len)
+{
+	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_block_reader reader;
+	size_t next = 0;
+
+	part->unreadable = !rc_block_reader_init(&reader, data, len);
+	part->no_such_place = part->places[part->n_places - 1] >= reader.n_txs;
+	for (uint32_t i = 0; next < part->n_places && !part->unreadable && !part->no_such_place;
+	     i++) {
+		struct rc_tx tx;
+
+		rc_tx_read(&reader.r, &arena, &tx);
+		part->unreadable = reader.r.failed;
+		if (part->places[next] == i && !part->unreadable) {
+			rc_buf_put(&part->out, tx.raw.data, tx.raw.len);
+			next++;
+		}
+		rc_arena_reset(&arena);
+	}
+	rc_arena_done(&arena);
+}
+
 /* On a reader's thread. */
 static void part_read(void *arg, struct rc_buf *buf)
 {
@@ -81,40 +118,66 @@ static void part_read(void *arg, struct rc_buf *buf)
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_block block;
 
-	part->unreadable = !buf->data;
-	if (buf->data && part->whole) {
+	if (!buf->data) {
+		part->unreadable = true;
+	} else if (part->whole) {
 		part->out = *buf;
 		*buf = RC_BUF_INIT;
-	} else if (buf->data) {
-		part->unreadable = !rc_block_decode(buf->data, buf->len, &arena, &block);
-		if (!part->unreadable)
-			take_part(part, &block);
+	} else if (part->message == RC_MSG_BLOCK_TXNS) {
+		take_txns(part, buf->data, buf->len);
+	} else if (rc_block_decode(buf->data, buf->len, &arena, &block)) {
+		rc_compact_encode(&block, part->nonce, &part->out);
+	} else {
+		part->unreadable = true;
 	}
 	rc_arena_done(&arena);
 }
 
 static void part_here(void *arg, struct rc_buf *buf)
 {
+	struct part *part = arg;
+
 	(void)buf;
-	answer_part(arg);
+	keep_made(part->chaind, part);
+	answer_part(part);
+}
+
+/* What is in memory of this block; false: nothing. */
+static bool take_recent(struct chaind *chaind, struct part *part)
+{
+	const struct made_compact *made = find_made(chaind, &part->id);
+	const struct body *recent = chaind->recent;
+
+	if (made && part->message == RC_MSG_COMPACT_BLOCK) {
+		rc_buf_put(&part->out, made->raw.data, made->raw.len);
+		return true;
+	}
+	if (!recent || !rc_block_id_eq(&recent->block.id, &part->id))
+		return false;
+	if (part->message == RC_MSG_COMPACT_BLOCK)
+		rc_compact_encode(&recent->block, part->nonce, &part->out);
+	else
+		take_txns(part, recent->raw.data, recent->raw.len);
+	keep_made(chaind, part);
+	return true;
 }
 
 static void find_part(struct chaind *chaind, struct part *part, const struct block_node *node,
 		      uint32_t depth)
 {
-	const struct body *recent = chaind->recent;
 	char hex[RC_ID_HEX];
 
-	if (recent && rc_block_id_eq(&recent->block.id, &node->id) && !node_bad(node)) {
-		take_part(part, &recent->block);
-		answer_part(part);
-	} else if (!(node->flags & NODE_BODY) || node_bad(node) || node == chaind->chain.genesis) {
+	part->chaind = chaind;
+	part->id = node->id;
+	part->whole = deep(chaind, node, depth);
+	if (!(node->flags & NODE_BODY) || node_bad(node) || node == chaind->chain.genesis) {
 		rc_request_fail(part->request, RC_ENOENT, "the body of block %s is not stored",
 				rc_block_id_hex(hex, &node->id));
 		rc_arena_done(&part->arena);
 		free(part);
+	} else if (!part->whole && take_recent(chaind, part)) {
+		answer_part(part);
 	} else {
-		part->whole = deep(chaind, node, depth);
 		blockstore_get(chaind->store, node, part_read, part_here, part);
 	}
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "daemons/chaind/metrics.h"
 
 /* Blocks in the pipeline at once. Two keep two cores busy; more hide the time of a commit's sync
@@ -308,16 +309,19 @@ static void settle(struct connector *c, struct block_node *to)
 	if (c->switching) {
 		c->switching = false;
 		rc_metric_set(c->metrics, METRIC_REORG_IN_FLIGHT, 0);
+		RC_TEST_POINT(CHAIND_REORG_SETTLED);
 	}
 	for (size_t i = 0; i < n; i++)
 		chain_set_valid(c->chain, blocks[i]->node);
 	chain_set_tip(c->chain, to);
+	RC_TEST_POINT(CHAIND_TIP_SET);
 	if (c->best != to)
 		c->best = node_compare(to, c->best) > 0 ? to : c->best;
 	blockstore_put_index(c->store, c->chain);
 	now = rc_mono_us(c->clock);
 	c->ops.advanced(c->arg, old_tip, fork, blocks, n);
 	rc_metric_time_us(c->metrics, METRIC_T_PUBLISH, (uint64_t)(rc_mono_us(c->clock) - now));
+	RC_TEST_POINT(CHAIND_SETTLED);
 	for (size_t i = 0; i < n; i++)
 		pipe_block_unref(blocks[i]);
 }
@@ -337,6 +341,7 @@ static void commit_answered(void *arg, const struct rc_reply *reply, const struc
 		session_lost(c, "commit", reply);
 		return;
 	}
+	RC_TEST_POINT(CHAIND_COMMIT_ANSWERED);
 	/* Several answers may come in another order than was asked: a later block's says all. */
 	if (!chain_is_active(c->chain, node)) {
 		connect_set_durable(c, &tip->durable);
@@ -354,6 +359,7 @@ static void commit(struct connector *c, struct pipe_block *b)
 	bool durable = !connect_initial_download(c) || b->node == c->best;
 	int64_t now = rc_mono_us(c->clock);
 
+	RC_TEST_POINT(CHAIND_COMMIT);
 	for (struct pipe_block *p = b; p && !p->commit_sent; p = p == c->head ? NULL : p->prev) {
 		p->commit_sent = true;
 		p->stage_us = now;
@@ -362,6 +368,7 @@ static void commit(struct connector *c, struct pipe_block *b)
 	rc_metric_set(c->metrics, METRIC_COMMIT_IN_FLIGHT, c->commits_out);
 	rc_utxod_commit(c->utxod, c->writer, &b->node->id, durable, STATE_DEADLINE_MS,
 			commit_answered, session_call_new(c, b, b->node, true));
+	RC_TEST_POINT(CHAIND_COMMIT_SENT);
 }
 
 /* Returns true if something failed: the queue is another one. */
@@ -394,11 +401,12 @@ static bool judge_queue(struct connector *c)
 	if (c->switching && last_ready && c->commits_out == 0 &&
 	    (last_ready->node == c->best || node_compare(last_ready->node, tip) > 0 ||
 	     c->stack_full || (last_ready == c->tail && c->queued_bytes >= PIPE_BYTES_MAX))) {
-		if (node_compare(last_ready->node, tip) <= 0)
+		if (last_ready->node != c->best && node_compare(last_ready->node, tip) <= 0)
 			rc_log(RC_LOG_NOTICE,
 			       "a reorganisation is longer than can be staged; its first part is "
 			       "committed at height %u, on the way to height %u",
 			       node_height(last_ready->node), node_height(c->best));
+		RC_TEST_POINT(CHAIND_REORG_COMMIT);
 		commit(c, last_ready);
 	}
 	return false;

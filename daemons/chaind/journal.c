@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reader.h"
+#include "base/test_point.h"
 #include "service/service.h"
 
 static const uint8_t FILE_MAGIC[4] = {'R', 'C', 'M', 'J'};
@@ -201,10 +202,13 @@ static void replace_file(struct journal *journal, const char *temp)
 	struct rc_error error;
 
 	sync_file(journal->new_fd, temp);
+	RC_TEST_POINT(CHAIND_COMPACT_SYNCED);
 	if (rename(temp, journal->path) < 0)
 		rc_service_die_io("renaming %s failed: %s", temp, strerror(errno));
+	RC_TEST_POINT(CHAIND_COMPACT_RENAMED);
 	if (rc_dir_sync(journal->dir, &error) < 0)
 		rc_service_die_io("%s", error.text);
+	RC_TEST_POINT(CHAIND_COMPACT_DONE);
 	close(journal->fd);
 	journal->fd = journal->new_fd;
 	journal->new_fd = -1;
@@ -228,8 +232,10 @@ static void write_part(struct journal *journal)
 		if (journal->new_fd < 0)
 			rc_service_die_io("making %s failed: %s", temp, strerror(errno));
 		journal->unsynced = 0;
+		RC_TEST_POINT(CHAIND_COMPACT_MADE);
 	}
 	write_all(journal->new_fd, part->bytes.data, part->bytes.len, temp);
+	RC_TEST_POINT(CHAIND_COMPACT_WRITTEN);
 	if (part->fill == JOURNAL_LAST) {
 		replace_file(journal, temp);
 	} else if (++journal->unsynced == JOURNAL_PARTS_SYNC) {
@@ -246,10 +252,13 @@ static void run_batch(struct rc_work *work)
 		write_part(journal);
 		return;
 	}
+	RC_TEST_POINT(CHAIND_JOURNAL);
 	write_all(journal->fd, journal->running.bytes.data, journal->running.bytes.len,
 		  journal->path);
+	RC_TEST_POINT(CHAIND_JOURNAL_WRITTEN);
 	if (journal->running.sync)
 		sync_file(journal->fd, journal->path);
+	RC_TEST_POINT(CHAIND_JOURNAL_SYNCED);
 }
 
 /* The next part of the new file. */
@@ -365,6 +374,7 @@ static int read_file(struct journal *journal,
 	if (parsed.torn) {
 		rc_log(RC_LOG_NOTICE, "%s ends in an unfinished record; it is cut off",
 		       journal->path);
+		RC_TEST_POINT(CHAIND_START_CUT);
 		if (truncate(journal->path, (off_t)parsed.good_len) < 0)
 			return rc_error_errno(error, "cannot shorten %s", journal->path);
 	}

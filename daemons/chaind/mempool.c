@@ -93,7 +93,7 @@ void mempool_salt(struct mempool *pool, const struct rc_random *random)
 				       &pool->locks};
 
 	for (size_t i = 0; i < RC_ARRAY_LEN(tables); i++)
-		pool_index_salt(tables[i], rc_random_u64(random), rc_random_u64(random));
+		pool_index_salt(tables[i], random);
 }
 
 static void pool_tx_free(struct pool_tx *tx)
@@ -126,6 +126,19 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 	struct pool_spend *spend = find_spend(pool, outpoint);
 
 	return spend ? spend->tx : NULL;
+}
+
+void mempool_fetch(const struct mempool *pool, const struct rc_tx *tx)
+{
+	pool_index_fetch(&pool->by_txid, tx->txid.b);
+	pool_index_fetch(&pool->by_wtxid, tx->wtxid.b);
+	for (uint32_t i = 0; i < tx->n_inputs; i++) {
+		uint8_t key[RC_OUTPOINT_SIZE];
+
+		rc_outpoint_key_encode(&tx->inputs[i].prevout, key);
+		pool_index_fetch(&pool->spends, key);
+		pool_index_fetch(&pool->by_txid, tx->inputs[i].prevout.txid.b);
+	}
 }
 
 bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint, uint32_t height,
@@ -481,6 +494,21 @@ static void settle_coins(struct pool_tx *tx, const struct rc_txid *maker, uint32
 	}
 }
 
+/* What is taken out some steps later: first what the tables have of it, then itself. */
+static void fetch_ahead(const struct mempool *pool, const struct rc_block *block, uint32_t i)
+{
+	uint32_t far = i + 2 * MEMPOOL_FETCH_AHEAD, near = i + MEMPOOL_FETCH_AHEAD;
+
+	if (far < block->n_txs)
+		mempool_fetch(pool, &block->txs[far]);
+	if (near < block->n_txs) {
+		const char *tx = (const char *)mempool_find(pool, &block->txs[near].txid);
+
+		for (size_t at = 0; tx && at < sizeof(struct pool_tx) + 256; at += 64)
+			__builtin_prefetch(tx + at);
+	}
+}
+
 void mempool_block(struct mempool *pool, const struct rc_block *block)
 {
 	if (pool->count == 0)
@@ -489,6 +517,7 @@ void mempool_block(struct mempool *pool, const struct rc_block *block)
 		const struct rc_tx *tx = &block->txs[i];
 		struct pool_tx *mine = mempool_find(pool, &tx->txid);
 
+		fetch_ahead(pool, block, i);
 		if (mine) {
 			for (uint32_t j = 0; j < mine->n_children; j++)
 				settle_coins(mine->children[j], &tx->txid, block->header.height);

@@ -142,6 +142,12 @@ const struct rc_coin *mempool_state_coin(const struct mempool *pool,
 					 const struct rc_outpoint *outpoint);
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash);
 
+/* It will be checked, added, or taken out soon: what the tables have of it and of what it spends
+ * comes into the CPU's cache, so that many in a row don't wait for memory one after another. */
+void mempool_fetch(const struct mempool *pool, const struct rc_tx *tx);
+/* How many before. */
+#define MEMPOOL_FETCH_AHEAD 8
+
 /* Policy that needs no coins: size, DATA outputs, dust. */
 enum rc_verdict mempool_check_form(const struct mempool *pool, const struct rc_tx *tx);
 /* The least fee rate taken now, oxides per 1,000 bytes. */

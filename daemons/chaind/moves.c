@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 #include "daemons/chaind/chaind.h"
 
 /* Lines of progress during initial download: one in so many microseconds. */
@@ -58,6 +59,7 @@ static void unsettle(struct chaind *chaind, struct block_node *old_tip, struct b
 	for (uint32_t h = node_height(fork) + 1; h <= node_height(old_tip); h++)
 		refill_add_block(&chaind->refill, node_ancestor(old_tip, h));
 	mempool_unsettle(&chaind->pool, node_height(fork), node_height(tip), tip->median_time);
+	RC_TEST_POINT(CHAIND_UNSETTLED);
 }
 
 /*~ A new tip is told before the pool follows it, which takes a full block's transactions some
@@ -102,6 +104,7 @@ static void on_advanced(void *arg, struct block_node *old_tip, struct block_node
 		mempool_block(&chaind->pool, &blocks[i]->body->block);
 		chaind_txs_confirmed(chaind, &blocks[i]->body->block);
 	}
+	RC_TEST_POINT(CHAIND_POOL_MOVED);
 	log_move(chaind, old_tip, fork, n_blocks);
 	pool_followed(chaind);
 }
@@ -141,6 +144,7 @@ static void on_restarted(void *arg, struct block_node *old_tip)
 		refill_stale(chaind);
 	chaind->stale_seen = true;
 	mempool_unsettle(&chaind->pool, 0, 0, 0);
+	RC_TEST_POINT(CHAIND_RESTARTED);
 	tell(chaind, fork != old_tip);
 	pool_followed(chaind);
 }
@@ -220,6 +224,7 @@ void chaind_veto(struct chaind *chaind, struct block_node *node)
 	rc_log(RC_LOG_NOTICE, "block %s at height %u is called invalid by an operator",
 	       rc_block_id_hex(hex, &node->id), node_height(node));
 	chain_veto(&chaind->chain, node);
+	RC_TEST_POINT(CHAIND_VETO);
 	reconsidered(chaind);
 }
 

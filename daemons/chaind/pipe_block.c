@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "daemons/chaind/connect.h"
 #include "daemons/chaind/metrics.h"
 
@@ -174,6 +175,7 @@ static void coins_answered(void *arg, const struct rc_reply *reply,
 		part->here = true;
 		if (--b->parts_left == 0) {
 			b->fetched = true;
+			RC_TEST_POINT(CHAIND_COINS);
 			timed(b, METRIC_T_FETCH);
 		}
 	}
@@ -355,6 +357,7 @@ static void check_done(struct rc_work *work)
 	free(w);
 	b->checking = false;
 	b->checked = true;
+	RC_TEST_POINT(CHAIND_CHECKED);
 	timed(b, METRIC_T_CHECK);
 	if (work_ends(b))
 		connect_step(c);
@@ -462,6 +465,7 @@ static void stage_answered(void *arg, const struct rc_reply *reply)
 		return;
 	} else {
 		b->staged = true;
+		RC_TEST_POINT(CHAIND_STAGED);
 		rc_metric_time_us(c->metrics, METRIC_T_STAGE,
 				  (uint64_t)(rc_mono_us(c->clock) - b->stage_us));
 	}
@@ -476,6 +480,7 @@ static void start_stage(struct pipe_block *b)
 	b->staging = true;
 	rc_utxod_stage(c->utxod, c->writer, (struct rc_bytes){b->delta.data, b->delta.len},
 		       STATE_DEADLINE_MS, stage_answered, session_call_new(c, b, b->node, true));
+	RC_TEST_POINT(CHAIND_STAGE);
 }
 
 /* ---- the way ---- */

@@ -6,13 +6,20 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "crypto/siphash.h"
+#include "base/num.h"
 
 #define LEAST_CAP 64
 
 void pool_index_init(struct pool_index *index, size_t key_offset, size_t key_len)
 {
-	*index = (struct pool_index){.key_offset = key_offset, .key_len = key_len};
+	assert(key_len == 32 || key_len == 36);
+	/* Of SHA-512's constants: where nothing is secret they spread keys too. */
+	*index = (struct pool_index){
+		.key_offset = key_offset,
+		.key_len = key_len,
+		.salt = {UINT64_C(0x6a09e667f3bcc908), UINT64_C(0xbb67ae8584caa73b),
+			 UINT64_C(0x3c6ef372fe94f82b), UINT64_C(0xa54ff53a5f1d36f1)},
+	};
 }
 
 void pool_index_done(struct pool_index *index)
@@ -22,11 +29,10 @@ void pool_index_done(struct pool_index *index)
 	index->cap = index->n = 0;
 }
 
-void pool_index_salt(struct pool_index *index, uint64_t k0, uint64_t k1)
+void pool_index_salt(struct pool_index *index, const struct rc_random *random)
 {
 	assert(index->n == 0);
-	index->k0 = k0;
-	index->k1 = k1;
+	rc_random_fill(random, index->salt, sizeof(index->salt));
 }
 
 static const void *key_of(const struct pool_index *index, const void *item)
@@ -34,9 +40,21 @@ static const void *key_of(const struct pool_index *index, const void *item)
 	return (const uint8_t *)item + index->key_offset;
 }
 
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 static uint64_t hash_of(const struct pool_index *index, const void *key)
 {
-	return rc_siphash(index->k0, index->k1, key, index->key_len);
+	const uint64_t *salt = index->salt;
+	const uint8_t *p = key;
+	uint64_t tail = index->key_len > 32 ? rc_get_le32(p + 32) : 0;
+
+	return fold(rc_get_le64(p) ^ salt[0], rc_get_le64(p + 8) ^ salt[1]) +
+	       fold((rc_get_le64(p + 16) ^ salt[2]) + (tail << 32), rc_get_le64(p + 24) ^ salt[3]);
 }
 
 /* The first free place of a hash's run. */
@@ -61,6 +79,12 @@ static void grow(struct pool_index *index)
 			*free_slot(index, old[i].hash) = old[i];
 	}
 	free(old);
+}
+
+void pool_index_fetch(const struct pool_index *index, const void *key)
+{
+	if (index->cap)
+		__builtin_prefetch(&index->slots[hash_of(index, key) & (index->cap - 1)]);
 }
 
 void *pool_index_find(const struct pool_index *index, const void *key)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_point.h"
 
 /* Under way at once: enough to fill batches of coins and all threads. */
 #define OUT_MAX 2000
@@ -108,6 +109,7 @@ static void answered(void *arg, const struct admit_result *result)
 
 	refill->out--;
 	refill->n_back += back;
+	RC_TEST_POINT(CHAIND_REFILLED);
 	if (!back && !refill->closing && t->undone != refill->undone) {
 		/* Blocks were undone while it was judged. What it spends may have been in one of
 		 * them, or what spends the same: it is asked once more, after what they had. */

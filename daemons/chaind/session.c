@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "consensus/state_hash.h"
 #include "daemons/chaind/connect.h"
 #include "daemons/chaind/metrics.h"
@@ -158,6 +159,7 @@ static void take_tip(struct connector *c, struct block_node *node)
 	c->tip_root_known = c->tip_root_asked = false;
 	if (old != node)
 		c->ops.restarted(c->arg, old);
+	RC_TEST_POINT(CHAIND_SESSION_TIP);
 	settle_on(c, node);
 }
 
@@ -176,6 +178,7 @@ static void reverted(void *arg, const struct rc_reply *reply, const struct rc_bl
 		session_lost(c, "revert", reply);
 		return;
 	}
+	RC_TEST_POINT(CHAIND_SESSION_REVERTED);
 	take_tip(c, node);
 }
 
@@ -203,6 +206,7 @@ static void ancestry_answered(void *arg, const struct rc_reply *reply,
 		       "utxod is at a block that is not stored here; its state goes back to height "
 		       "%u, and the blocks above are fetched again",
 		       node_height(node));
+		RC_TEST_POINT(CHAIND_SESSION_BACK);
 		rc_utxod_revert(c->utxod, c->writer, &node->id, STATE_DEADLINE_MS, reverted,
 				session_call_new(c, NULL, node, true));
 		return;
@@ -239,6 +243,7 @@ static void opened(void *arg, const struct rc_reply *reply, const struct rc_utxo
 		return;
 	}
 	rc_metric_add(c->metrics, METRIC_SESSIONS, 1);
+	RC_TEST_POINT(CHAIND_SESSION_OPENED);
 	node = chain_find(c->chain, &tip->applied.id);
 	rc_log(RC_LOG_INFO, "utxod is open for writing at height %u", tip->applied.height);
 	if (node && node->flags & NODE_CHAIN)
@@ -273,6 +278,7 @@ static void moved_back(void *arg, const struct rc_reply *reply, const struct rc_
 		session_lost(c, "revert", reply);
 		return;
 	}
+	RC_TEST_POINT(CHAIND_MOVED_BACK);
 	old = chain_tip(c->chain);
 	chain_set_tip(c->chain, node);
 	connect_set_durable(c, place);
@@ -319,6 +325,7 @@ static void switched(void *arg, const struct rc_reply *reply, const struct rc_bl
 		return;
 	}
 	c->switching = true;
+	RC_TEST_POINT(CHAIND_SWITCHED);
 	settle_on(c, fork);
 }
 
@@ -330,6 +337,7 @@ void session_move(struct connector *c, struct block_node *to)
 
 	assert(!c->head && c->writes_out == 0 && !c->switching);
 	c->phase = CONNECT_MOVING;
+	RC_TEST_POINT(CHAIND_MOVE);
 	rc_metric_set(c->metrics, METRIC_REORG_IN_FLIGHT, 1);
 	rc_log(RC_LOG_NOTICE,
 	       "reorganisation: from %s at height %u back to height %u, then to %s at height %u",

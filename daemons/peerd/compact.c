@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "consensus/header_check.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
@@ -147,6 +148,8 @@ void compact_chain_tip(struct peerd *core, const struct rc_block_id *id)
 		if (!rc_block_id_eq(&core->givers[i].id, id))
 			continue;
 		core->givers[i].peer = 0;
+		if (peer)
+			peer->block_at = core_now(core);
 		if (peer && peer_is_ready(peer) && peer->compact)
 			prefer(peer);
 		return;
@@ -184,10 +187,12 @@ static void on_compact(void *arg, const struct rc_reply *why, const struct rc_bl
 		if (!peer_is_ready(p) || !p->compact_wanted ||
 		    !seen_add(&p->known_blocks, call->id.b))
 			continue;
-		if (reply && !reply->whole && peer_queued(p) <= ANNOUNCE_AHEAD)
+		if (reply && !reply->whole && peer_queued(p) <= ANNOUNCE_AHEAD) {
+			core_count(core, PEERD_BLOCKS_SERVED, 1);
 			send_compact(p, reply->raw);
-		else
+		} else {
 			announce_tell(p, &call->id, call->header);
+		}
 	}
 	core_leave(core);
 	free(call);
@@ -312,7 +317,10 @@ static void judge(struct peer *peer, const struct rc_rebuild *reply)
 		fetch_release(core, &id);
 		peer_penalise(peer, reply->verdict, rc_block_id_hex(hex, &id));
 	} else if (strcmp(reply->verdict_class, "ok") != 0) {
-		/* Not judged yet, or bad by what its sender needn't know. */
+		/* Not judged yet, or bad by what its sender needn't know: that costs it time. */
+		peer_charge(peer,
+			    peer_message_find(PEER_MSG_COMPACTBLOCK)->cost + peer->rebuilding->len,
+			    peer->rebuilding->len);
 		drop(peer);
 		fetch_release(core, &id);
 		if (strcmp(reply->verdict, "header-parent-unknown") == 0)
@@ -352,6 +360,7 @@ static void on_rebuilt(void *arg, const struct rc_reply *why, const struct rc_re
 		fetch_release(core, &call->id);
 	}
 	if (whole) {
+		RC_TEST_POINT(PEERD_REBUILT);
 		announce_arrived(core, &call->id);
 		serve_block_stored(core, &call->id);
 	}
@@ -369,6 +378,7 @@ static void rebuild(struct peer *peer, struct rc_bytes txs)
 	core->out.chain->rebuild(core->out.chain_ctx, peer->id, (struct rc_bytes){r->raw, r->len},
 				 (struct rc_bytes){r->places, r->places_len}, txs, on_rebuilt,
 				 call);
+	RC_TEST_POINT(PEERD_REBUILD);
 }
 
 /* Somebody's compact block of this id is in hand. */
@@ -402,13 +412,15 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 	}
 	seen_add(&peer->known_blocks, compact.id.b);
 	asked = fetch_take(peer, &compact.id);
-	if (!asked) {
+	if (seen_has(&core->ambiguous, compact.id.b) ||
+	    (!asked && (!is_announcer(peer) || core_in_download(core) || peer->rebuilding ||
+			seen_has(&core->arrived, compact.id.b)))) {
+		/* Late, twice, or from one that was an announcer: honest, and of no use. Where it
+		 * was asked for, it was for the whole block. */
 		peer_charge(peer, info->cost + raw.len, raw.len);
-		/* Late, twice, or from one that was an announcer: honest, and of no use. */
-		if (!is_announcer(peer) || core_in_download(core) || peer->rebuilding ||
-		    seen_has(&core->arrived, compact.id.b) ||
-		    seen_has(&core->ambiguous, compact.id.b))
-			return;
+		if (asked)
+			fetch_not_given(peer, &compact.id);
+		return;
 	}
 	if (in_hand(core, &compact.id))
 		return; /* if that comes to nothing, it is asked for again */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "crypto/schnorr.h"
 #include "daemons/peerd/link_key.h"
 
@@ -41,6 +42,8 @@ static void arm(void *ctx, int64_t at_us)
 
 static void on_link(void *ctx, uint64_t peer, const char *addr, bool up, const char *why)
 {
+	if (up)
+		RC_TEST_POINT(PEERD_LINK);
 	handlers_publish_link(ctx, peer, addr, up, why);
 }
 
@@ -122,6 +125,7 @@ int daemon_start(void *ctx, struct rc_error *error)
 	rc_wipe(d->secret, sizeof(d->secret));
 	sockets_start(d->sockets, loop, d->core);
 	chain_bus_start(d->chain, d->core);
+	RC_TEST_POINT(PEERD_STARTED);
 	peerd_start(d->core);
 	rc_timer_arm(d->minute, MINUTE_US);
 	rc_timer_arm(d->figures, SECOND_US);
@@ -165,6 +169,7 @@ void daemon_stop(void *ctx)
 	struct daemon *d = ctx;
 
 	sockets_stop_listening(d->sockets);
+	RC_TEST_POINT(PEERD_STOP);
 	files_save_book(d);
 	files_save_anchors(d);
 	rc_service_stopped(d->service);

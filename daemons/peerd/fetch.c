@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 
@@ -113,6 +114,16 @@ static bool may_ask(const struct peer *peer)
 	return peer && peer_is_ready(peer) && !peer->held_block;
 }
 
+/* A lease of a Wanted that was opened before the peer failed with the block. */
+static bool failed_lately(const struct peer *peer, const struct rc_block_id *id)
+{
+	for (size_t i = 0; i < peer->n_failed; i++) {
+		if (rc_block_id_eq(&peer->failed[i].id, id))
+			return true;
+	}
+	return false;
+}
+
 /* The leases of one peer, in the order given. */
 static void take_leases(struct peerd *core, const struct rc_lease *leases, size_t n, uint64_t id)
 {
@@ -127,7 +138,7 @@ static void take_leases(struct peerd *core, const struct rc_lease *leases, size_
 
 		if (l->peer != id || inflight_find(&core->inflight, &l->id))
 			continue; /* on its way from somebody */
-		if (!may_ask(peer) || n_items == INFLIGHT_PER_PEER ||
+		if (!may_ask(peer) || failed_lately(peer, &l->id) || n_items == INFLIGHT_PER_PEER ||
 		    !inflight_add(&core->inflight, &l->id, l->height, id, now)) {
 			release(core, &l->id, 1);
 			continue;
@@ -262,6 +273,12 @@ void fetch_release(struct peerd *core, const struct rc_block_id *id)
 	fetch_changed(core);
 }
 
+void fetch_not_given(struct peer *peer, const struct rc_block_id *id)
+{
+	fail_block(peer, id, FAILED_FOR);
+	fetch_release(peer->core, id);
+}
+
 /* ---- blocks ---- */
 
 struct submit_call {
@@ -342,6 +359,7 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 		if (core->stall_us < core->opt.stall_us)
 			core->stall_us = core->opt.stall_us;
 		serve_block_stored(core, &call->id);
+		RC_TEST_POINT(PEERD_BLOCK_TAKEN);
 	}
 	submit_held(core);
 	core_leave(core);
@@ -356,6 +374,7 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 	*call = (struct submit_call){core, peer->id, raw.len, *id};
 	core->submit_bytes += raw.len;
 	core_count(core, PEERD_BLOCKS_RECEIVED, 1);
+	RC_TEST_POINT(PEERD_BLOCK);
 	announce_arrived(core, id);
 	compact_gave(peer, id);
 	/* Near the tip the answer is the verdict, so that who sent it can be judged too; during a

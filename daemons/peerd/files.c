@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/peerd/daemon.h"
 #include "daemons/peerd/link_key.h"
 
@@ -80,6 +81,7 @@ int files_load(struct daemon *daemon, struct rc_error *error)
 
 	if (!err)
 		err = load_bans(daemon, error);
+	RC_TEST_POINT(PEERD_START_FILES);
 	if (!err)
 		load_book(daemon);
 	if (!err)

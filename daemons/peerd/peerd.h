@@ -527,6 +527,8 @@ bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height
 bool fetch_take(struct peer *peer, const struct rc_block_id *id);
 /* It doesn't come: chaind may have it asked of another. */
 void fetch_release(struct peerd *core, const struct rc_block_id *id);
+/* Not from this peer, at least. */
+void fetch_not_given(struct peer *peer, const struct rc_block_id *id);
 
 /* compact.c */
 void compact_init(struct peerd *core);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/reader.h"
+#include "base/test_point.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 #include "types/tx.h"
@@ -418,6 +419,7 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 	char hex[RC_ID_HEX];
 
 	core_enter(core);
+	RC_TEST_POINT(PEERD_TXS_TAKEN);
 	if (peer) {
 		peer->tx_submits--;
 		peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
@@ -457,6 +459,7 @@ static void send_batch(void *arg)
 	}
 	peer->tx_submits++;
 	peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
+	RC_TEST_POINT(PEERD_TXS);
 	core->out.chain->submit_txs(core->out.chain_ctx, peer->id, txs, peer->n_tx_batch,
 				    on_submitted, chain_call_new(core, peer->id, peer->n_tx_batch));
 	peer->n_tx_batch = 0;

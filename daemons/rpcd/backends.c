@@ -313,6 +313,8 @@ static struct rpc_call *take(void *wait, const struct rc_reply *why)
 	free(w);
 	if (!call)
 		return NULL;
+	/* A daemon that stops may have done it yet; one that is busy has refused it. */
+	call->again |= why->again || why->err == RC_EUNAVAILABLE;
 	switch (why->err) {
 	case RC_EUNAVAILABLE:
 		if (try_again(b, call))

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/test_point.h"
 #include "daemons/rpcd/backends.h"
 #include "daemons/rpcd/http.h"
 #include "daemons/rpcd/known.h"
@@ -31,8 +32,10 @@ struct rpcd_ctx {
 	struct listen_socket ops_socket;
 	struct rc_source *stop_timer;
 	int64_t stop_until_us;
-	char *rundir;	   /* RUNDIR/rpcd */
-	char *socket_path; /* of the Unix socket made here; NULL: none, or it was passed */
+	uint64_t stop_requests; /* that had come by the last look */
+	unsigned stop_quiet;	/* looks since one came */
+	char *rundir;		/* RUNDIR/rpcd */
+	char *socket_path;	/* of the Unix socket made here; NULL: none, or it was passed */
 };
 
 static const struct rc_option options[] = {
@@ -239,6 +242,7 @@ static int rpcd_start(void *arg, struct rc_error *error)
 	err = front_open(rpcd, ctx->sockets, n, &rpcd->front, error);
 	if (err < 0)
 		return err;
+	RC_TEST_POINT(RPCD_STARTED);
 	/* A request sent now is answered: by the daemons behind, or with who is away. */
 	rc_service_ready(rpcd->service);
 	return RC_OK;
@@ -280,12 +284,25 @@ static void rpcd_status(void *arg, struct rc_status *status)
 
 /* ---- the end ---- */
 
+/* Kept connections bring requests yet, each its last one (http.c): an end while they come would
+ * break some off. Two looks, since the first may be before what came while the process slept is
+ * read. */
+static bool requests_come(struct rpcd_ctx *ctx)
+{
+	uint64_t requests = rc_metric_get(ctx->rpcd.metrics, M_REQUESTS);
+
+	ctx->stop_quiet = requests == ctx->stop_requests ? ctx->stop_quiet + 1 : 0;
+	ctx->stop_requests = requests;
+	return ctx->stop_quiet < 2 && rc_metric_get(ctx->rpcd.metrics, M_CONNECTIONS);
+}
+
 static void on_stop_tick(void *arg)
 {
 	struct rpcd_ctx *ctx = arg;
 	struct rpcd *rpcd = &ctx->rpcd;
+	bool busy = requests_come(ctx) || front_in_flight(rpcd->front);
 
-	if (front_in_flight(rpcd->front) && rc_loop_now_us(rpcd->loop) < ctx->stop_until_us)
+	if (busy && rc_loop_now_us(rpcd->loop) < ctx->stop_until_us)
 		rc_timer_arm(ctx->stop_timer, STOP_TICK_US);
 	else
 		rc_service_stopped(rpcd->service);
@@ -297,6 +314,7 @@ static void rpcd_stop(void *arg)
 	struct rpcd *rpcd = &ctx->rpcd;
 
 	rpcd->stopping = true;
+	RC_TEST_POINT(RPCD_STOP);
 	front_quiesce(rpcd->front);
 	tip_close(rpcd->tip); /* who waits for a block is told at once */
 	ctx->stop_until_us = rc_loop_now_us(rpcd->loop) + STOP_GRACE_US;

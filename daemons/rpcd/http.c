@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_point.h"
 
 #define LISTENERS_MAX	 8
 #define IDLE_TIMEOUT_S	 120
@@ -132,6 +133,9 @@ static enum MHD_Result queue_answer(struct request *r)
 		snprintf(seconds, sizeof(seconds), "%u", (ms + 999) / 1000);
 		MHD_add_response_header(response, "Retry-After", seconds);
 	}
+	/* This client's next request is for the next rpcd, whose socket may be open already. */
+	if (r->front->rpcd->stopping)
+		MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(r->connection, (unsigned)r->answer.status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -326,6 +330,7 @@ static void on_answer(void *arg, struct rpc_answer *answer)
 	rc_metric_add(front->rpcd->metrics, M_CALLS_FAILED, answer->failed);
 	r->answer = *answer;
 	r->stage = STAGE_ANSWER;
+	RC_TEST_POINT(RPCD_ANSWER);
 	r->batch = NULL;
 	release_body(r);
 	hold_answers(r, answer->body.len);
@@ -366,7 +371,7 @@ static void look_at_headers(struct request *r, const char *url, const char *meth
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
 		refuse(r, 413);
 	} else if (front->in_flight >= front->in_flight_max ||
-		   front->bodies + len > BODIES_TOTAL_MAX || front->rpcd->stopping) {
+		   front->bodies + len > BODIES_TOTAL_MAX || front->rpcd->closing) {
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
 		refuse(r, 503);
 	} else {
@@ -404,6 +409,7 @@ static void begin_work(struct request *r)
 	r->stage = STAGE_WORK;
 	r->began_us = rc_loop_now_us(front->rpcd->loop);
 	front->in_flight++;
+	RC_TEST_POINT(RPCD_REQUEST);
 	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
 	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, may_keep,
 			     (const char *)r->body.data, r->body.len, on_answer, r);
@@ -411,6 +417,7 @@ static void begin_work(struct request *r)
 		r->suspended = true;
 		MHD_suspend_connection(r->connection);
 		watch_hang_ups(front);
+		RC_TEST_POINT(RPCD_ASKED);
 	}
 }
 

@@ -181,7 +181,8 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 			verdict_data(reply->verdict, reply->verdict_class), "%s", reply->verdict);
 		return;
 	}
-	if (reply->duplicate)
+	/* Its own first asking isn't somebody else's submission. */
+	if (reply->duplicate && !call->again)
 		out_text(&call->out, NULL, "duplicate");
 	else
 		out_null(&call->out, NULL);

@@ -127,6 +127,7 @@ struct rpc_call {
 	void (*hang_up)(struct rpc_call *call);
 	struct rpc_wait *wait;	     /* backends.c: what it waits for */
 	int64_t held_us;	     /* backends.c: since when a daemon says "try again" */
+	bool again;		     /* backends.c: asked more than once, so perhaps done before */
 	struct rpc_call *next_retry; /* backends.c */
 
 	/* rpc.c's own */

@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "base/reader.h"
+#include "base/test_point.h"
 
 #define KEY_SIZE 9
 /* Pruned in strides: each deletes two keys a block. */
@@ -284,6 +285,7 @@ void deltalog_prune(struct deltalog *log, uint32_t keep, uint64_t flushed)
 		log->disk->ops->del(log->disk, key, KEY_SIZE);
 		key_of('d', log->begin, key);
 		log->disk->ops->del(log->disk, key, KEY_SIZE);
+		RC_TEST_POINT(UTXOD_LOG_PRUNED);
 	}
 }
 

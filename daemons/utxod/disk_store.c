@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/test_point.h"
 #include "store/store.h"
 
 #define LOG_FORMAT   1
@@ -54,8 +55,10 @@ static int store_commit(struct disk *disk, enum disk_sync how, struct rc_error *
 	if (err)
 		return rc_error_set(error, err, "%s", d->error.text);
 	err = rc_store_write(d->store, d->batch, how == DISK_SYNC, error);
-	if (!err && how == DISK_FLUSH)
+	if (!err && how == DISK_FLUSH) {
+		RC_TEST_POINT(UTXOD_FLUSH_WRITTEN);
 		err = rc_store_flush(d->store, error);
+	}
 	return err;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/utxod/memory.h"
 #include "daemons/utxod/utxod.h"
 
@@ -383,6 +384,7 @@ void engine_when_durable(struct utxod *u, struct rc_request *request,
 void engine_stop(struct utxod *u)
 {
 	u->stopping = true;
+	RC_TEST_POINT(UTXOD_STOP);
 	follow_up(u);
 }
 
@@ -432,6 +434,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 	err = disk_store_open(rc_service_statedir(u->service), network->id.b, plan.log, plan.state,
 			      &u->disks, error);
 	u->databases_us = (uint64_t)(now_us(u) - start);
+	RC_TEST_POINT(UTXOD_START_DATABASES);
 	if (!err)
 		err = ledger_open(&u->disks, &options, &u->ledger, error);
 	/* The ledger knows two databases, not where they are. */
@@ -452,6 +455,7 @@ int engine_open(struct utxod *u, struct rc_error *error)
 	u->told_applied = f.applied;
 	u->told_durable = f.durable;
 	start_threads(u);
+	RC_TEST_POINT(UTXOD_STARTED);
 	return RC_OK;
 }
 
@@ -482,6 +486,7 @@ void engine_close(struct utxod *u)
 		u->waiting = job->next;
 		finish_job(job);
 	}
+	RC_TEST_POINT(UTXOD_CLOSE);
 	ledger_close(u->ledger);
 	disk_pair_close(&u->disks);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/utxod/delta_ops.h"
 
 /* ---- one version ---- */
@@ -263,6 +264,7 @@ int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error
 	link_top(ledger, v);
 	if (ledger->options.on_top)
 		ledger->options.on_top(ledger->options.arg, v->sure);
+	RC_TEST_POINT(UTXOD_STAGE_TOP);
 	err = grow_tree(ledger, v, &change, error);
 	if (err) {
 		tree_change_done(&change);
@@ -301,8 +303,10 @@ void ledger_abort(struct ledger *ledger, const struct rc_block_id *id)
 		from = ledger->applied;
 		ledger->switching = false;
 	}
-	while (ledger->top != from)
+	while (ledger->top != from) {
 		shrink(ledger);
+		RC_TEST_POINT(UTXOD_ABORTED);
+	}
 	ledger_collect(ledger);
 }
 
@@ -527,5 +531,6 @@ void ledger_collect(struct ledger *ledger)
 	}
 	while ((v = take_bottom(ledger)))
 		version_free(v);
+	RC_TEST_POINT(UTXOD_COLLECTED);
 	pthread_mutex_unlock(&ledger->collecting);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/test_point.h"
 #include "daemons/utxod/ledger_internal.h"
 
 /* ---- the marker ---- */
@@ -307,12 +308,16 @@ static int flush(struct ledger *ledger, struct rc_error *error)
 
 	if (!choose(ledger, &span))
 		return RC_OK;
+	RC_TEST_POINT(UTXOD_FLUSH);
 	err = sync_log(ledger, span.last, error);
 	if (err)
 		return err;
+	RC_TEST_POINT(UTXOD_FLUSH_LOG);
 	put_coins(disk, &span);
 	put_entries(disk, &span);
+	RC_TEST_POINT(UTXOD_FLUSH_COINS);
 	put_pages(ledger, &span);
+	RC_TEST_POINT(UTXOD_FLUSH_PAGES);
 	marker = (struct marker){.seq = span.last->seq,
 				 .block = span.last->block,
 				 .coins = span.last->coins,
@@ -321,10 +326,13 @@ static int flush(struct ledger *ledger, struct rc_error *error)
 	marker.next_id = put_free_ids(ledger, &span, &free_ids);
 	marker_put(disk, &marker, &free_ids);
 	rc_buf_done(&free_ids);
+	RC_TEST_POINT(UTXOD_FLUSH_MARKER);
 	err = disk->ops->commit(disk, DISK_FLUSH, error);
 	if (err)
 		return err;
+	RC_TEST_POINT(UTXOD_FLUSHED);
 	finish(ledger, &span);
+	RC_TEST_POINT(UTXOD_FLUSH_DONE);
 	atomic_fetch_add(&ledger->flushes, 1);
 	return RC_OK;
 }

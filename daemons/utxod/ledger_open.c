@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/utxod/ledger_internal.h"
 
 static struct version *base_version(const struct marker *marker)
@@ -204,6 +205,7 @@ static int replay_group(struct ledger *ledger, struct group *group, struct rc_er
 			break;
 		take_over(ledger);
 		ledger->recovery.steps++;
+		RC_TEST_POINT(UTXOD_START_APPLIED);
 		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
 		 */
 		if (ledger->dirty_bytes >= 2 * ledger->options.flush_bytes)
@@ -224,6 +226,7 @@ static int replay(struct ledger *ledger, struct rc_error *error)
 		struct group group = {.n = 0};
 
 		err = read_group(ledger, end, &group, error);
+		RC_TEST_POINT(UTXOD_START_READ);
 		if (!err)
 			err = replay_group(ledger, &group, error);
 		while (group.next < group.n)
@@ -256,6 +259,7 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 	ledger->coins = coinmap_new(options->coin_bytes, options->random);
 	ledger->registry = registry_new();
 	err = deltalog_open(disks->log, &options->genesis, &ledger->log, error);
+	RC_TEST_POINT(UTXOD_START_LOG);
 	if (!err)
 		err = read_marker(ledger, &marker, error);
 	if (!err)
@@ -266,6 +270,7 @@ int ledger_open(const struct disk_pair *disks, const struct ledger_options *opti
 	if (!err)
 		err = disks->log->ops->sync(disks->log, error);
 	if (!err) {
+		RC_TEST_POINT(UTXOD_START_SYNCED);
 		start_line(ledger, &marker);
 		err = replay(ledger, error);
 	}

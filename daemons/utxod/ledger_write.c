@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/utxod/ledger_internal.h"
 
 /* ---- staging ---- */
@@ -87,7 +88,9 @@ int ledger_stage(struct ledger *ledger, struct rc_bytes delta, struct rc_error *
 	int err;
 
 	atomic_store(&ledger->build_in_flight, true);
+	RC_TEST_POINT(UTXOD_STAGE);
 	err = stage(ledger, delta, error);
+	RC_TEST_POINT(UTXOD_STAGED);
 	atomic_store(&ledger->build_in_flight, false);
 	return err;
 }
@@ -107,11 +110,13 @@ int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc
 	struct version *v = ledger->top;
 	uint32_t height;
 
+	RC_TEST_POINT(UTXOD_COMMIT);
 	while (v != ledger->applied &&
 	       !(v->kind == VERSION_APPLY && rc_block_id_eq(&v->block.id, id)))
 		v = v->below;
 	if (v != ledger->applied) {
 		commit_to(ledger, v);
+		RC_TEST_POINT(UTXOD_COMMIT_APPLIED);
 		return RC_OK;
 	}
 	if (deltalog_find(ledger->log, id, &height))
@@ -210,8 +215,10 @@ static int do_switch(struct ledger *ledger, const struct rc_block_id *fork, stru
 		return rc_error_set(error, RC_ENOENT,
 				    "unknown: the fork isn't a block of the committed chain");
 	ledger_abort(ledger, NULL);
+	RC_TEST_POINT(UTXOD_SWITCH);
 	for (uint32_t h = tip; !err && h > height; h--) {
 		err = ledger_undo_one(ledger, h, error);
+		RC_TEST_POINT(UTXOD_SWITCH_UNDONE);
 		if (!err && tip - h >= LEDGER_SWITCH_BLOCKS &&
 		    ledger->staged_bytes > ledger->options.switch_bytes)
 			err = rc_error_set(error, RC_ETOOBIG,
@@ -225,6 +232,7 @@ static int do_switch(struct ledger *ledger, const struct rc_block_id *fork, stru
 	ledger->switching = height != tip;
 	ledger->fork = (struct block_ref){height, *fork};
 	atomic_fetch_add(&ledger->switches, 1);
+	RC_TEST_POINT(UTXOD_SWITCHED);
 	return RC_OK;
 }
 
@@ -260,6 +268,7 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
 	err = ledger_undo_one(ledger, height, error);
 	if (err)
 		return err;
+	RC_TEST_POINT(UTXOD_REPEAT_UNDONE);
 	v = version_new(rc_memdup(ledger->top->encoded, ledger->top->encoded_len),
 			ledger->top->encoded_len, VERSION_APPLY);
 	err = ledger_grow(ledger, v, error);
@@ -313,12 +322,14 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 				    deltalog_lowest(ledger->log));
 	ledger_abort(ledger, NULL);
 	atomic_store(&ledger->build_in_flight, true);
+	RC_TEST_POINT(UTXOD_REVERT);
 	while (!err && ledger->applied->block.height > height) {
 		await_flush(ledger);
 		err = ledger_undo_one(ledger, ledger->applied->block.height, error);
 		if (err)
 			break;
 		commit_to(ledger, ledger->top);
+		RC_TEST_POINT(UTXOD_REVERT_UNDONE);
 		ledger_collect(ledger);
 	}
 	if (!err)
@@ -383,7 +394,9 @@ int ledger_write_ahead(struct ledger *ledger, bool sync, struct rc_error *error)
 
 		deltalog_put_delta(ledger->log, v->seq,
 				   (struct rc_bytes){v->encoded, v->encoded_len});
+		RC_TEST_POINT(UTXOD_AHEAD);
 		err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
+		RC_TEST_POINT(UTXOD_AHEAD_WRITTEN);
 		pthread_mutex_lock(&ledger->lock);
 		if (!err) {
 			v->logged = true;
@@ -420,7 +433,9 @@ static int put_steps(struct ledger *ledger, bool sync, struct rc_error *error)
 			break;
 	}
 	deltalog_prune(ledger->log, ledger->options.undo_blocks, flushed);
+	RC_TEST_POINT(UTXOD_LOG);
 	err = disk->ops->commit(disk, sync ? DISK_SYNC : DISK_LAZY, error);
+	RC_TEST_POINT(UTXOD_LOG_WRITTEN);
 	atomic_fetch_add(&ledger->writes, 1);
 	pthread_mutex_lock(&ledger->lock);
 	if (!err) {
@@ -443,6 +458,7 @@ int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)
 		ledger->unsynced = 0;
 		pthread_mutex_unlock(&ledger->lock);
 		atomic_fetch_add(&ledger->syncs, 1);
+		RC_TEST_POINT(UTXOD_DURABLE);
 	}
 	atomic_store(&ledger->write_in_flight, false);
 	return err;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/test_point.h"
 #include "daemons/utxod/utxod.h"
 #include "proto/utxod.pb-c.h"
 
@@ -75,6 +76,7 @@ static struct write_job *of(struct job *job)
 
 static void run_open(struct job *job)
 {
+	RC_TEST_POINT(UTXOD_OPEN_WRITER);
 	ledger_abort(job->u->ledger, NULL);
 }
 
@@ -87,6 +89,7 @@ static void answer_open(struct utxod *u, struct rc_request *request)
 	ledger_tips(u->ledger, &applied, &durable);
 	fill_ref(&durable, &tip);
 	reply.tip = &tip;
+	RC_TEST_POINT(UTXOD_OPEN_ANSWER);
 	rc_request_reply(request, &reply);
 }
 
@@ -179,6 +182,7 @@ static void answer_commit(struct utxod *u, struct rc_request *request)
 	fill_ref(&durable, &d);
 	reply.applied = &a;
 	reply.durable = &d;
+	RC_TEST_POINT(UTXOD_COMMIT_ANSWER);
 	rc_request_reply(request, &reply);
 }
 
@@ -296,6 +300,7 @@ static void answer_revert(struct utxod *u, struct rc_request *request)
 
 	ledger_tips(u->ledger, &applied, &durable);
 	rc_log(RC_LOG_NOTICE, "reverted to block %u", applied.height);
+	RC_TEST_POINT(UTXOD_REVERT_ANSWER);
 	fill_ref(&applied, &ref);
 	reply.applied = &ref;
 	rc_request_reply(request, &reply);

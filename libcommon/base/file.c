@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/test_point.h"
+
 static void closep(int *fd)
 {
 	if (*fd >= 0)
@@ -87,6 +89,15 @@ static int sync_parent(const char *path, struct rc_error *error)
 	return rc_dir_sync(dir, error);
 }
 
+/* errno says what failed. */
+static int give_up(const char *temp, struct rc_error *error)
+{
+	int err = rc_error_errno(error, "%s", temp);
+
+	unlink(temp);
+	return err;
+}
+
 int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		    struct rc_error *error)
 {
@@ -97,13 +108,19 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return rc_error_errno(error, "%s", temp);
-	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0 ||
-	    rename(temp, path) < 0) {
-		err = rc_error_errno(error, "%s", temp);
-		unlink(temp);
-		return err;
-	}
-	return sync_parent(path, error);
+	RC_TEST_POINT_FILE(path, MADE);
+	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0)
+		return give_up(temp, error);
+	RC_TEST_POINT_FILE(path, WRITTEN);
+	if (fsync(fd) < 0)
+		return give_up(temp, error);
+	RC_TEST_POINT_FILE(path, SYNCED);
+	if (rename(temp, path) < 0)
+		return give_up(temp, error);
+	RC_TEST_POINT_FILE(path, RENAMED);
+	err = sync_parent(path, error);
+	RC_TEST_POINT_FILE(path, SAVED);
+	return err;
 }
 
 int rc_dir_make(const char *path, mode_t mode, struct rc_error *error)

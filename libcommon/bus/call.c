@@ -129,6 +129,7 @@ static bool tell_failure(struct rc_client *client, struct rc_call *call)
 		.text = why_failed(client, call, text, sizeof(text)),
 		.retry_ms = call->err == RC_EBUSY ? BUSY_RETRY_MS : 0,
 		.boot = client->server_boot,
+		.again = call->times > 1,
 	};
 
 	return rc_call_tell(client, call, &reply);
@@ -182,9 +183,11 @@ static int send_call(struct rc_client *client, struct rc_call *call)
 	rc_payload_put(&frames, call->payload);
 	err = rc_zsock_send(client->zsock, &frames);
 	rc_frames_done(&frames);
-	if (err == RC_OK)
-		call->asked_us = now;
-	return err;
+	if (err < 0)
+		return err;
+	call->asked_us = now;
+	call->times++;
+	return RC_OK;
 }
 
 void rc_calls_send(struct rc_client *client)

@@ -150,6 +150,7 @@ static void on_reply(struct rc_client *client, const struct rc_envelope *envelop
 		return; /* given up, or answered twice */
 	reply.retry_ms = envelope->retry_ms;
 	reply.boot = envelope->boot;
+	reply.again = call->times > 1;
 	if (reply.err == RC_OK) {
 		reply.n_bulk = frames->n > FRAME_BULK ? frames->n - FRAME_BULK : 0;
 		if (reply.n_bulk > RC_ARRAY_LEN(few))

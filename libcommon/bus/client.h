@@ -25,6 +25,9 @@ struct rc_reply {
 	const struct rc_bytes *bulk;
 	size_t n_bulk;
 	uint64_t boot; /* of the server that answered */
+	/* The request went out more than once: what it asks for may have been done by an earlier
+	 * one, whose answer was lost with a server or a connection. */
+	bool again;
 };
 typedef void (*rc_reply_fn)(void *arg, const struct rc_reply *reply);
 

@@ -17,6 +17,7 @@ struct rc_call {
 	uint64_t trace;
 	int64_t deadline_us;
 	int64_t asked_us; /* when it went out last; 0: it waits for room */
+	unsigned times;	  /* that it went out */
 	rc_reply_fn fn;
 	void *arg;
 	int err; /* of a call in failed */

@@ -15,6 +15,7 @@
 #include <sys/statvfs.h>
 
 #include "base/num.h"
+#include "base/test_point.h"
 
 /* What stands in every database beside its owner's keys: magic, owner's format u32, network id,
  * owner's name. Owners' keys never begin with this byte. */
@@ -354,14 +355,16 @@ static int check_format(struct rc_store *store, const struct rc_store_config *co
 	struct rc_buf value = RC_BUF_INIT;
 	int err = rc_store_get(store, FORMAT_KEY, FORMAT_KEY_LEN, &value, error);
 
-	if (err == RC_OK)
+	if (err == RC_OK) {
 		err = compare_format(store, config, &value, error);
-	else if (err == RC_ENOENT && is_empty(store))
+	} else if (err == RC_ENOENT && is_empty(store)) {
+		RC_TEST_POINT(STORE_MADE);
 		err = write_format(store, config, error);
-	else if (err == RC_ENOENT)
+	} else if (err == RC_ENOENT) {
 		err = rc_error_set(error, RC_EFORMAT,
 				   "database %s has no format record: it isn't one of ours",
 				   store->path);
+	}
 	rc_buf_done(&value);
 	return err;
 }
@@ -389,6 +392,7 @@ int rc_store_open(const struct rc_store_config *config, struct rc_store **ret,
 		rc_store_close(store);
 		return err;
 	}
+	RC_TEST_POINT(STORE_OPENED);
 	*ret = store;
 	return RC_OK;
 }

@@ -1,13 +1,15 @@
-"""What a test of kills needs: loads that go on over the kills, moments at which work is in flight,
-and the replay of a node's chain by the reference implementation."""
+"""What a test of kills needs: three nodes and loads that go on over the kills, moments at which
+work is in flight, and the replay of a node's chain by the reference implementation."""
+import contextlib
+import json
 import os
 import signal
 import threading
 import time
 
 import harness
-from harness import SLOW, RpcError, wait_for
-from purse import shown, unshown
+from harness import DAEMONS, SLOW, RpcError, wait_for, wait_same_tip
+from purse import RUST, Coin, Purse, shown, unshown
 from rcref.chain import Chain
 from rcref.network import REG
 
@@ -23,6 +25,15 @@ PICTURE_SECONDS = 5
 ASKS = {"utxod": ("gettxout", "00" * 32, 0, False), "chaind": ("getblockheader",),
         "peerd": ("getnetworkinfo",), "rpcd": ("getrpcinfo",)}
 MISSED = (RpcError, OSError, harness.http.client.HTTPException)
+PAY_SECONDS, MINE_SECONDS = 0.1, 0.25
+# A run that can be gone on with ends after so long.
+RUN_SECONDS = float(os.environ.get("RC_SECONDS", "inf"))
+RECHECKED = 40              # of the newest acknowledged, looked for after each kill
+# A block found just as a better one arrives is stored and never judged.
+KEPT = ("active", "valid", "stored")
+OPTIONS = {"rpcd": {"watch_ms": 20, "hold_ms": 20000 * SLOW},
+           "utxod": {"flush_changes": 40},
+           "peerd": {"retry_max": 1, "relay_delay_ms": 20}}
 
 
 class Load(threading.Thread):
@@ -171,22 +182,19 @@ class Reorganisation:
             acknowledged[other.name] += other.rpc("generatetoaddress", 1, address)
         self.node, self.blocks = node, self.branch(node, other)
         self.height = node.rpc("getblockcount")
-        self.winning = threading.Event()
+        self.winning, self.missed = threading.Event(), None
         self.thread = threading.Thread(target=self.submit, daemon=True)
         self.thread.start()
         assert self.winning.wait(60 * SLOW), "the branch isn't submitted"
 
     @staticmethod
     def branch(node, other):
-        """(height, bytes) of the blocks of other that node hasn't got, in order."""
+        """(height, bytes) of the blocks of other whose bodies node hasn't got, in order."""
         blocks, block = [], other.tip()
         while True:
-            try:
-                node.rpc("getblockheader", block)
-                return blocks[::-1]
-            except RpcError as error:
-                if error.code != -5:
-                    raise
+            with contextlib.suppress(RpcError):     # unknown to it
+                if node.rpc("getblockheader", block)["status"] in KEPT:
+                    return blocks[::-1]
             header = other.rpc("getblockheader", block)
             blocks.append((header["height"], other.rpc("getblock", block, 0)))
             block = header["previousblockhash"]
@@ -198,8 +206,8 @@ class Reorganisation:
                 if height > self.height:
                     self.winning.set()
                 client.call("submitblock", raw)
-        except MISSED:
-            pass        # its node was killed; the network brings what is missing
+        except MISSED as error:
+            self.missed = error     # its node was killed; the network brings what is missing
         finally:
             self.winning.set()
             client.close()
@@ -223,3 +231,168 @@ def replay(node):
         assert (verdict, [v for _, v in judged]) == ("ok", ["ok"]), (h, verdict, judged)
     assert chain.tip.id == unshown(tip), "the replay ends elsewhere"
     return height, shown(chain.state.root()), chain.state.root().hex()
+
+
+# --- three nodes under load ---
+
+class KillCase(harness.TestCase):
+    """A network whose daemons are killed, and what must hold afterwards. self.purse pays."""
+
+    def setUp(self):
+        super().setUp()
+        self.purse, self.loads, self.sent, self.blocks = Purse("load"), {}, {}, {}
+
+    def network(self, nodes):
+        """Starts these nodes, each linked with each."""
+        for node in nodes:
+            node.options = {d: {**o, **node.options.get(d, {})} for d, o in OPTIONS.items()}
+            node.options["peerd"]["addnode"] = [n.address for n in nodes if n is not node]
+            node.start()
+        for node in nodes:
+            node.wait_ready()
+            wait_for("links", lambda n=node: n.rpc("getconnectioncount") >= len(nodes) - 1)
+        return nodes
+
+    def fund(self, node, n):
+        """At least n confirmed coins of the purse."""
+        node.rpc("generatetoaddress", 11 + n // 300, self.purse.address)
+        funded = []
+        for coin in self.purse.coins(node):
+            each = (coin.amount - RUST) // 300
+            tx = self.purse.spend([coin], [(self.purse.address, each)] * 300)
+            node.rpc("sendrawtransaction", tx.encode().hex())
+            funded += [Coin((tx.txid, i), each, self.purse.lock) for i in range(300)]
+        self.funding = tx.encode()      # a large transaction
+        while node.rpc("getrawmempool"):
+            node.rpc("generatetoaddress", 1, Purse("miner").address)
+        self.assertGreaterEqual(len(funded), n)
+        return funded
+
+    def start_loads(self, nodes, each):
+        """Payments (each so many, one a coin) and blocks on every node."""
+        coins = self.fund(nodes[0], each * len(nodes))
+        wait_same_tip(nodes)
+        for i, node in enumerate(nodes):
+            name = node.name
+            self.sent[name], self.blocks[name] = [], []
+            self.loads[f"pay {name}"] = Load(payer(
+                node, self.purse, Purse("paid"), coins[i::len(nodes)], self.sent[name]),
+                PAY_SECONDS)
+            self.loads[f"mine {name}"] = Load(miner(
+                node, Purse(f"mine {name}").address, self.blocks[name]), MINE_SECONDS)
+
+    def stop_loads(self):
+        for load in self.loads.values():
+            load.end()
+        for load in self.loads.values():
+            load.stop()
+
+    @contextlib.contextmanager
+    def quiet(self):
+        """The loads stand still, but for what is being answered."""
+        with contextlib.ExitStack() as stack:
+            for load in self.loads.values():
+                stack.enter_context(load.lock)
+            yield
+
+    def pids(self, nodes):
+        for node in nodes:
+            node.check_alive()
+        return {(n.name, d): n.pid(d) for n in nodes for d in DAEMONS}
+
+    def revive(self, node, daemon):
+        """Starts it; the seconds until it answers."""
+        start = time.monotonic()
+        node.start(daemon)
+        wait_for(f"{daemon} of {node.name} answers", lambda: ask(node, daemon), 30)
+        took = time.monotonic() - start
+
+        def ready():
+            node.check_alive()
+            health = node.rpc("gethealth")
+            if not health["ready"]:
+                raise OSError(str(health["causes"]))
+            return True
+        wait_for(f"{node.name} is ready after a kill of {daemon}", ready, 30)
+        return took
+
+    def check_node(self, node):
+        """What the node has acknowledged last is there."""
+        for block in self.blocks[node.name][-RECHECKED:]:
+            self.assertIn(node.rpc("getblockheader", block)["status"], KEPT)
+        for txid in self.sent[node.name][-RECHECKED:]:
+            # a reorganisation moves it from the chain to the pool: for an instant in neither
+            wait_for(f"payment {txid} on {node.name}", lambda t=txid: node.rpc("gettxout", t, 0))
+
+    def agree(self, nodes, judge, limit=60):
+        """With quiet loads: one tip on all, and the state root of judge, which never died."""
+        decided = [time.monotonic()]
+
+        def one_tip():
+            tips = {n.tip() for n in nodes}
+            if len(tips) == 1:
+                return tips.pop()
+            # branches of equal work: a block decides
+            if time.monotonic() > decided[0] + 0.5 and len({n.rpc("getblockcount")
+                                                            for n in nodes}) == 1:
+                judge.rpc("generatetoaddress", 1, self.purse.address)
+                decided[0] = time.monotonic()
+            return None
+        tip = wait_for("one tip on " + ", ".join(n.name for n in nodes), one_tip, limit)
+        roots = {n.name: wait_for("a root", lambda n=n: n.rpc("getblockchaininfo")["stateroot"])
+                 for n in nodes}
+        self.assertEqual(set(roots.values()), {roots[judge.name]}, roots)
+        return tip
+
+    def check_all(self, nodes, newcomer):
+        """All agree, nothing acknowledged is lost, the state is the replay's and a newcomer's."""
+        for node in nodes:
+            node.wait_ready()
+        tip = self.agree(nodes, nodes[-1], 120)
+        work = nodes[0].rpc("getblockchaininfo")["chainwork"]
+        for node in nodes:
+            for block in self.blocks[node.name]:
+                header = node.rpc("getblockheader", block)
+                self.assertIn(header["status"], KEPT)
+                self.assertLessEqual(header["chainwork"], work)
+            for txid in self.sent[node.name]:
+                wait_for(f"payment {txid}", lambda n=node, t=txid: n.rpc("gettxout", t, 0))
+        height, *root = replay(nodes[0])
+        newcomer.options = {"peerd": {"addnode": [n.address for n in nodes]}}
+        newcomer.start().wait_ready()
+        self.assertEqual(wait_same_tip([*nodes, newcomer], 300), tip)
+        for node in [*nodes, newcomer]:
+            self.assertIn(wait_for("a root", lambda n=node: n.rpc(
+                "getblockchaininfo")["stateroot"]), root)
+        return height
+
+
+class Progress:
+    """What a long run has done, in a file under build/: who starts it again goes on from there."""
+
+    def __init__(self, name, wanted):
+        self.path = os.path.join(harness.TOP, os.environ.get("BUILD", "build"), f"{name}.state")
+        self.state = {"wanted": wanted, "done": {}}
+        try:
+            with open(self.path, encoding="ascii") as f:
+                state = json.load(f)
+            if state["wanted"] == wanted:
+                self.state = state
+        except (OSError, ValueError, KeyError):
+            pass
+
+    def count(self, key):
+        return self.state["done"].get(key, 0)
+
+    def add(self, key, n=1):
+        self.state["done"][key] = self.count(key) + n
+
+    def save(self):
+        with open(self.path + ".tmp", "w", encoding="ascii") as f:
+            json.dump(self.state, f)
+        os.replace(self.path + ".tmp", self.path)
+
+    def end(self):
+        """All is done: the next run begins anew."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)

@@ -53,16 +53,21 @@ class Compact(harness.TestCase):
             node.rpc("sendrawtransaction", purse.spend([coin], [], change=True).encode().hex())
 
     def test_a_block_travels_in_few_bytes(self):
-        a, b, c = [self.node(n) for n in "abc"]
+        # A row: no links but these.
+        a, b, c = [self.node(n, options={"peerd": {"outbound": 0, "block_only": 0}})
+                   for n in "abc"]
         b.connect(a)
         c.connect(b)
         wait_for("links", lambda: len(links(b)) == 2)
         purse = self.fund(a)
         wait_same_tip([a, b, c])
-        # Who gave b its last block is asked to announce the next in compact form.
+        height = a.rpc("getblockcount")
+        # Who gave b its last block is asked to announce the next in compact form. The figures
+        # follow within a second: those of all blocks are wanted.
         for node in (b, c):
-            wait_for("an announcer",
-                     lambda n=node: n.metrics_of("peerd")["rustycoin_peerd_compact_announcers"] == 1)
+            wait_for("an announcer", lambda n=node: [
+                n.metrics_of("peerd")[f"rustycoin_peerd_{name}"] for name in
+                ("compact_announcers", "blocks_received_total")] == [1, height])
         self.pay(purse, a)
         for node in (b, c):
             wait_for("the pools", lambda n=node: n.rpc("getmempoolinfo")["size"] == TXS)

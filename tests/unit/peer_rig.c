@@ -259,6 +259,9 @@ static bool stranger_hears(void *arg, struct rc_link *link, enum rc_link_stream 
 
 	(void)stream;
 	s->heard[type % PEER_MSG_LIMIT]++;
+	memset(s->said[type % PEER_MSG_LIMIT], 0, sizeof(s->said[0]));
+	memcpy(s->said[type % PEER_MSG_LIMIT], data->data,
+	       data->len < sizeof(s->said[0]) ? data->len : sizeof(s->said[0]));
 	if (type == PEER_MSG_PING) /* the answer has the question's form */
 		rc_link_send(link, RC_LINK_CONTROL, PEER_MSG_PONG, data->data, data->len);
 	return true;

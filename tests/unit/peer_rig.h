@@ -104,6 +104,7 @@ struct rig_stranger {
 	bool closed;   /* the node ended it */
 	bool deaf;     /* it takes nothing of what the node sends */
 	unsigned heard[PEER_MSG_LIMIT];
+	uint8_t said[PEER_MSG_LIMIT][64]; /* the first bytes of the last one of a type */
 };
 void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uint16_t port);
 /* The same with any IP:PORT. */

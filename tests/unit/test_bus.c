@@ -32,6 +32,7 @@ struct answers {
 	uint64_t sum;
 	char text[512];
 	uint32_t retry_ms;
+	size_t again; /* answers to what was asked more than once */
 	size_t bulk_len;
 };
 
@@ -106,6 +107,7 @@ static void on_answer(void *arg, const struct rc_reply *reply)
 	answers->n++;
 	answers->last_err = reply->err;
 	answers->retry_ms = reply->retry_ms;
+	answers->again += reply->again;
 	snprintf(answers->text, sizeof(answers->text), "%s", reply->text ? reply->text : "");
 	answers->bulk_len = reply->n_bulk ? reply->bulk[0].len : 0;
 }
@@ -159,6 +161,7 @@ static void check_round_trip(bool inproc)
 		ask_root(client, 1, 5000, &answers);
 	bus_rig_until(&rig, &answers.n, 502);
 	assert_int_equal(answers.sum, 507);
+	assert_int_equal(answers.again, 0);
 	assert_int_equal(rc_server_pending(rig.server), 0);
 	rc_client_close(client);
 	bus_rig_done(&rig);
@@ -312,6 +315,7 @@ static void check_restart(bool inproc)
 	bus_rig_until(&rig, &answers.n, 10);
 	assert_int_equal(answers.last_err, RC_OK);
 	assert_int_equal(answers.sum, 55);
+	assert_int_equal(answers.again, 10);
 	assert_int_equal(states.ups, 2);
 	assert_int_equal(states.changes, 2);
 	rc_client_close(client);

@@ -15,7 +15,7 @@ allowed+='|__[atu]san_.*|__ubsan_.*|__gcov_.*|__sanitizer_.*|mangled_path'
 # Of ours: memory, buffers, arenas, hexadecimal, the text of an error; and crypto's pure calls.
 allowed+='|rc_(arena|buf|hex|error)_[a-z0-9_]*|rc_(alloc|alloc_array|realloc_array|memdup|freep|wipe)'
 allowed+='|rc_decimal(_fixed)?'
-allowed+='|rc_sha256(d|_[a-z_]*)?|rc_tagged_[a-z_]*|rc_xonly_[a-z_]*|rc_schnorr_verify'
+allowed+='|rc_sha256(d|_[a-z_]*)?|rc_tagged_[a-z_]*|rc_xonly_[a-z_]*|rc_schnorr_verify|rc_siphash'
 
 undefined=$(nm -u "${libs[@]}" | awk '$1 == "U" {print $2}' | sort -u)
 defined=$(nm --defined-only "${libs[@]}" | awk 'NF == 3 {print $3}' | sort -u)
