@@ -239,21 +239,22 @@ void on_pool_lock(void *ctx, struct rc_request *request)
 
 /* ---- of peers ---- */
 
-/* What one answer holds: half the message's limit. */
-#define POOL_TXS_BYTES ((size_t)16 << 20)
+/* When an answer is full: with one more it is about as long as a block, which is what peerd counts
+ * on for each answer that is on its way. */
+#define POOL_TXS_BYTES ((size_t)1 << 20)
 
 void on_pool_txs(void *ctx, struct rc_request *request)
 {
 	struct chaind *chaind = ctx;
 	Rc__PoolTxsReply reply = RC__POOL_TXS_REPLY__INIT;
 	struct rc_bytes items, *bulk;
-	size_t n, bytes = 0;
+	size_t n, i, bytes = 0;
 
 	if (!take_items(request, 32, &items, &n))
 		return;
 	bulk = rc_alloc_array(n, sizeof(*bulk));
 	reply.found = rc_alloc_array(n, sizeof(*reply.found));
-	for (size_t i = 0; i < n && bytes < POOL_TXS_BYTES; i++) {
+	for (i = 0; i < n && bytes < POOL_TXS_BYTES; i++) {
 		struct rc_wtxid wtxid;
 		struct pool_tx *tx;
 
@@ -265,6 +266,7 @@ void on_pool_txs(void *ctx, struct rc_request *request)
 		bulk[reply.n_found++] = tx->tx.raw;
 		bytes += tx->tx.raw.len;
 	}
+	reply.looked = (uint32_t)i;
 	rc_request_reply_bulk(request, &reply, bulk, reply.n_found);
 	free(reply.found);
 	free(bulk);

@@ -292,6 +292,7 @@ static void now_whole(struct peer *peer, const struct rc_rebuild *reply)
 	if (reply->block.height > peer->last_block_height)
 		peer->last_block_height = reply->block.height;
 	if (!reply->duplicate) {
+		peer->block_at = core_now(core);
 		core_count(core, r->missing ? PEERD_COMPACT_ASKED : PEERD_COMPACT_POOL, 1);
 		core_count(core, PEERD_BLOCKS_RECEIVED, 1);
 		rc_log(RC_LOG_DEBUG,

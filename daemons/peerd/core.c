@@ -240,6 +240,18 @@ void peerd_lost(struct peerd *core, uint64_t id, const char *why)
 	core_leave(core);
 }
 
+void peerd_not_dialled(struct peerd *core, uint64_t id, const char *why)
+{
+	struct peer *peer = core_peer(core, id);
+
+	core_enter(core);
+	if (peer) {
+		peer->answered = true; /* as far as the book is concerned */
+		peer_drop(peer, "%s", why);
+	}
+	core_leave(core);
+}
+
 uint64_t peerd_accepted(struct peerd *core, void *conn, const struct net_addr *addr)
 {
 	struct peer *peer;

@@ -86,6 +86,16 @@ int daemon_open(void *ctx, struct rc_error *error)
 	s.listening = d->options.listen;
 	s.n_listen = rc_config_list(config, "listen", &s.listen);
 	s.port = d->options.port;
+	s.random = rc_service_random(d->service);
+	s.proxy_isolate = rc_config_bool(config, "proxy_isolate");
+	if (rc_config_is_set(config, "proxy")) {
+		const char *proxy = rc_config_text(config, "proxy");
+
+		s.has_proxy = net_addr_parse(proxy, 0, &s.proxy) && s.proxy.port != 0;
+		if (!s.has_proxy)
+			return rc_error_set(error, RC_ECONFIG,
+					    "proxy: %.80s is not IP:PORT or [IP]:PORT", proxy);
+	}
 	s.user_timeout_ms = (uint32_t)(d->options.link_timeout_us / PEERD_MS);
 	return sockets_open(&s, &d->sockets, error);
 }

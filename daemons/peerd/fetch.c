@@ -189,17 +189,33 @@ static void on_wanted(void *arg, const struct rc_reply *why, const struct rc_wan
 	free(call);
 }
 
+static bool may_give(const struct peer *peer)
+{
+	return may_ask(peer) && peer->has_tip && (peer->services & PEER_SERVICE_BLOCKS);
+}
+
+/* Somebody who hasn't stalled lately: then who has isn't asked, else all may be. */
+static bool others_give(const struct peerd *core)
+{
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		if (may_give(p) && p->aside_until <= core_now(core))
+			return true;
+	}
+	return false;
+}
+
 /* Who may be asked for blocks, as chaind is told; *ret_room: one of them could take some. */
 static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
 			 struct rc_block_id *failed, bool *ret_room)
 {
 	size_t n = 0, n_failed = 0;
+	bool choice = others_give(core);
 
 	*ret_room = false;
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
 		struct rc_wanted_peer *w = &peers[n];
 
-		if (!may_ask(p) || !p->has_tip || !(p->services & PEER_SERVICE_BLOCKS))
+		if (!may_give(p) || (choice && p->aside_until > core_now(core)))
 			continue;
 		*w = (struct rc_wanted_peer){
 			.peer = p->id,
@@ -394,6 +410,7 @@ bool fetch_take(struct peer *peer, const struct rc_block_id *id)
 	inflight_take(&core->inflight, id);
 	peer->last_progress = core_now(core);
 	peer->stalls = 0;
+	peer->aside_until = 0;
 	left = inflight_count(&core->inflight, peer->id);
 	if (left == REFILL_AT || left == 0)
 		fetch_changed(core);
@@ -424,6 +441,7 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	}
 	peer->last_progress = core_now(core);
 	peer->stalls = 0;
+	peer->aside_until = 0;
 	left = inflight_count(&core->inflight, peer->id);
 	if (left == REFILL_AT || left == 0)
 		fetch_changed(core);
@@ -490,14 +508,21 @@ void fetch_lost(struct peer *peer)
 static void on_stall(struct peer *peer)
 {
 	struct peerd *core = peer->core;
-	int64_t most = core->opt.stall_us * STALL_FACTOR_MAX;
+	int64_t most = core->opt.stall_us * STALL_FACTOR_MAX, now = core_now(core);
 
 	peer->stalls++;
 	core_count(core, PEERD_BLOCK_STALLS, 1);
 	rc_log(RC_LOG_INFO, "peer %llu: blocks don't come; others are asked",
 	       (unsigned long long)peer->id);
+	/* Whoever promises blocks and gives none would be asked for the next ones, and so hold up
+	 * the whole download for as long as it goes on. */
+	peer->aside_until = now + FAILED_FOR * (int64_t)peer->stalls;
 	give_up(peer, FAILED_FOR * (int64_t)peer->stalls);
-	core->stall_us = core->stall_us * 2 < most ? core->stall_us * 2 : most;
+	/* Several who stall together double it once: they don't show that the line is slow. */
+	if (now - core->stall_raised_at >= core->stall_us) {
+		core->stall_us = core->stall_us * 2 < most ? core->stall_us * 2 : most;
+		core->stall_raised_at = now;
+	}
 	if (peer->stalls >= STALLS_MAX &&
 	    (peer->role == PEER_OUTBOUND || peer->role == PEER_BLOCK_ONLY))
 		peer_drop(peer, "it stalled %u times", peer->stalls);

@@ -64,13 +64,16 @@ bool net_addr_is_v4(const struct net_addr *addr)
 
 enum net_class net_addr_class(const struct net_addr *addr)
 {
-	for (size_t i = 0; i < RC_ARRAY_LEN(ranges); i++) {
-		uint8_t ip[16];
+	/* Read at the first asking: it is asked for every address that is heard of. */
+	static uint8_t ips[RC_ARRAY_LEN(ranges)][16];
+	static bool read;
 
-		if (inet_pton(AF_INET6, ranges[i].ip, ip) == 1 &&
-		    prefix_eq(addr->ip, ip, ranges[i].bits))
+	for (size_t i = 0; !read && i < RC_ARRAY_LEN(ranges); i++)
+		inet_pton(AF_INET6, ranges[i].ip, ips[i]);
+	read = true;
+	for (size_t i = 0; i < RC_ARRAY_LEN(ranges); i++)
+		if (prefix_eq(addr->ip, ips[i], ranges[i].bits))
 			return ranges[i].class;
-	}
 	return NET_UNUSABLE;
 }
 

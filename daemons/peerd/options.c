@@ -26,6 +26,13 @@ const struct rc_option peerd_option_table[] = {
 	 "Nodes to keep a link to beside the ones found, written as for connect."},
 	{"seednode", RC_OPT_LIST, 0, 0, NULL, NULL, NULL, false,
 	 "Nodes to begin with, written as for connect, beside those of the network's own list."},
+	{"proxy", RC_OPT_TEXT, 0, 80, NULL, NULL, NULL, false,
+	 "Dial everything through this SOCKS5 proxy, IP:PORT or [IP]:PORT, as Tor's; then nothing "
+	 "is listened at unless listen is set, this host's addresses aren't told, and dial_timeout "
+	 "is 30 seconds unless it is set."},
+	{"proxy_isolate", RC_OPT_BOOL, 0, 0, NULL, NULL, "no", false,
+	 "Tell the proxy a user and a password by chance for each dial, so that Tor gives each a "
+	 "circuit of its own."},
 	{"external", RC_OPT_LIST, 0, 0, NULL, NULL, NULL, false,
 	 "Addresses where others reach this node, told to peers; needed behind an address "
 	 "translator."},
@@ -65,6 +72,8 @@ const struct rc_option peerd_option_table[] = {
 
 /* 1 TB (crypto.md, 6.3). */
 #define SESSION_BYTES UINT64_C(1000000000000)
+/* A proxy that builds a path first takes longer than a connection. */
+#define PROXY_DIAL_SECONDS 30
 /* Of all links together: 32 of the largest blocks of the built-in networks (2 MB) on their way in,
  * and as much out. */
 #define HALF_BYTES   ((size_t)64 << 20)
@@ -123,7 +132,8 @@ static int external(const struct rc_config *config, struct peerd_options *o, str
 					    list[i]);
 	}
 	o->n_external = n;
-	if (o->listen && rc_config_bool(config, "discover") && !rc_config_is_set(config, "listen"))
+	if (o->listen && !o->hidden && rc_config_bool(config, "discover") &&
+	    !rc_config_is_set(config, "listen"))
 		o->n_external +=
 			sockets_own_addresses(o->port, o->private_addresses, o->external + n, more);
 	return RC_OK;
@@ -171,6 +181,12 @@ int options_read(const struct rc_config *config, const struct rc_network *networ
 	};
 	if (o->port == 0)
 		o->port = o->default_port;
+	if (rc_config_is_set(config, "proxy")) {
+		o->listen = o->listen && n_listen > 0;
+		o->hidden = true;
+		if (!rc_config_is_set(config, "dial_timeout"))
+			o->dial_us = PROXY_DIAL_SECONDS * PEERD_SECOND;
+	}
 	snprintf(o->user_agent, sizeof(o->user_agent), "/RustyCoin:%s/", RC_VERSION);
 	err = endpoints(config, "connect", o->default_port, &o->connect, &o->n_connect, error);
 	if (!err)

@@ -86,7 +86,8 @@ static void greet(struct peer *peer)
 	m.height = core->chain_tip.height;
 	m.time = core_time(core);
 	m.user_agent = core->opt.user_agent;
-	m.port = core->opt.listen ? core->opt.port : 0;
+	/* Through a proxy it sees another address than ours. */
+	m.port = core->opt.listen && !core->opt.hidden ? core->opt.port : 0;
 	m.relay = peer->role != PEER_BLOCK_ONLY && peer->role != PEER_FEELER;
 	m.headers = true;
 	m.seen = &seen;

@@ -36,6 +36,7 @@ struct peerd_options {
 	uint16_t default_port;	/* of the network, for addresses without one */
 	bool private_addresses; /* loopback and private addresses are kept and told */
 	bool listen;
+	bool hidden; /* behind a proxy: this host's addresses aren't told */
 	unsigned max_inbound, outbound, block_only;
 	unsigned handshakes_max;	   /* inbound links not yet authenticated, in all */
 	unsigned handshakes_per_group_max; /* and of one network group */
@@ -115,7 +116,7 @@ struct peer {
 	enum peer_state state;
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
-	bool answered;	       /* its greeting came, or it is known by another link */
+	bool answered;	       /* its greeting came, or that none came isn't its fault */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -164,8 +165,9 @@ struct peer {
 	/* fetch.c */
 	struct failed_block *failed;
 	size_t n_failed;
-	unsigned stalls; /* without a block between */
-	unsigned late;	 /* blocks it may still give, though asked of others meanwhile */
+	unsigned stalls; /* without a block between; not asked, if others may be, … */
+	int64_t aside_until;
+	unsigned late; /* blocks it may still give, though asked of others meanwhile */
 	struct half_message {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
@@ -310,7 +312,8 @@ struct peerd {
 	struct seen asked_blocks;
 	struct timer wanted_timer;
 	size_t submit_bytes; /* of blocks on their way to chaind */
-	int64_t stall_us;    /* adaptive */
+	int64_t stall_us;    /* adaptive; last doubled … */
+	int64_t stall_raised_at;
 
 	/* serve.c */
 	bool serve_waits; /* for room that others take: somebody with nothing ahead */
@@ -382,6 +385,8 @@ void peerd_connected(struct peerd *core, uint64_t peer);
 void peerd_received(struct peerd *core, uint64_t peer, const uint8_t *data, size_t len);
 void peerd_writable(struct peerd *core, uint64_t peer);
 void peerd_lost(struct peerd *core, uint64_t peer, const char *why);
+/* A dial ended for a reason that isn't the address's: tried later, and not held against it. */
+void peerd_not_dialled(struct peerd *core, uint64_t peer, const char *why);
 
 /* chaind came up (changed: another process than before) or went away. */
 void peerd_chain_state(struct peerd *core, bool up, bool changed);

@@ -150,6 +150,15 @@ void serve_on_getheaders(struct peer *peer, const void *body)
 
 static void serve_next(struct peer *answered);
 
+static void add_item(struct peer *peer, const struct serve_item *item)
+{
+	if (peer->n_items == peer->items_cap) {
+		peer->items_cap = peer->items_cap ? 2 * peer->items_cap : 32;
+		peer->items = rc_realloc_array(peer->items, peer->items_cap, sizeof(*item));
+	}
+	peer->items[peer->n_items++] = *item;
+}
+
 static void park(struct peer *peer, const struct serve_item *item)
 {
 	int64_t now = core_now(peer->core);
@@ -253,13 +262,18 @@ static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_p
 	struct serve_call *call = arg;
 	struct peerd *core = call->core;
 	struct peer *peer = core_peer(core, call->peer);
-	size_t missing = 0, at = 0;
+	size_t missing = 0, at = 0, looked = call->n;
 
 	(void)why;
 	core_enter(core);
 	if (peer) {
 		peer->serving--;
-		for (size_t i = 0; i < call->n; i++) {
+		if (reply && reply->looked && reply->looked < looked)
+			looked = reply->looked;
+		/* The answer was full: the rest is asked for again. */
+		for (size_t i = looked; i < call->n; i++)
+			add_item(peer, &call->items[i]);
+		for (size_t i = 0; i < looked; i++) {
 			/* Found ones come in the order of asking. */
 			if (reply && at < reply->n &&
 			    memcmp(reply->found[at].b, call->items[i].id, 32) == 0) {
@@ -340,15 +354,6 @@ static size_t ask_first(struct peer *peer)
 	chain->pool_txs(core->out.chain_ctx, wtxids, n, on_pool_txs,
 			call_new(peer, peer->items, n));
 	return n;
-}
-
-static void add_item(struct peer *peer, const struct serve_item *item)
-{
-	if (peer->n_items == peer->items_cap) {
-		peer->items_cap = peer->items_cap ? 2 * peer->items_cap : 32;
-		peer->items = rc_realloc_array(peer->items, peer->items_cap, sizeof(*item));
-	}
-	peer->items[peer->n_items++] = *item;
 }
 
 /* Parked blocks that are asked for again: those of this id, or whose time has come. */

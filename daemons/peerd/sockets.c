@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/hex.h"
 #include "base/num.h"
+#include "daemons/peerd/socks.h"
 
 #define LISTEN_MAX	16
 #define BACKLOG		128
@@ -31,7 +33,9 @@ struct conn {
 	int fd;
 	uint64_t peer;
 	bool connecting, reading, full;
-	bool busy, closed; /* closed while its callback runs: freed by that */
+	struct socks *socks; /* the proxy is still being asked */
+	int error;	     /* connecting to it failed at once */
+	bool busy, closed;   /* closed while its callback runs: freed by that */
 };
 
 struct listener {
@@ -46,7 +50,8 @@ struct sockets {
 	struct listener listeners[LISTEN_MAX];
 	size_t n_listeners;
 	struct rc_source *accept_again;
-	uint32_t user_timeout_ms;
+	struct sockets_config config;
+	bool proxy_failed; /* said once, until it works again */
 	uint8_t buf[READ_BYTES];
 };
 
@@ -91,7 +96,7 @@ static void set_option(int fd, int level, int name, int value)
 static void tune(const struct sockets *s, int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->user_timeout_ms);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->config.user_timeout_ms);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
@@ -103,11 +108,17 @@ static void update_events(struct conn *c)
 {
 	uint32_t events = 0;
 
-	if (c->connecting || c->full)
+	if (c->connecting || c->full || (c->socks && c->socks->out_len))
 		events |= POLLOUT;
-	if (c->reading && !c->connecting)
+	if (c->socks ? !c->connecting : c->reading && !c->connecting)
 		events |= POLLIN;
 	rc_source_set_events(c->source, events);
+}
+
+static void conn_free(struct conn *c)
+{
+	free(c->socks);
+	free(c);
 }
 
 static void finish(struct conn *c, const char *why)
@@ -115,18 +126,103 @@ static void finish(struct conn *c, const char *why)
 	peerd_lost(c->sockets->core, c->peer, why);
 }
 
+/* ---- through a proxy ---- */
+
+/* The dial ended for a reason that isn't the address's: it isn't held against it. */
+static void proxy_fails(struct conn *c, const char *why)
+{
+	struct sockets *s = c->sockets;
+	char addr[NET_ADDR_TEXT];
+
+	if (!s->proxy_failed)
+		rc_log(RC_LOG_WARNING, "the proxy %s: %s; dialled again until it works",
+		       net_addr_format(addr, &s->config.proxy), why);
+	s->proxy_failed = true;
+	peerd_not_dialled(s->core, c->peer, why);
+}
+
+static void proxy_begin(struct conn *c, const struct net_addr *target)
+{
+	const struct sockets_config *config = &c->sockets->config;
+	char user[33] = "", password[33] = "";
+	uint8_t random[32];
+
+	if (config->proxy_isolate) {
+		rc_random_fill(config->random, random, sizeof(random));
+		rc_hex_encode(user, random, 16);
+		rc_hex_encode(password, random + 16, 16);
+	}
+	c->socks = rc_alloc(sizeof(*c->socks));
+	socks_begin(c->socks, target, user, password);
+}
+
+static void proxy_send(struct conn *c)
+{
+	ssize_t n = send(c->fd, c->socks->out, c->socks->out_len, MSG_NOSIGNAL);
+
+	if (n > 0)
+		socks_sent(c->socks, (size_t)n);
+	update_events(c);
+}
+
+/* Reads no byte beyond the proxy's own. */
+static void proxy_read(struct conn *c)
+{
+	struct sockets *s = c->sockets;
+	ssize_t n = recv(c->fd, s->buf, socks_wants(c->socks), 0);
+	enum socks_step step;
+	const char *why;
+
+	if (n == 0) {
+		proxy_fails(c, "it closed the connection");
+		return;
+	}
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			proxy_fails(c, strerror(errno));
+		return;
+	}
+	step = socks_take(c->socks, s->buf, (size_t)n);
+	why = c->socks->why;
+	switch (step) {
+	case SOCKS_GOING:
+		proxy_send(c);
+		return;
+	case SOCKS_NO_PROXY:
+		proxy_fails(c, why);
+		return;
+	case SOCKS_NO_PEER:
+		s->proxy_failed = false;
+		finish(c, why);
+		return;
+	case SOCKS_DONE:
+		break;
+	}
+	s->proxy_failed = false;
+	free(c->socks);
+	c->socks = NULL;
+	update_events(c);
+	peerd_connected(s->core, c->peer);
+}
+
+/* ---- events ---- */
+
 static void on_connecting(struct conn *c)
 {
-	int err = 0;
+	int err = c->error;
 	socklen_t len = sizeof(err);
 
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+	if (!err && getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
 	if (err) {
-		finish(c, strerror(err));
+		(c->socks ? proxy_fails : finish)(c, strerror(err));
 		return;
 	}
 	c->connecting = false;
+	if (c->socks) {
+		proxy_send(c);
+		return;
+	}
 	update_events(c);
 	peerd_connected(c->sockets->core, c->peer);
 }
@@ -152,6 +248,11 @@ static void on_conn(void *arg, int fd, uint32_t revents)
 	c->busy = true;
 	if (c->connecting) {
 		on_connecting(c);
+	} else if (c->socks) {
+		if (revents & POLLOUT)
+			proxy_send(c);
+		if (revents & (POLLIN | POLLHUP | POLLERR))
+			proxy_read(c);
 	} else {
 		if (revents & POLLOUT && c->full) {
 			c->full = false;
@@ -165,7 +266,7 @@ static void on_conn(void *arg, int fd, uint32_t revents)
 	}
 	c->busy = false;
 	if (c->closed)
-		free(c);
+		conn_free(c);
 }
 
 static struct conn *conn_new(struct sockets *s, int fd, bool connecting)
@@ -184,19 +285,26 @@ static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
 {
 	struct sockets *s = ctx;
 	union any_addr to;
-	socklen_t len = to_sockaddr(addr, &to);
+	socklen_t len = to_sockaddr(s->config.has_proxy ? &s->config.proxy : addr, &to);
 	int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct conn *c;
+	int error = 0;
 
 	if (fd < 0)
 		return NULL;
 	tune(s, fd);
 	if (connect(fd, &to.any, len) < 0 && errno != EINPROGRESS) {
-		close(fd);
-		return NULL;
+		error = errno;
+		if (!s->config.has_proxy) {
+			close(fd);
+			return NULL;
+		}
 	}
 	c = conn_new(s, fd, true);
 	c->peer = peer;
+	c->error = error; /* told from the loop */
+	if (s->config.has_proxy)
+		proxy_begin(c, addr);
 	return c;
 }
 
@@ -234,7 +342,7 @@ static void net_close(void *ctx, void *conn)
 	close(c->fd);
 	c->closed = true;
 	if (!c->busy)
-		free(c);
+		conn_free(c);
 }
 
 const struct net_ops sockets_net_ops = {net_dial, net_send, net_set_reading, net_close};
@@ -336,7 +444,7 @@ int sockets_open(const struct sockets_config *config, struct sockets **ret, stru
 	struct sockets *s = rc_alloc(sizeof(*s));
 	int err = RC_OK;
 
-	s->user_timeout_ms = config->user_timeout_ms;
+	s->config = *config;
 	if (!config->listening)
 		n = 0;
 	if (n > LISTEN_MAX)

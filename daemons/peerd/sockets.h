@@ -1,4 +1,5 @@
-/* The real transport: non-blocking TCP over IPv4 and IPv6 behind the core's net_ops. */
+/* The real transport: non-blocking TCP over IPv4 and IPv6 behind the core's net_ops; what is
+ * dialled may go through a SOCKS5 proxy. */
 #ifndef PEERD_SOCKETS_H
 #define PEERD_SOCKETS_H
 
@@ -13,6 +14,10 @@ struct sockets_config {
 	bool listening;
 	uint16_t port;
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT: link_timeout */
+	bool has_proxy;		  /* everything is dialled through it */
+	struct net_addr proxy;
+	bool proxy_isolate; /* each dial has a user and a password of its own, by chance */
+	const struct rc_random *random;
 };
 
 /* Binds; nothing is accepted before sockets_start. RC_EUNAVAILABLE: a port in use. */

@@ -222,6 +222,11 @@ void sync_on_headers(struct peer *peer, const void *body)
 			next_header_peer(core);
 		return;
 	}
+	/* Who pushes more than chaind can judge is asked for it later. */
+	if (!asked && peer->headers_submitted >= 2 * SUBMITS_AHEAD) {
+		again_in(peer, AGAIN_SOON);
+		return;
+	}
 	if (!check_run(peer, m->raw.data, n, &last))
 		return;
 	core_count(core, PEERD_HEADERS_RECEIVED, n);

@@ -606,9 +606,7 @@ static void submit_headers_answered(void *arg, const struct rc_reply *reply)
 	get_ref(body->last, &result.last);
 	rc_chaind_get32(body->last_work, result.last_work);
 	result.wanted = body->wanted;
-	result.go_on = body->ask_from.len == 32;
-	if (result.go_on)
-		memcpy(result.ask_from.b, body->ask_from.data, 32);
+	result.go_on = rc_chaind_get32(body->ask_from, result.ask_from.b);
 	c.fn.submit_headers(c.arg, reply, &result);
 }
 
@@ -791,8 +789,7 @@ static void pool_txs_answered(void *arg, const struct rc_reply *reply)
 	struct rc_reply r = *reply;
 
 	if (r.err == RC_OK) {
-		txs.n = body->n_found;
-		txs.raw = reply->bulk;
+		txs = (struct rc_pool_txs){body->n_found, NULL, reply->bulk, body->looked};
 		if (reply->n_bulk != body->n_found ||
 		    !get_ids(body->n_found, body->found, &arena, &txs.found))
 			rc_chaind_malformed(&r);

@@ -303,6 +303,8 @@ struct rc_pool_txs {
 	size_t n;
 	const struct rc_wtxid *found;
 	const struct rc_bytes *raw; /* parallel to found */
+	/* Of those asked, the first ones were looked for, then the answer was full; 0: all were. */
+	uint32_t looked;
 };
 typedef void (*rc_pool_txs_fn)(void *arg, const struct rc_reply *why,
 			       const struct rc_pool_txs *reply);

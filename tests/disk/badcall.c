@@ -52,6 +52,8 @@ static struct {
 	bool on;   /* all from the nth on */
 } told = {.kind = KINDS};
 static char *names[FDS]; /* of open files that are watched */
+/* The file whose sync failed was removed: another one of its name is another file. */
+static atomic_bool removed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(name) ((__typeof__(&name))real(#name))
@@ -177,7 +179,7 @@ static bool bad(enum kind kind, const char *call, const char *path)
 {
 	uint64_t n = atomic_fetch_add(&report->calls[kind], 1) + 1;
 
-	if (kind == SYNC && !strcmp(report->path, path) && atomic_load(&report->failed) &&
+	if (kind == SYNC && !removed && !strcmp(report->path, path) && report->failed &&
 	    strstr(report->call, "sync"))
 		atomic_fetch_add(&report->synced_again, 1);
 	if (kind != told.kind || n < told.nth || (n > told.nth && !told.on))
@@ -363,7 +365,11 @@ int link(const char *from, const char *to)
 
 int unlink(const char *path)
 {
-	return bad_path(CHANGE, "unlink", path) ? -1 : REAL(unlink)(path);
+	int err = bad_path(CHANGE, "unlink", path) ? -1 : REAL(unlink)(path);
+
+	if (err == 0 && report->failed && !strcmp(report->path, path))
+		removed = true;
+	return err;
 }
 
 int truncate(const char *path, off_t len)

@@ -128,12 +128,17 @@ class Damage(harness.TestCase):
         refused = [] if short else self.script.ask(node, daemon)    # else at the end
         status = node.ended(daemon)
         if status is None and not refused:
-            self.to_the_end(node, kind, way, short)
-        elif status is None:
+            try:
+                self.to_the_end(node, kind, way, short)
+            except (Wrong, *MISSED):
+                status = node.ended(daemon)
+                if status is None:
+                    raise
+        if status is None and refused:
             if not node.told(daemon):
                 raise Wrong(f"refused without a word in the log: {refused[0]}")
             return self.end_all(node, "a question refused, and told")
-        else:
+        if status is not None:
             if status != IO or not node.told(daemon):
                 raise Wrong(f"ended with {status}: {node.told(daemon)}")
             return "74 when it was read"

@@ -32,7 +32,7 @@ STATE = os.path.join(harness.TOP, os.environ.get("BUILD", "build"), "disk", "pow
 # (way, file system): cuts in CI, and of a full run.
 CUTS = {("stop", "ext4"): (6, 50), ("stop", "xfs"): (6, 50),
         ("copy", "ext4"): (8, 110), ("copy", "xfs"): (8, 110)}
-BATCH = 25                  # cuts on one disk, with one choice of options
+BATCH = 10                  # cuts on one disk, with one choice of options
 CONTROLS = 2                # cuts without syncs, of each kind; each may be lucky, all may not
 COINS = 60                  # as many payments one after the other
 PAUSE_SECONDS = 0.02        # between two payments, two blocks, two looks at the metrics
@@ -325,8 +325,8 @@ class Cuts(harness.TestCase):
             node.back()
             self.check(node, moment)
             self.check_state(node, self.live_now())
-        except Lost as error:
-            raise Lost(f"{error}\n{node.logs()}") from None
+        except Exception as error:
+            raise type(error)(f"{error}\n{node.logs()}") from None
         finally:
             node.client.close()
             node.end()

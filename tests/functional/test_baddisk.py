@@ -11,7 +11,6 @@ import harness
 from harness import BIN, DAEMONS, SLOW, RpcError, wait_for
 from purse import RUST, Purse
 
-QUICK = True
 CLONE_NEWNS = 0x20000
 FAILURE, UNAVAILABLE, IO, NOPERM, CONFIG = 1, 69, 74, 77, 78
 STATEFUL = ("utxod", "chaind", "peerd")

@@ -262,7 +262,8 @@ class Refusals(harness.TestCase):
         for i, (option, value) in enumerate((("addnode", "nowhere"), ("connect", "1.2.3.4:99999"),
                                              ("listen", "127.0.0.1:x"), ("external", "::g"),
                                              ("addnode", "02@1.2.3.4:5"), ("outbound", "1000"),
-                                             ("private_addresses", "perhaps"))):
+                                             ("private_addresses", "perhaps"), ("proxy", "nowhere"),
+                                             ("proxy", "127.0.0.1"))):
             self.ends(self.lone(f"bad{i}", **{option: value}), 78, option)
 
     def damage(self, name, content):

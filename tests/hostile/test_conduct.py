@@ -6,6 +6,7 @@ import random
 import select
 import socket
 import time
+import unittest
 from dataclasses import replace
 
 import arena
@@ -21,6 +22,8 @@ from rcref.transaction import Output
 
 QUICK = True
 LIMIT = 300
+# What waits for timeouts and thin lines is left out of the quick runs and the sanitizers'.
+waits = unittest.skipIf(os.environ.get("RC_RUN", "all") != "all", "it waits for many seconds")
 
 
 class World(misdeeds.World):
@@ -106,6 +109,7 @@ class Conduct(arena.TestCase):
 
     # --- connections ---
 
+    @waits
     def test_silence_and_tarpits(self):
         """Whoever takes longer than 5 seconds for handshake and greeting is gone, without points."""
         world = self.world()
@@ -187,6 +191,7 @@ class Conduct(arena.TestCase):
             self.assertTrue(link.alive())
             link.close()
 
+    @waits
     def test_tarpits_it_dials(self):
         """Whom the node dials and who then stalls is given up; its other links don't notice."""
         world = self.world(link_timeout=2, ping_after=1, dial_timeout=1, handshake_timeout=2)
@@ -247,6 +252,7 @@ class Conduct(arena.TestCase):
         self.assertEqual(world.metric("penalties_total"), 0)
         self.assertEqual(world.metric("malformed_total"), 0)
 
+    @waits
     def test_a_thin_line(self):
         """A real node over a line of 80 KB a second, 200 ms late: nobody pays, blocks don't stall."""
         world, far = self.world(), self.node("far")
@@ -265,6 +271,7 @@ class Conduct(arena.TestCase):
                     self.assertEqual(figures["rustycoin_peerd_" + name], 0, name)
                 self.assertEqual(len(links(node)), 1)
 
+    @waits
     def test_who_promises_blocks_and_stalls(self):
         """It shows the whole chain and gives no block: others are asked, and the chain comes."""
         source, node = self.node("source"), self.node("target", start=False)
@@ -274,7 +281,7 @@ class Conduct(arena.TestCase):
                    for at in range(1, 301)]
         node.start().wait_ready()
         stallers = [p.Peer.dial((node.ip, node.port), purse.network.id, rng=self.rng,
-                                source=(f"10.69.{i}.1", 0)) for i in range(3)]
+                                source=(f"10.69.{i}.1", 0)) for i in range(6)]
         for link in stallers:
             link.greet(height=300)
             link.hear(p.GETHEADERS)
@@ -283,7 +290,9 @@ class Conduct(arena.TestCase):
             link.hear(p.GETDATA)         # it is relied on
         node.connect(source)
         harness.wait_same_tip([source, node], 120)
-        self.assertGreater(node.metrics_of("peerd")["rustycoin_peerd_block_stalls_total"], 0)
+        # Each was relied on once, or twice where all goes slowly, and not again and again.
+        self.assertIn(node.metrics_of("peerd")["rustycoin_peerd_block_stalls_total"],
+                      range(1, 2 * len(stallers) + 1))
         for link in stallers:
             link.close()
 

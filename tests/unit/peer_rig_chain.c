@@ -681,11 +681,14 @@ static void do_pool_txs(void *arg)
 	struct answer *a = arg;
 	struct rc_wtxid *found = rc_alloc_array(a->data.len / 32, sizeof(*found));
 	struct rc_bytes *raw = rc_alloc_array(a->data.len / 32, sizeof(*raw));
-	struct rc_pool_txs r = {0, found, raw};
+	struct rc_pool_txs r = {.found = found, .raw = raw};
 
 	for (size_t i = 0; i < a->data.len; i += 32) {
 		struct rig_tx *t = rig_tx_find(a->node, a->data.data + i);
 
+		if (a->node->pool_most && r.looked == a->node->pool_most)
+			break;
+		r.looked++;
 		if (!t)
 			continue;
 		found[r.n] = t->wtxid;

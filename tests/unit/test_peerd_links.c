@@ -131,6 +131,25 @@ static void transactions_reach_everybody(void **state)
 	rig_done(&rig);
 }
 
+/* Answers of the pool that are full before all is in them: the rest is asked for again, not called
+ * absent. */
+static void full_answers_of_the_pool(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 16);
+	line(&rig, 2);
+	assert_true(rig_run(&rig, 10 * PEERD_SECOND, all_linked, &rig));
+	rig.nodes[0].pool_most = 7;
+	for (uint32_t i = 0; i < 300; i++)
+		rig_pay(&rig.nodes[0], i);
+	assert_true(rig_run(&rig, 60 * PEERD_SECOND, paid, &rig));
+	assert_int_equal(rig.nodes[1].core->counters[PEERD_TXS_ASKED], 300);
+	assert_int_equal(rig.nodes[1].core->received_by_type[PEER_MSG_NOTFOUND], 0);
+	rig_done(&rig);
+}
+
 /* Many sources, one of which takes requests and says nothing. */
 static void a_stalled_peer_is_replaced(void **state)
 {
@@ -391,6 +410,7 @@ int main(void)
 		cmocka_unit_test(a_fork_is_found),
 		cmocka_unit_test(gossip_links_everybody),
 		cmocka_unit_test(transactions_reach_everybody),
+		cmocka_unit_test(full_answers_of_the_pool),
 		cmocka_unit_test(a_stalled_peer_is_replaced),
 		cmocka_unit_test(a_killed_node_comes_back),
 		cmocka_unit_test(who_sends_an_invalid_block_is_cut),

@@ -1,0 +1,350 @@
+/*
+ * sim [OPTION…]: runs seeds, each in a process of its own.
+ *
+ *   --seed=N       the first seed (default 1)
+ *   --count=N      so many seeds (default 1)
+ *   --budget=S     as many as begin within so many seconds of processor time
+ *   --record=FILE  a line for each seed that held; begins after the last one there
+ *   --jobs=N       so many at a time
+ *   --twice=N      every Nth seed is run a second time, the other way about what is remembered
+ *                  (memo.c): its trace must be the same
+ *   --nodes=N      instead of as many as the seed says
+ *   --scenario=S   instead of the seed's: mixed, eclipse
+ *   --no-sync=P    a control: where a path has P in it, a sync does nothing, so power cuts lose
+ * what was acknowledged, and some seed must fail
+ *   --verbose      what happens, and the daemons' logs
+ *
+ * Ends with 1 if an invariant failed, or no fault was injected.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "scenario.h"
+
+#define SEED_LIMIT_S 300 /* of processor time; the dearest take ten */
+#define JOBS_MAX     64
+
+static struct {
+	uint64_t seed, count, twice;
+	double budget;
+	const char *record;
+	unsigned jobs;
+	struct scenario_options scenario;
+} options = {.seed = 1, .count = 1, .jobs = 1};
+
+/* What a seed's process tells. */
+struct outcome {
+	uint64_t seed, hash, events, blocks, payments, reorganisations, recoveries;
+	uint64_t faults[SIM_FAULTS];
+	unsigned nodes;
+	double virtual_s;
+};
+
+struct job {
+	pid_t pid;
+	int fd;
+	uint64_t seed;
+	bool second;
+	struct outcome first; /* of the run before */
+};
+
+static struct job jobs[JOBS_MAX];
+static struct outcome total;
+static uint64_t done, compared;
+static FILE *record;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* By seeds that have ended, in seconds. */
+static double used(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+_Noreturn static void run_child(uint64_t seed, bool second, int fd)
+{
+	struct outcome o = {.seed = seed};
+
+	setrlimit(RLIMIT_CPU, &(struct rlimit){SEED_LIMIT_S, SEED_LIMIT_S});
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* hundreds of sparse heaps: zeroing costs more */
+	/* What is read before it is written differs, too, if it is. */
+	if (second)
+		mallopt(M_PERTURB, 0xa5);
+	options.scenario.memo = (seed % 10 != 9) != second;
+	scenario_run(seed, &options.scenario);
+	o.hash = sim.hash;
+	o.events = sim.events;
+	o.nodes = scenario_nodes();
+	o.virtual_s = (double)sim.now / 1e6;
+	scenario_counts(&o.blocks, &o.payments, &o.reorganisations, &o.recoveries);
+	memcpy(o.faults, sim.faults, sizeof(o.faults));
+	if (write(fd, &o, sizeof(o)) != sizeof(o))
+		_Exit(1);
+	_Exit(0);
+}
+
+static void start(struct job *job, uint64_t seed, bool second)
+{
+	int fds[2];
+
+	if (pipe(fds) < 0) {
+		perror("pipe");
+		exit(1);
+	}
+	fflush(NULL);
+	job->pid = fork();
+	if (job->pid == 0)
+		run_child(seed, second, fds[1]);
+	close(fds[1]);
+	job->fd = fds[0];
+	job->seed = seed;
+	job->second = second;
+}
+
+_Noreturn static void fail(const struct job *job, const char *why)
+{
+	fflush(stdout);
+	fprintf(stderr, "seed %llu: %s\nreplay: build/sim/sim --seed=%llu",
+		(unsigned long long)job->seed, why, (unsigned long long)job->seed);
+	if (options.scenario.name)
+		fprintf(stderr, " --scenario=%s", options.scenario.name);
+	if (options.scenario.no_sync)
+		fprintf(stderr, " --no-sync=%s", options.scenario.no_sync);
+	if (options.scenario.nodes)
+		fprintf(stderr, " --nodes=%u", options.scenario.nodes);
+	fprintf(stderr, " --verbose\n");
+	exit(1);
+}
+
+static void print_line(FILE *to, const struct outcome *o)
+{
+	fprintf(to,
+		"%llu %016llx %u nodes, %.0f s, %llu events, %llu blocks, %llu reorganisations, "
+		"%llu payments, %llu recoveries;",
+		(unsigned long long)o->seed, (unsigned long long)o->hash, o->nodes, o->virtual_s,
+		(unsigned long long)o->events, (unsigned long long)o->blocks,
+		(unsigned long long)o->reorganisations, (unsigned long long)o->payments,
+		(unsigned long long)o->recoveries);
+	for (unsigned i = 0; i < SIM_FAULTS; i++)
+		if (o->faults[i])
+			fprintf(to, " %s %llu", sim_fault_names[i],
+				(unsigned long long)o->faults[i]);
+	fputc('\n', to);
+	fflush(to);
+}
+
+static void add(const struct outcome *o)
+{
+	done++;
+	total.events += o->events;
+	total.blocks += o->blocks;
+	total.payments += o->payments;
+	total.reorganisations += o->reorganisations;
+	total.recoveries += o->recoveries;
+	total.nodes += o->nodes;
+	total.virtual_s += o->virtual_s;
+	for (unsigned i = 0; i < SIM_FAULTS; i++)
+		total.faults[i] += o->faults[i];
+	if (record)
+		print_line(record, o);
+}
+
+/* A seed's process has ended: true if its second run was begun in its place. */
+static bool finish(struct job *job, int status)
+{
+	struct outcome o;
+	uint64_t faults = 0;
+	char why[96];
+
+	job->pid = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		snprintf(why, sizeof(why), "its process ended by signal %d, code %d",
+			 WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+			 WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+		fail(job, why);
+	}
+	if (read(job->fd, &o, sizeof(o)) != sizeof(o))
+		fail(job, "it told nothing");
+	close(job->fd);
+	for (unsigned i = 0; i < SIM_FAULTS; i++)
+		faults += o.faults[i];
+	if (!faults)
+		fail(job, "no fault was injected");
+	if (job->second) {
+		compared++;
+		if (o.hash != job->first.hash || o.events != job->first.events)
+			fail(job, "a second run has another trace");
+		add(&job->first);
+		return false;
+	}
+	if (options.count == 1)
+		print_line(stdout, &o);
+	if (options.twice && job->seed % options.twice == 0) {
+		job->first = o;
+		start(job, job->seed, true);
+		return true;
+	}
+	add(&o);
+	return false;
+}
+
+static void wait_for_one(void)
+{
+	int status;
+	pid_t pid = wait(&status);
+
+	for (unsigned i = 0; i < options.jobs; i++)
+		if (jobs[i].pid == pid)
+			finish(&jobs[i], status);
+}
+
+static struct job *free_job(void)
+{
+	for (unsigned i = 0; i < options.jobs; i++)
+		if (!jobs[i].pid)
+			return &jobs[i];
+	return NULL;
+}
+
+static bool any_job(void)
+{
+	for (unsigned i = 0; i < options.jobs; i++)
+		if (jobs[i].pid)
+			return true;
+	return false;
+}
+
+/* Seeds of one job at a time end in order; of several, those that were begun and not written are
+ * run again. */
+static void open_record(void)
+{
+	char line[1024];
+	uint64_t have = 0, end = options.seed + options.count;
+
+	record = fopen(options.record, "a+");
+	if (!record) {
+		perror(options.record);
+		exit(1);
+	}
+	rewind(record);
+	while (fgets(line, sizeof(line), record)) {
+		uint64_t seed = strtoull(line, NULL, 10);
+
+		if (seed >= options.seed && seed < end)
+			have++;
+	}
+	printf("%llu seeds stand in %s already\n", (unsigned long long)have, options.record);
+	options.seed += have;
+	options.count -= have < options.count ? have : options.count;
+	options.jobs = 1;
+}
+
+static void read_options(int argc, char **argv)
+{
+	static const struct option table[] = {
+		{"seed", required_argument, NULL, 's'},
+		{"count", required_argument, NULL, 'c'},
+		{"budget", required_argument, NULL, 'b'},
+		{"record", required_argument, NULL, 'r'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"twice", required_argument, NULL, 't'},
+		{"nodes", required_argument, NULL, 'n'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"no-sync", required_argument, NULL, 'N'},
+		{"scenario", required_argument, NULL, 'S'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			options.seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'c':
+			options.count = strtoull(optarg, NULL, 10);
+			break;
+		case 'b':
+			options.budget = atof(optarg);
+			options.count = UINT64_MAX / 2;
+			break;
+		case 'r':
+			options.record = optarg;
+			break;
+		case 'j':
+			options.jobs = (unsigned)atoi(optarg);
+			break;
+		case 't':
+			options.twice = strtoull(optarg, NULL, 10);
+			break;
+		case 'n':
+			options.scenario.nodes = (unsigned)atoi(optarg);
+			break;
+		case 'v':
+			options.scenario.verbose = true;
+			break;
+		case 'N':
+			options.scenario.no_sync = optarg;
+			break;
+		case 'S':
+			options.scenario.name = optarg;
+			break;
+		default:
+			fprintf(stderr, "see tests/sim/README.md\n");
+			exit(2);
+		}
+	}
+	if (options.jobs < 1 || options.jobs > JOBS_MAX)
+		options.jobs = 1;
+}
+
+int main(int argc, char **argv)
+{
+	double began = now();
+	uint64_t first;
+
+	read_options(argc, argv);
+	if (options.record)
+		open_record();
+	first = options.seed;
+	for (uint64_t i = 0; i < options.count; i++) {
+		if (options.budget && used() >= options.budget)
+			break;
+		while (!free_job())
+			wait_for_one();
+		start(free_job(), first + i, false);
+	}
+	while (any_job())
+		wait_for_one();
+	printf("%llu seeds from %llu on held, %llu of them run twice: in the mean %.1f nodes, %.0f "
+	       "s, "
+	       "%.0f events; all together:\n",
+	       (unsigned long long)done, (unsigned long long)first, (unsigned long long)compared,
+	       done ? (double)total.nodes / (double)done : 0,
+	       done ? total.virtual_s / (double)done : 0,
+	       done ? (double)total.events / (double)done : 0);
+	total.seed = first;
+	print_line(stdout, &total);
+	printf("in %.1f s, %.1f of them on a processor\n", now() - began, used());
+	return 0;
+}
