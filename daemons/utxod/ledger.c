@@ -26,23 +26,24 @@ struct registry_change version_registry(const struct version *version)
 					version->kind == VERSION_UNDO};
 }
 
-/* Memory it holds besides the shared structures. */
+/* Memory it holds besides the shared structures, and of those what it keeps from being dropped. */
 size_t version_bytes(const struct version *version)
 {
-	return version->encoded_len + version->arena.total + version->change.bytes;
+	return version->encoded_len + version->arena.total + version->change.bytes +
+	       version->change.page_bytes;
 }
 
-/* Of that, and of what is pending already, how much more a flush has to write for it: pages that it
- * replaced and that aren't flushed won't be written. */
+/* How much more a flush has to write for it: pages that were changed since the last one already are
+ * written anyway. */
 size_t version_dirty(const struct version *version, uint64_t flushed)
 {
 	const struct tree_change *c = &version->change;
-	size_t saved = 0;
+	size_t bytes = 0;
 
-	for (size_t i = 0; i < c->n_replaced; i++)
-		if (version->seq - flushed > c->replaced[i].note)
-			saved += c->replaced[i].size;
-	return version->encoded_len + version->arena.total + c->bytes - saved;
+	for (size_t i = 0; i < c->n_touched; i++)
+		if (version->seq - flushed <= c->touched[i].age)
+			bytes += c->touched[i].size;
+	return version->encoded_len + version->arena.total + bytes;
 }
 
 uint64_t version_changes(const struct version *version)
@@ -126,8 +127,8 @@ static int grow_tree(struct ledger *ledger, struct version *v, struct tree_chang
 	int err;
 
 	delta_ops(&v->delta, v->kind == VERSION_UNDO, &arena, ops);
-	err = tree_update(ledger->tree, v->below->seq, v->seq, &v->below->roots, ops, &v->roots,
-			  ret_change, error);
+	err = tree_update(ledger->tree, v->seq, &v->below->roots, ops, &v->roots, ret_change,
+			  error);
 	rc_arena_done(&arena);
 	if (!err)
 		tree_state_root(&v->roots, &v->root);
@@ -361,7 +362,7 @@ static int open_view(struct ledger *ledger, struct version *v, struct ledger_vie
 {
 	v->pins++;
 	pthread_mutex_unlock(&ledger->lock);
-	*ret = (struct ledger_view){ledger, v, tree_enter(ledger->tree), false, 0};
+	*ret = (struct ledger_view){ledger, v, false, 0};
 	return RC_OK;
 }
 
@@ -410,7 +411,6 @@ void ledger_view_close(struct ledger_view *view)
 {
 	struct ledger *ledger = view->ledger;
 
-	tree_leave(ledger->tree, view->ticket);
 	pthread_mutex_lock(&ledger->lock);
 	if (--view->version->pins == 0)
 		pthread_cond_broadcast(&ledger->left);

@@ -10,7 +10,7 @@
  *   builder   ledger_stage, _commit, _abort, _switch, _revert: one thread at a time
  *   logger    ledger_write, ledger_write_ahead: one thread at a time
  *   flusher   ledger_flush: one thread at a time
- *   readers   ledger_view_*, and everything on a view: any number up to TREE_TICKETS − 2
+ *   readers   ledger_view_*, and everything on a view: any number
  *   anybody   ledger_tips, ledger_figures
  * The three workers and the readers may run side by side. An error of ledger_write or ledger_flush
  * is final (exit 74).
@@ -141,7 +141,6 @@ int ledger_flush(struct ledger *ledger, struct rc_error *error);
 struct ledger_view {
 	struct ledger *ledger;
 	struct version *version;
-	uint64_t ticket;
 	bool from_disk; /* coins are read there wherever it should have them: where it stands at */
 	uint64_t written; /* this version, or later */
 };

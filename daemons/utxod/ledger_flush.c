@@ -222,8 +222,8 @@ static void put_pages(struct ledger *ledger, const struct span *span)
 	ids = rc_alloc_array(n, sizeof(*ids));
 	n = 0;
 	for (struct version *v = span->first; v; v = next_in(span, v)) {
-		memcpy(ids + n, v->change.touched, v->change.n_touched * sizeof(*ids));
-		n += v->change.n_touched;
+		for (size_t i = 0; i < v->change.n_touched; i++)
+			ids[n++] = v->change.touched[i].id;
 	}
 	tree_put(ledger->tree, span->last->seq, ids, n);
 }

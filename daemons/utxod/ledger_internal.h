@@ -38,7 +38,7 @@ struct version {
 	atomic_bool dead; /* dropped: its readers leave */
 	unsigned pins;
 	bool logged;   /* its delta is in the log, ahead of its step */
-	bool released; /* the tree's older copies are gone */
+	bool released; /* what gave the tree's older versions is gone */
 	bool retired;  /* coins and entries too */
 };
 

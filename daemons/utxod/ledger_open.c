@@ -172,8 +172,7 @@ static int preload(struct ledger *ledger, const struct group *group, struct rc_e
 	}
 	for (size_t i = 0; i < n; i++)
 		list[i] = keys + i * RC_COIN_KEY_SIZE;
-	return tree_preload(ledger->tree, ledger->top->seq, &ledger->top->roots, RC_STATE_COINS,
-			    list, n, error);
+	return tree_preload(ledger->tree, &ledger->top->roots, RC_STATE_COINS, list, n, error);
 }
 
 static int read_group(struct ledger *ledger, uint64_t end, struct group *group,

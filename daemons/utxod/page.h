@@ -4,8 +4,8 @@
  * one branch of the trie, at the first bit in which they differ, so the trie's shape needs no
  * pointers: the root of items lo … hi is the gap between them with the least split.
  *
- * In memory a page never changes once the version that made it is complete; a version that changes
- * it makes another (tree.h). On disk: key `p` ‖ id u32 big-endian.
+ * In memory each item has a slot that it keeps, and its order is told apart from it, so that a
+ * change touches what it changes and no more (patch.h). On disk: key `p` ‖ id u32 big-endian.
  */
 #ifndef UTXOD_PAGE_H
 #define UTXOD_PAGE_H
@@ -15,9 +15,9 @@
 #include "daemons/utxod/slab.h"
 
 /*
- * 16: a changed page is copied whole, and 10,000 changes among 10 million coins touch some 25,000
- * pages of 11 items of 90 bytes, or 160 where they are leaves; twice the items cost half again as
- * much copying, half of them more pages and look-ups (measured in tests/unit/test_tree.c, "speed").
+ * 16: 10,000 changes among 10 million coins touch some 25,000 pages of 11 items of 90 bytes, or 160
+ * where they are leaves; half the items cost more pages and look-ups, twice the items longer ways
+ * within a page and more to write.
  */
 #define PAGE_ITEMS 16
 /* A page of no more than this is dissolved into the one above. */
@@ -25,51 +25,36 @@
 
 #define PAGE_KEY_SIZE 5
 
-struct page {
-	struct page *older; /* the same page as an earlier version has it, while that has readers */
-	uint64_t seq;	    /* the version that made it; 0: from disk */
-	uint32_t id;	    /* the same through all versions */
-	uint16_t n;	    /* items; 0: the page is gone in this version */
-	uint8_t ns;
-	uint32_t size;		     /* bytes of memory */
-	struct rc_state_node node[]; /* of n items, then of n − 1 branches */
-	/* then: u32 child[n], u16 depth[n], u16 split[n − 1], u16 at[n], keys: of an item as many
-	 * bytes as its bits need, all of a leaf's, a few of another's */
+struct page_slot {
+	struct rc_state_node node;
+	struct rc_state_node branch; /* in the gap before the item; the first has none */
+	uint32_t child;		     /* page id; 0: a leaf */
+	uint16_t
+		depth; /* bits of the key that count: of a leaf all, else the child's root's path */
+	uint16_t unused;
+	uint8_t key[];
 };
 
-static inline struct rc_state_node *page_branch(struct page *p)
-{
-	return p->node + p->n;
-}
+/* Which slots are used, in key order. */
+struct page_order {
+	uint16_t n;			/* items; 0: the page is gone in this version */
+	uint16_t split[PAGE_ITEMS - 1]; /* first bit in which items i and i + 1 differ */
+	uint8_t slot[PAGE_ITEMS];
+};
 
-/* Page ids of the items; 0: a leaf. */
-static inline uint32_t *page_child(struct page *p)
-{
-	return (uint32_t *)(p->node + 2 * p->n - 1);
-}
+struct patch;
 
-/* Bits of an item's key that count: all for a leaf, the path of the child's root for another. */
-static inline uint16_t *page_depth(struct page *p)
-{
-	return (uint16_t *)(page_child(p) + p->n);
-}
-
-/* First bit in which items i and i + 1 differ. */
-static inline uint16_t *page_split(struct page *p)
-{
-	return page_depth(p) + p->n;
-}
-
-/* Where an item's key begins, from the end of this array on. */
-static inline uint16_t *page_at(struct page *p)
-{
-	return page_split(p) + p->n - 1;
-}
-
-static inline uint8_t *page_key(struct page *p, unsigned i)
-{
-	return (uint8_t *)(page_at(p) + p->n) + page_at(p)[i];
-}
+struct page {
+	uint64_t seq;	    /* the version that changed it last; 0: as the disk has it */
+	struct patch *undo; /* gives what it was before, while that has readers */
+	uint32_t id;	    /* the same through all versions */
+	uint32_t size;	    /* bytes of memory */
+	uint16_t stride;    /* bytes of a slot */
+	uint8_t ns;
+	uint8_t cap; /* slots */
+	struct page_order order;
+	uint64_t slots[];
+};
 
 /* Bytes of an item's key that are there. */
 static inline size_t page_key_bytes(unsigned depth)
@@ -77,17 +62,42 @@ static inline size_t page_key_bytes(unsigned depth)
 	return (depth + 7u) / 8;
 }
 
-/* Memory of a page of n items with so many bytes of keys in all (n 0: a tombstone). */
-size_t page_size(unsigned n, size_t key_bytes);
-/* A page in a block of page_size bytes; its arrays are the caller's to fill. */
-struct page *page_init(void *block, size_t size, unsigned ns, unsigned n, uint32_t id,
+static inline struct page_slot *page_slot(const struct page *p, unsigned slot)
+{
+	return (struct page_slot *)((char *)p->slots + (size_t)slot * p->stride);
+}
+
+/* Item i in key order. */
+static inline struct page_slot *page_item(const struct page *p, unsigned i)
+{
+	return page_slot(p, p->order.slot[i]);
+}
+
+/* The branch between items gap and gap + 1. */
+static inline struct rc_state_node *page_branch(const struct page *p, unsigned gap)
+{
+	return &page_item(p, gap + 1)->branch;
+}
+
+/* Bytes of a slot with so many of a key, and of the largest page. */
+#define PAGE_STRIDE(key_bytes) ((sizeof(struct page_slot) + (key_bytes) + 7) / 8 * 8)
+#define PAGE_SIZE_MAX	       (sizeof(struct page) + PAGE_ITEMS * PAGE_STRIDE(RC_STATE_KEY_MAX))
+
+/* Memory of a page of so many slots (0: a tombstone). */
+size_t page_size(unsigned cap, unsigned stride);
+/* A page in a block of page_size bytes; its order and slots are the caller's to fill. */
+struct page *page_init(void *block, unsigned ns, unsigned cap, unsigned stride, uint32_t id,
 		       uint64_t seq);
 void page_free(struct slab *slab, struct page *page);
+/* Slots that a page of n items is given: it can take a few more leaves, if it has any. */
+unsigned page_cap(unsigned n, bool leaves);
 
 /* The gap that is the root of items lo … hi (lo < hi). */
-unsigned page_root_gap(struct page *p, unsigned lo, unsigned hi);
+unsigned page_root_gap(const struct page *p, unsigned lo, unsigned hi);
+/* The first item that isn't before the key, n if all are; *ret_in: the key belongs to it. */
+unsigned page_find(const struct page *p, const uint8_t *key, bool *ret_in);
 
-void page_encode(struct page *page, struct rc_buf *buf);
+void page_encode(const struct page *page, struct rc_buf *buf);
 /* NULL if the bytes aren't a page. */
 struct page *page_decode(struct slab *slab, struct rc_bytes bytes, uint32_t id);
 

@@ -25,7 +25,7 @@ static bool agree(const uint8_t *a, const uint8_t *b, unsigned bits)
 typedef bool (*leaf_fn)(void *arg, const struct tree_node *leaf);
 
 struct walk {
-	const struct ledger_view *view;
+	struct tree_reader *reader;
 	leaf_fn fn;
 	void *arg;
 	bool ended;
@@ -35,6 +35,7 @@ struct walk {
 /* Leaves below a node whose key is above `after` (NULL: all). */
 static int walk_leaves(struct walk *w, const struct tree_node *node, const uint8_t *after)
 {
+	struct page_copy *mark = tree_reader_mark(w->reader);
 	struct tree_node left, right;
 	int err, c;
 
@@ -55,8 +56,7 @@ static int walk_leaves(struct walk *w, const struct tree_node *node, const uint8
 		w->ended = !w->fn(w->arg, node);
 		return RC_OK;
 	}
-	err = tree_sides(w->view->ledger->tree, w->view->version->seq, node, &left, &right,
-			 w->error);
+	err = tree_sides(w->reader, node, &left, &right, w->error);
 	if (err)
 		return err;
 	/* `after` lies on one side: on the right, all of the left comes before it. */
@@ -64,7 +64,10 @@ static int walk_leaves(struct walk *w, const struct tree_node *node, const uint8
 		err = walk_leaves(w, &left, after);
 		after = NULL;
 	}
-	return err ? err : walk_leaves(w, &right, after);
+	if (!err)
+		err = walk_leaves(w, &right, after);
+	tree_reader_back(w->reader, mark);
+	return err;
 }
 
 /* Where a walk by a prefix ends. */
@@ -82,12 +85,10 @@ static void put_hash_sum(struct rc_buf *buf, unsigned ns, const struct rc_state_
 		rc_buf_put_le64(buf, node->sum);
 }
 
-static int descend(const struct ledger_view *view, unsigned ns, unsigned bits,
-		   const uint8_t *prefix, struct descent *d, struct rc_error *error)
+static int descend(const struct ledger_view *view, struct tree_reader *reader, unsigned ns,
+		   unsigned bits, const uint8_t *prefix, struct descent *d, struct rc_error *error)
 {
-	struct tree *tree = view->ledger->tree;
-	uint64_t seq = view->version->seq;
-	int err = tree_top(tree, seq, &view->version->roots, ns, &d->any, &d->node, error);
+	int err = tree_top(reader, &view->version->roots, ns, &d->any, &d->node, error);
 
 	if (err || !d->any)
 		return err;
@@ -95,7 +96,7 @@ static int descend(const struct ledger_view *view, unsigned ns, unsigned bits,
 		struct tree_node left, right;
 		unsigned bit = rc_key_bit(prefix, d->node.depth);
 
-		err = tree_sides(tree, seq, &d->node, &left, &right, error);
+		err = tree_sides(reader, &d->node, &left, &right, error);
 		if (err)
 			return err;
 		rc_buf_put_le16(&d->steps, (uint16_t)d->node.depth);
@@ -206,12 +207,12 @@ static bool put_leaf(void *arg, const uint8_t *key, const uint8_t *value, size_t
 	return !w->over;
 }
 
-static int put_branch_end(const struct ledger_view *view, unsigned ns, const struct tree_node *node,
+static int put_branch_end(struct tree_reader *reader, unsigned ns, const struct tree_node *node,
 			  struct rc_buf *proof, struct rc_error *error)
 {
 	struct tree_node left, right;
 	unsigned whole = (node->depth + 7u) / 8, rest = node->depth % 8;
-	int err = tree_sides(view->ledger->tree, view->version->seq, node, &left, &right, error);
+	int err = tree_sides(reader, node, &left, &right, error);
 
 	if (err)
 		return err;
@@ -226,12 +227,12 @@ static int put_branch_end(const struct ledger_view *view, unsigned ns, const str
 }
 
 /* Leaves below the node as end 01 (kind) or 03; *ret_over: too many, nothing was written. */
-static int put_leaves_end(const struct ledger_view *view, unsigned ns, const struct tree_node *node,
-			  enum rc_proof_end kind, uint32_t max_leaves, bool *ret_over,
-			  struct rc_buf *proof, struct rc_error *error)
+static int put_leaves_end(const struct ledger_view *view, struct tree_reader *reader, unsigned ns,
+			  const struct tree_node *node, enum rc_proof_end kind, uint32_t max_leaves,
+			  bool *ret_over, struct rc_buf *proof, struct rc_error *error)
 {
 	struct leaf_list list = {.key_len = rc_state_key_len(ns), .most = max_leaves};
-	struct walk w = {.view = view, .fn = add_leaf, .arg = &list, .error = error};
+	struct walk w = {.reader = reader, .fn = add_leaf, .arg = &list, .error = error};
 	struct leaf_writer out = {proof, list.key_len, false};
 	size_t start = proof->len;
 	int err = walk_leaves(&w, node, NULL);
@@ -249,9 +250,9 @@ static int put_leaves_end(const struct ledger_view *view, unsigned ns, const str
 	return err;
 }
 
-static int put_end(const struct ledger_view *view, const struct rc_proof_question *q,
-		   const struct descent *d, bool sums_only, uint32_t max_leaves,
-		   struct rc_buf *proof, struct rc_error *error)
+static int put_end(const struct ledger_view *view, struct tree_reader *reader,
+		   const struct rc_proof_question *q, const struct descent *d, bool sums_only,
+		   uint32_t max_leaves, struct rc_buf *proof, struct rc_error *error)
 {
 	const struct tree_node *node = &d->node;
 	bool inside = d->any && node->depth >= q->bits && agree(node->key, q->prefix, q->bits);
@@ -263,14 +264,14 @@ static int put_end(const struct ledger_view *view, const struct rc_proof_questio
 		return RC_OK;
 	}
 	if (node->leaf)
-		return put_leaves_end(view, q->ns, node,
+		return put_leaves_end(view, reader, q->ns, node,
 				      inside ? RC_PROOF_END_LEAVES : RC_PROOF_END_OTHER, 1, &over,
 				      proof, error);
 	if (!inside || sums_only)
-		return put_branch_end(view, q->ns, node, proof, error);
-	err = put_leaves_end(view, q->ns, node, RC_PROOF_END_LEAVES, max_leaves, &over, proof,
-			     error);
-	return err || !over ? err : put_branch_end(view, q->ns, node, proof, error);
+		return put_branch_end(reader, q->ns, node, proof, error);
+	err = put_leaves_end(view, reader, q->ns, node, RC_PROOF_END_LEAVES, max_leaves, &over,
+			     proof, error);
+	return err || !over ? err : put_branch_end(reader, q->ns, node, proof, error);
 }
 
 static void put_head(const struct ledger_view *view, const struct rc_proof_question *q,
@@ -298,18 +299,23 @@ int ledger_prove(const struct ledger_view *view, const struct rc_proof_question 
 {
 	struct descent d = {.steps = RC_BUF_INIT};
 	size_t start = proof->len;
-	int err = descend(view, q->ns, q->bits, q->prefix, &d, error);
+	struct tree_reader reader;
+	int err;
+
+	tree_reader_init(&reader, view->ledger->tree, view->version->seq);
+	err = descend(view, &reader, q->ns, q->bits, q->prefix, &d, error);
 
 	if (!err) {
 		put_head(view, q, proof);
 		rc_buf_put_cs(proof, d.n_steps);
 		rc_buf_put(proof, d.steps.data, d.steps.len);
-		err = put_end(view, q, &d, sums_only, max_leaves, proof, error);
+		err = put_end(view, &reader, q, &d, sums_only, max_leaves, proof, error);
 	}
 	if (!err && ledger_view_gone(view))
 		err = rc_error_set(error, RC_ENOENT, "unknown: the block was dropped");
 	if (err)
 		proof->len = start;
+	tree_reader_done(&reader);
 	rc_buf_done(&d.steps);
 	return err;
 }
@@ -347,11 +353,14 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 {
 	struct descent d = {.steps = RC_BUF_INIT};
 	struct leaf_list leaves = {.key_len = RC_COIN_KEY_SIZE, .most = max};
-	struct walk w = {.view = view, .fn = add_leaf, .arg = &leaves, .error = error};
+	struct tree_reader reader;
+	struct walk w = {.reader = &reader, .fn = add_leaf, .arg = &leaves, .error = error};
 	struct ledger_list list = {0};
 	uint8_t after_key[RC_COIN_KEY_SIZE];
-	int err = descend(view, RC_STATE_COINS, 256, lock_hash->b, &d, error);
+	int err;
 
+	tree_reader_init(&reader, view->ledger->tree, view->version->seq);
+	err = descend(view, &reader, RC_STATE_COINS, 256, lock_hash->b, &d, error);
 	memcpy(after_key, lock_hash->b, 32);
 	if (after)
 		rc_outpoint_key_encode(after, after_key + 32);
@@ -368,6 +377,7 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 	if (!err)
 		*ret = list;
 	free(leaves.keys);
+	tree_reader_done(&reader);
 	rc_buf_done(&d.steps);
 	return err;
 }

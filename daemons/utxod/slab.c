@@ -93,7 +93,7 @@ static size_t put(struct slab *slab, void *block, size_t size)
 
 void slab_put(struct slab *slab, void *block, size_t size)
 {
-	slab_put_many(slab, &(struct slab_block){block, (uint32_t)size, 0}, 1);
+	slab_put_many(slab, &(struct slab_block){block, (uint32_t)size}, 1);
 }
 
 void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n)

@@ -36,7 +36,6 @@ void slab_put(struct slab *slab, void *block, size_t size);
 struct slab_block {
 	void *block;
 	uint32_t size; /* as it was asked for */
-	uint32_t note; /* the caller's */
 };
 void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n);
 

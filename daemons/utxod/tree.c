@@ -2,6 +2,7 @@
 #include "daemons/utxod/tree_internal.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,6 @@ struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const u
 	tree->disk = disk;
 	tree->limit = limit;
 	tree->next_id = next_id ? next_id : 1; /* 0 says "a leaf" */
-	tree->epoch = 1;
 	tree->cold = true;
 	slab_init(&tree->slab);
 	for (unsigned i = 0; i < CREW_MAX; i++)
@@ -32,12 +32,6 @@ void tree_free(struct tree *tree)
 {
 	if (!tree)
 		return;
-	while (tree->limbo) {
-		struct tree_limbo *l = tree->limbo;
-
-		tree->limbo = l->next;
-		free(l);
-	}
 	for (uint32_t i = 0; i < SLOT_CHUNKS; i++)
 		free(atomic_load(&tree->chunk[i]));
 	crew_free(tree->crew);
@@ -50,9 +44,10 @@ void tree_free(struct tree *tree)
 void tree_change_done(struct tree_change *change)
 {
 	free(change->touched);
+	free(change->patch);
 	free(change->made);
 	free(change->gone);
-	free(change->replaced);
+	free(change->block);
 	*change = (struct tree_change){0};
 }
 
@@ -105,62 +100,19 @@ struct tree_slot *tree_slot(struct tree *tree, uint32_t id)
 	return &chunk[id & (SLOT_CHUNK - 1)];
 }
 
-/* ---- readers ---- */
-
-uint64_t tree_enter(struct tree *tree)
+/* As long as a page takes to be copied. */
+static void hold(struct tree_slot *slot)
 {
-	unsigned i = 0;
-
-	pthread_mutex_lock(&tree->lock);
-	while (i < TREE_TICKETS && tree->ticket[i])
-		i++;
-	assert(i < TREE_TICKETS); /* threads are counted when they are made */
-	tree->ticket[i] = tree->epoch;
-	pthread_mutex_unlock(&tree->lock);
-	return i;
+	while (atomic_exchange_explicit(&slot->held, true, memory_order_acquire))
+		sched_yield();
 }
 
-/* With the lock held: frees what no reader can look at any more. */
-static void empty_limbo(struct tree *tree)
+static void let_go(struct tree_slot *slot)
 {
-	uint64_t oldest = UINT64_MAX;
-	struct tree_limbo **link = &tree->limbo;
-
-	for (unsigned i = 0; i < TREE_TICKETS; i++)
-		if (tree->ticket[i] && tree->ticket[i] < oldest)
-			oldest = tree->ticket[i];
-	while (*link) {
-		struct tree_limbo *l = *link;
-
-		if (l->epoch >= oldest) {
-			link = &l->next;
-			continue;
-		}
-		*link = l->next;
-		page_free(&tree->slab, l->page);
-		free(l);
-	}
+	atomic_store_explicit(&slot->held, false, memory_order_release);
 }
 
-void tree_leave(struct tree *tree, uint64_t ticket)
-{
-	pthread_mutex_lock(&tree->lock);
-	tree->ticket[ticket] = 0;
-	if (tree->limbo)
-		empty_limbo(tree);
-	pthread_mutex_unlock(&tree->lock);
-}
-
-/* With the lock held: out of its chain, freed when today's readers are gone. */
-static void retire(struct tree *tree, struct page *page)
-{
-	struct tree_limbo *l = rc_alloc(sizeof(*l));
-
-	l->page = page;
-	l->epoch = tree->epoch++;
-	l->next = tree->limbo;
-	tree->limbo = l;
-}
+/* ---- from the disk ---- */
 
 static int load(struct tree *tree, uint32_t id, struct page **ret, struct rc_error *error)
 {
@@ -196,19 +148,19 @@ struct loading {
 	bool damaged;
 };
 
-/* Into memory, unless somebody was faster: then that chain is the truth. */
+/* Into memory, unless somebody was faster: then that page is the truth. */
 static void install(struct tree *tree, struct page *page)
 {
 	struct tree_slot *slot = tree_slot(tree, page->id);
 
-	pthread_mutex_lock(&tree->lock);
+	hold(slot);
 	if (atomic_load(&slot->head)) {
 		page_free(&tree->slab, page);
 	} else {
 		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
 		atomic_store_explicit(&slot->head, page, memory_order_release);
 	}
-	pthread_mutex_unlock(&tree->lock);
+	let_go(slot);
 	atomic_fetch_add_explicit(&tree->loads, 1, memory_order_relaxed);
 }
 
@@ -247,26 +199,119 @@ int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error
 	return err;
 }
 
-int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
-	      struct rc_error *error)
+struct page *tree_peek(struct tree *tree, uint32_t id)
+{
+	struct page *page = atomic_load_explicit(&tree_slot(tree, id)->head, memory_order_acquire);
+
+	return page && page->order.n ? page : NULL;
+}
+
+static void note_used(struct tree_slot *slot)
+{
+	if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
+		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
+}
+
+int tree_page(struct tree *tree, uint32_t id, struct page **ret, struct rc_error *error)
+{
+	struct tree_slot *slot = tree_slot(tree, id);
+	struct page *page;
+	int err = RC_OK;
+
+	while (!err && !(page = atomic_load_explicit(&slot->head, memory_order_acquire))) {
+		err = load(tree, id, &page, error);
+		if (!err)
+			install(tree, page);
+	}
+	if (!err && !page->order.n)
+		err = rc_error_set(error, RC_EFORMAT, "state: tree page %u isn't there", id);
+	if (!err) {
+		note_used(slot);
+		*ret = page;
+	}
+	return err;
+}
+
+/* ---- readers ---- */
+
+struct page_copy {
+	struct page_copy *below;
+	union {
+		struct page page;
+		uint64_t room[(PAGE_SIZE_MAX + 7) / 8];
+	};
+};
+
+void tree_reader_init(struct tree_reader *reader, struct tree *tree, uint64_t seq)
+{
+	*reader = (struct tree_reader){.tree = tree, .seq = seq};
+}
+
+static void free_copies(struct page_copy *copy)
+{
+	while (copy) {
+		struct page_copy *below = copy->below;
+
+		free(copy);
+		copy = below;
+	}
+}
+
+void tree_reader_done(struct tree_reader *reader)
+{
+	free_copies(reader->top);
+	free_copies(reader->spare);
+	reader->top = reader->spare = NULL;
+}
+
+struct page_copy *tree_reader_mark(const struct tree_reader *reader)
+{
+	return reader->top;
+}
+
+void tree_reader_back(struct tree_reader *reader, struct page_copy *mark)
+{
+	while (reader->top != mark) {
+		struct page_copy *copy = reader->top;
+
+		reader->top = copy->below;
+		copy->below = reader->spare;
+		reader->spare = copy;
+	}
+}
+
+/* The page as version seq sees it, into PAGE_SIZE_MAX bytes; false: it isn't in memory, or, with
+ * order.n 0 in the copy, not in that version. */
+static bool copy_page(struct tree_slot *slot, uint64_t seq, struct page *copy)
+{
+	const struct page *page;
+	bool there;
+
+	hold(slot);
+	page = atomic_load_explicit(&slot->head, memory_order_acquire);
+	there = page != NULL;
+	copy->order.n = 1;
+	if (there)
+		memcpy(copy, page, page->size);
+	while (there && copy->seq > seq) {
+		there = patch_step_back(copy);
+		if (!there)
+			copy->order.n = 0;
+	}
+	let_go(slot);
+	return there && copy->order.n;
+}
+
+static int read_page(struct tree *tree, uint64_t seq, uint32_t id, struct page *copy,
+		     struct rc_error *error)
 {
 	struct tree_slot *slot = tree_slot(tree, id);
 
-	for (;;) {
-		struct page *page = atomic_load_explicit(&slot->head, memory_order_acquire);
-		bool newer = page != NULL;
+	while (!copy_page(slot, seq, copy)) {
+		struct page *page;
 		int err;
 
-		while (page && page->seq > seq)
-			page = page->older;
-		if (page && page->n) {
-			if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
-				atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
-			atomic_fetch_add_explicit(&tree->hits, 1, memory_order_relaxed);
-			*ret = page;
-			return RC_OK;
-		}
-		if (newer)
+		if (!copy->order.n)
 			return rc_error_set(error, RC_EFORMAT,
 					    "state: tree page %u isn't there in version %llu", id,
 					    (unsigned long long)seq);
@@ -275,33 +320,43 @@ int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
 			return err;
 		install(tree, page);
 	}
+	note_used(slot);
+	atomic_fetch_add_explicit(&tree->hits, 1, memory_order_relaxed);
+	return RC_OK;
 }
 
-static void node_of_items(struct page *page, unsigned lo, unsigned hi, struct tree_node *ret)
+static void node_of_items(const struct page *page, unsigned lo, unsigned hi, struct tree_node *ret)
 {
 	unsigned gap = page_root_gap(page, lo, hi);
 
-	*ret = (struct tree_node){.node = page_branch(page)[gap],
-				  .key = page_key(page, lo),
-				  .depth = page_split(page)[gap],
+	*ret = (struct tree_node){.node = *page_branch(page, gap),
+				  .key = page_item(page, lo)->key,
+				  .depth = page->order.split[gap],
 				  .page = page,
 				  .lo = (uint16_t)lo,
 				  .hi = (uint16_t)hi};
 }
 
-static int node_of_page(struct tree *tree, uint64_t seq, uint32_t id, struct tree_node *ret,
+static int node_of_page(struct tree_reader *reader, uint32_t id, struct tree_node *ret,
 			struct rc_error *error)
 {
-	struct page *page;
-	int err = tree_page(tree, id, seq, &page, error);
+	struct page_copy *copy = reader->spare;
+	int err;
 
+	if (copy)
+		reader->spare = copy->below;
+	else
+		copy = rc_alloc(sizeof(*copy));
+	copy->below = reader->top;
+	reader->top = copy;
+	err = read_page(reader->tree, reader->seq, id, &copy->page, error);
 	if (!err)
-		node_of_items(page, 0, page->n - 1u, ret);
+		node_of_items(&copy->page, 0, copy->page.order.n - 1u, ret);
 	return err;
 }
 
-int tree_top(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
-	     bool *ret_any, struct tree_node *ret_node, struct rc_error *error)
+int tree_top(struct tree_reader *reader, const struct tree_roots *roots, unsigned ns, bool *ret_any,
+	     struct tree_node *ret_node, struct rc_error *error)
 {
 	const struct tree_root *root = &roots->ns[ns - 1];
 
@@ -309,62 +364,95 @@ int tree_top(struct tree *tree, uint64_t seq, const struct tree_roots *roots, un
 	if (!*ret_any)
 		return RC_OK;
 	if (root->page)
-		return node_of_page(tree, seq, root->page, ret_node, error);
+		return node_of_page(reader, root->page, ret_node, error);
 	*ret_node = (struct tree_node){
 		.node = root->node, .key = root->key, .depth = root->depth, .leaf = true};
 	return RC_OK;
 }
 
-static int side(struct tree *tree, uint64_t seq, struct page *page, unsigned lo, unsigned hi,
+static int side(struct tree_reader *reader, const struct page *page, unsigned lo, unsigned hi,
 		struct tree_node *ret, struct rc_error *error)
 {
+	const struct page_slot *item = page_item(page, lo);
+
 	if (lo < hi) {
 		node_of_items(page, lo, hi, ret);
 		return RC_OK;
 	}
-	if (page_child(page)[lo])
-		return node_of_page(tree, seq, page_child(page)[lo], ret, error);
-	*ret = (struct tree_node){.node = page->node[lo],
-				  .key = page_key(page, lo),
-				  .depth = page_depth(page)[lo],
-				  .leaf = true};
+	if (item->child)
+		return node_of_page(reader, item->child, ret, error);
+	*ret = (struct tree_node){
+		.node = item->node, .key = item->key, .depth = item->depth, .leaf = true};
 	return RC_OK;
 }
 
-int tree_sides(struct tree *tree, uint64_t seq, const struct tree_node *branch,
+int tree_sides(struct tree_reader *reader, const struct tree_node *branch,
 	       struct tree_node *ret_left, struct tree_node *ret_right, struct rc_error *error)
 {
-	struct page *page = branch->page;
+	const struct page *page = branch->page;
 	unsigned lo = branch->lo, hi = branch->hi, gap = page_root_gap(page, lo, hi);
-	int err = side(tree, seq, page, lo, gap, ret_left, error);
+	int err = side(reader, page, lo, gap, ret_left, error);
 
-	return err ? err : side(tree, seq, page, gap + 1, hi, ret_right, error);
+	return err ? err : side(reader, page, gap + 1, hi, ret_right, error);
 }
 
 /* ---- versions ---- */
 
-void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change)
+void tree_apply(struct tree *tree, struct patch *patch)
 {
-	pthread_mutex_lock(&tree->lock);
-	for (size_t i = 0; i < change->n_touched; i++) {
-		struct tree_slot *slot = tree_slot(tree, change->touched[i]);
-		struct page *page = atomic_load(&slot->head);
+	struct tree_slot *slot = tree_slot(tree, patch->id);
+	struct page *page, *other = patch->page;
 
-		assert(page && page->seq == seq);
-		atomic_store_explicit(&slot->head, page->older, memory_order_release);
-		retire(tree, page);
+	hold(slot);
+	page = atomic_load_explicit(&slot->head, memory_order_relaxed);
+	if (patch->whole) {
+		other->undo = patch;
+		patch->page = page;
+		atomic_store_explicit(&slot->head, other, memory_order_release);
+	} else {
+		patch_apply(patch, page);
 	}
+	let_go(slot);
+	patch->applied = true;
+	note_used(slot);
+}
+
+void tree_unapply(struct tree *tree, struct patch *patch)
+{
+	struct tree_slot *slot = tree_slot(tree, patch->id);
+	struct page *page;
+
+	hold(slot);
+	page = atomic_load_explicit(&slot->head, memory_order_relaxed);
+	if (patch->whole)
+		atomic_store_explicit(&slot->head, patch->page, memory_order_release);
+	else
+		patch_undo(patch, page);
+	let_go(slot);
+	if (patch->whole)
+		page_free(&tree->slab, page);
+}
+
+void tree_drop(struct tree *tree, uint64_t seq, struct tree_change *change)
+{
+	(void)seq;
+	for (size_t i = 0; i < change->n_touched; i++)
+		tree_unapply(tree, change->patch[i]);
+	/* Of the blocks, the pages are in their places again. */
+	slab_put_many(&tree->slab, change->block, change->n_chunks);
+	change->n_blocks = change->n_chunks = 0;
+	pthread_mutex_lock(&tree->lock);
 	for (size_t i = 0; i < change->n_made; i++)
 		tree_give_back_id(tree, change->made[i]);
-	empty_limbo(tree);
 	pthread_mutex_unlock(&tree->lock);
 }
 
-/*~ The pages that stay aren't looked at, which would be a miss of the CPU's cache for each: their
- * pointers to the copies that go may remain, since nobody follows them from a version so old. */
-void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change)
+/*~ The pages aren't looked at, which would be a miss of the CPU's cache for each: they may keep a
+ * pointer to a patch that is gone, since nobody asks them for a version so old. */
+void tree_release(struct tree *tree, uint64_t seq, struct tree_change *change)
 {
-	slab_put_many(&tree->slab, change->replaced, change->n_replaced);
+	slab_put_many(&tree->slab, change->block, change->n_blocks);
+	change->n_blocks = change->n_chunks = 0;
 	pthread_mutex_lock(&tree->lock);
 	tree->released = seq;
 	pthread_mutex_unlock(&tree->lock);
@@ -375,26 +463,24 @@ void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *cha
 void tree_put(struct tree *tree, uint64_t seq, const uint32_t *ids, size_t n)
 {
 	RC_AUTOFREE uint32_t *sorted = rc_memdup(ids, n * sizeof(*ids));
+	RC_AUTOFREE struct page_copy *copy = rc_alloc(sizeof(*copy));
 	struct rc_buf buf = RC_BUF_INIT;
 
 	qsort(sorted, n, sizeof(*sorted), compare_ids);
 	for (size_t i = 0; i < n; i++) {
-		struct page *page = atomic_load_explicit(&tree_slot(tree, sorted[i])->head,
-							 memory_order_acquire);
 		uint8_t key[PAGE_KEY_SIZE];
 
 		if (i && sorted[i] == sorted[i - 1])
 			continue;
-		while (page && page->seq > seq)
-			page = page->older;
-		assert(page); /* it can't be dropped before it is flushed */
 		page_disk_key(sorted[i], key);
-		if (!page->n) {
+		/* In memory it is: it can't be dropped before it is flushed. */
+		if (!copy_page(tree_slot(tree, sorted[i]), seq, &copy->page)) {
+			assert(!copy->page.order.n);
 			tree->disk->ops->del(tree->disk, key, sizeof(key));
 			continue;
 		}
 		rc_buf_clear(&buf);
-		page_encode(page, &buf);
+		page_encode(&copy->page, &buf);
 		tree->disk->ops->put(tree->disk, key, sizeof(key), buf.data, buf.len);
 	}
 	rc_buf_done(&buf);
@@ -426,7 +512,7 @@ static bool droppable(const struct tree *tree, struct tree_slot *slot, const str
 {
 	if (page->seq > tree->released || page->seq > tree->flushed)
 		return false;
-	if (!page->n)
+	if (!page->order.n)
 		return true; /* a tombstone that the disk has heard of */
 	if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
 		return true;
@@ -440,7 +526,6 @@ void tree_trim(struct tree *tree)
 	int64_t dropping;
 
 	pthread_mutex_lock(&tree->lock);
-	empty_limbo(tree);
 	dropping = (int64_t)atomic_load(&tree->slab.live) - (int64_t)tree->limit;
 	for (; left && !tree->updating && dropping > 0; left--) {
 		struct tree_slot *slot;
@@ -449,14 +534,18 @@ void tree_trim(struct tree *tree)
 		tree->hand = tree->hand + 1 < tree->next_id ? tree->hand + 1 : 1;
 		slot = tree_slot(tree, tree->hand);
 		page = atomic_load(&slot->head);
-		if (!page || !droppable(tree, slot, page))
+		if (!page)
 			continue;
-		atomic_store_explicit(&slot->head, NULL, memory_order_release);
-		dropping -= page->size;
-		retire(tree, page);
-		atomic_fetch_add_explicit(&tree->drops, 1, memory_order_relaxed);
+		/* Held: a reader may be copying it. */
+		hold(slot);
+		if (droppable(tree, slot, page)) {
+			atomic_store_explicit(&slot->head, NULL, memory_order_release);
+			dropping -= page->size;
+			page_free(&tree->slab, page);
+			atomic_fetch_add_explicit(&tree->drops, 1, memory_order_relaxed);
+		}
+		let_go(slot);
 	}
-	empty_limbo(tree);
 	pthread_mutex_unlock(&tree->lock);
 }
 

@@ -2,22 +2,20 @@
  * The authenticated tree: per namespace a trie (30-state, "The tree") in pages, in versions.
  *
  * Versions are numbered (seq) and form one line: the state after each applied or staged block, and
- * after each undo, which is a step forward in versions and back in content. A page has one identity
- * and a short chain of copies, newest first, each stamped with the version that made it; a reader
- * of version s takes the newest copy that isn't newer than s. So readers need no lock and never
- * wait for who builds the next version, the base is not copied, and a version costs the pages it
- * touched. (Stacked overlays instead would make every look-up pay for the height of the stack, and
- * reference counts on shared nodes would be written at every copy.)
+ * after each undo, which is a step forward in versions and back in content. A page is what the
+ * newest version has; each version that changed it has left a patch that gives what was before
+ * (patch.h). A reader copies the page and takes the copy back to its version; only for the copying
+ * he holds the page, so he never waits for who builds the next version, nor that one for him. (A
+ * copy of every page for every version instead was half of a block's cost: it is memory that is
+ * waited for.)
  *
- * The copy of a page that is the newest and no newer than the last flush is what the disk has: it
- * may be dropped from memory and read again.
+ * A page no newer than the last flush and than any reader is what the disk has: it may be dropped
+ * from memory and read again.
  *
  * One thread builds versions (tree_update, tree_drop), with help of its own; any number read.
  */
 #ifndef UTXOD_TREE_H
 #define UTXOD_TREE_H
-
-#include <stdatomic.h>
 
 #include "base/err.h"
 #include "daemons/utxod/disk.h"
@@ -56,14 +54,24 @@ struct tree_ops {
 	size_t n;
 };
 
-/* What a version did to the set of pages; kept until it is neither needed nor unflushed. */
+/* A page that a version changed. */
+struct tree_touch {
+	uint32_t id;
+	uint32_t size; /* of the page */
+	uint32_t age;  /* versions since it was changed before */
+};
+
+/* What a version did to the pages; kept until it is neither needed nor unflushed. */
 struct tree_change {
-	uint32_t *touched;	     /* pages it has a copy of, tombstones included */
-	uint32_t *made;		     /* ids it took into use */
-	uint32_t *gone;		     /* ids it gave up */
-	struct slab_block *replaced; /* the copies before its own; note: how many versions older */
-	size_t n_touched, n_made, n_gone, n_replaced;
-	size_t bytes; /* of its copies */
+	struct tree_touch *touched; /* tombstones included */
+	struct patch **patch;	    /* of each */
+	uint32_t *made;		    /* ids it took into use */
+	uint32_t *gone;		    /* ids it gave up */
+	struct slab_block
+		*block; /* memory of the patches, and pages that others took the place of */
+	size_t n_touched, n_made, n_gone, n_chunks, n_blocks; /* the chunks come first */
+	size_t bytes;	   /* of blocks: until the version before has no readers */
+	size_t page_bytes; /* of pages that had been as the disk has them */
 };
 void tree_change_done(struct tree_change *change);
 
@@ -79,44 +87,52 @@ void tree_roots_init(struct tree_roots *roots);
 void tree_state_root(const struct tree_roots *roots, struct rc_hash *ret_root);
 
 /*
- * Builds version seq from version `from` and publishes its pages. RC_EINVAL: an operation doesn't
+ * Builds version seq from the newest, whose roots `from` are. RC_EINVAL: an operation doesn't
  * fit the state (inserted twice, removed and not there or another value, sums over the supply
  * limit); then nothing has changed. RC_EIO, RC_EFORMAT: the disk.
  */
-int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct tree_roots *from,
+int tree_update(struct tree *tree, uint64_t seq, const struct tree_roots *from,
 		const struct tree_ops ops[TREE_NAMESPACES], struct tree_roots *ret_roots,
 		struct tree_change *ret_change, struct rc_error *error);
 
-/* Reads the pages on the way to n keys of a namespace, as version seq has them, into memory, many
- * at once (tree_preload.c). The caller bounds n: they stay until the next tree_trim. */
-int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
+/* Reads the pages on the way to n keys of a namespace, as the newest version has them, into memory,
+ * many at once (tree_preload.c), before it is built upon. The caller bounds n: they stay until the
+ * next tree_trim. */
+int tree_preload(struct tree *tree, const struct tree_roots *roots, unsigned ns,
 		 const uint8_t *const *keys, size_t n, struct rc_error *error);
 
 /* Forgets the newest version, seq; no reader of it is left. */
-void tree_drop(struct tree *tree, uint64_t seq, const struct tree_change *change);
-/* No version before seq has readers any more: copies it replaced go. Versions in their order.
- */
-void tree_release(struct tree *tree, uint64_t seq, const struct tree_change *change);
+void tree_drop(struct tree *tree, uint64_t seq, struct tree_change *change);
+/* No version before seq has readers any more: what gave them goes. Versions in their order. */
+void tree_release(struct tree *tree, uint64_t seq, struct tree_change *change);
 
 /* ---- reading a version ---- */
 
-/* Every reader is between these; memory it may look at stays. */
-uint64_t tree_enter(struct tree *tree);
-void tree_leave(struct tree *tree, uint64_t ticket);
+/* Holds copies of pages for one thread. */
+struct tree_reader {
+	struct tree *tree;
+	uint64_t seq;
+	struct page_copy *top, *spare;
+};
+void tree_reader_init(struct tree_reader *reader, struct tree *tree, uint64_t seq);
+void tree_reader_done(struct tree_reader *reader);
+/* Nodes got since the mark are void: a long walk doesn't keep every page it passed. */
+struct page_copy *tree_reader_mark(const struct tree_reader *reader);
+void tree_reader_back(struct tree_reader *reader, struct page_copy *mark);
 
-/* A node as a reader of version seq sees it. */
+/* A node as a reader sees it, valid as long as the reader. */
 struct tree_node {
 	struct rc_state_node node;
 	const uint8_t *key; /* of some leaf below; the first depth bits are the path */
 	unsigned depth;
 	bool leaf;
-	struct page *page; /* a branch: items lo … hi of this page */
+	const struct page *page; /* a branch: items lo … hi of this page */
 	uint16_t lo, hi;
 };
 /* False: the namespace is empty. An error: the disk's. */
-int tree_top(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
-	     bool *ret_any, struct tree_node *ret_node, struct rc_error *error);
-int tree_sides(struct tree *tree, uint64_t seq, const struct tree_node *branch,
+int tree_top(struct tree_reader *reader, const struct tree_roots *roots, unsigned ns, bool *ret_any,
+	     struct tree_node *ret_node, struct rc_error *error);
+int tree_sides(struct tree_reader *reader, const struct tree_node *branch,
 	       struct tree_node *ret_left, struct tree_node *ret_right, struct rc_error *error);
 
 /* ---- disk and memory ---- */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "daemons/utxod/crew.h"
+#include "daemons/utxod/patch.h"
 #include "daemons/utxod/tree.h"
 
 /* Slots of pages by id, in chunks, so that the table grows without moving. */
@@ -13,17 +14,9 @@
 #define SLOT_CHUNKS	((uint32_t)1 << (32 - SLOT_CHUNK_BITS))
 
 struct tree_slot {
-	_Atomic(struct page *) head; /* newest copy; NULL: as the disk has it */
+	_Atomic(struct page *) head; /* NULL: as the disk has it */
 	_Atomic uint8_t used;	     /* looked at since the clock's hand passed */
-};
-
-/* Readers at once: threads of the pool, builder, flusher. */
-#define TREE_TICKETS 64
-
-struct tree_limbo {
-	struct tree_limbo *next;
-	struct page *page;
-	uint64_t epoch;
+	_Atomic bool held;	     /* being changed or copied */
 };
 
 struct tree {
@@ -34,7 +27,7 @@ struct tree {
 	size_t limit;
 	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
 
-	pthread_mutex_t lock; /* all below; and every change of a chain */
+	pthread_mutex_t lock; /* all below */
 	uint32_t next_id;
 	uint32_t *free_ids;
 	size_t n_free, cap_free;
@@ -42,17 +35,18 @@ struct tree {
 	bool updating; /* pages the builder looks at must stay */
 	uint64_t flushed;
 	uint64_t released; /* versions before this have no readers */
-	uint64_t epoch;
-	uint64_t ticket[TREE_TICKETS]; /* epoch at which a reader entered; 0: free */
-	struct tree_limbo *limbo;
 	uint32_t hand;
 
 	atomic_uint_fast64_t hits, loads, drops, hashes;
 };
 
-/* The page as version seq sees it. */
-int tree_page(struct tree *tree, uint32_t id, uint64_t seq, struct page **ret,
-	      struct rc_error *error);
+/* The page itself, for the builder: he alone changes it. Read from the disk if need be. */
+int tree_page(struct tree *tree, uint32_t id, struct page **ret, struct rc_error *error);
+/* The same if it is in memory, else NULL. */
+struct page *tree_peek(struct tree *tree, uint32_t id);
+/* Changes pages by patches, and back. */
+void tree_apply(struct tree *tree, struct patch *patch);
+void tree_unapply(struct tree *tree, struct patch *patch);
 /* Loads pages that aren't in memory, together. Ids may repeat; the array is sorted. */
 int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error);
 /* With the lock held. */

@@ -65,24 +65,13 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The version's page if it is in memory. */
-static struct page *in_memory(struct tree *tree, uint64_t seq, uint32_t id)
-{
-	struct page *page = atomic_load_explicit(&tree_slot(tree, id)->head, memory_order_acquire);
-
-	while (page && page->seq > seq)
-		page = page->older;
-	return page && page->n ? page : NULL;
-}
-
 /* Ids of the list that aren't in memory, ascending and each once; returns how many. */
-static size_t find_absent(struct tree *tree, uint64_t seq, const uint32_t *at, size_t n,
-			  uint32_t *absent)
+static size_t find_absent(struct tree *tree, const uint32_t *at, size_t n, uint32_t *absent)
 {
 	size_t found = 0, unique = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (at[i] && (!i || at[i] != at[i - 1]) && !in_memory(tree, seq, at[i]))
+		if (at[i] && (!i || at[i] != at[i - 1]) && !tree_peek(tree, at[i]))
 			absent[found++] = at[i];
 	qsort(absent, found, sizeof(*absent), compare_ids);
 	for (size_t i = 0; i < found; i++)
@@ -91,25 +80,16 @@ static size_t find_absent(struct tree *tree, uint64_t seq, const uint32_t *at, s
 	return unique;
 }
 
-/* Whether a key belongs under an item: its first bits are the item's. */
-static bool under(const uint8_t *key, const uint8_t *item, unsigned bits)
-{
-	unsigned whole = bits / 8, rest = bits % 8;
-
-	return memcmp(key, item, whole) == 0 &&
-	       (!rest || ((key[whole] ^ item[whole]) & (uint8_t)(0xff00 >> rest)) == 0);
-}
-
 /* The page below this one on the way to a key; 0: none. */
-static uint32_t next_page(struct page *page, const uint8_t *key)
+static uint32_t next_page(const struct page *page, const uint8_t *key)
 {
-	for (unsigned i = 0; page && i < page->n; i++)
-		if (page_child(page)[i] && under(key, page_key(page, i), page_depth(page)[i]))
-			return page_child(page)[i];
-	return 0;
+	bool in = false;
+	unsigned i = page ? page_find(page, key, &in) : 0;
+
+	return in ? page_item(page, i)->child : 0;
 }
 
-int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots, unsigned ns,
+int tree_preload(struct tree *tree, const struct tree_roots *roots, unsigned ns,
 		 const uint8_t *const *keys, size_t n, struct rc_error *error)
 {
 	RC_AUTOFREE uint32_t *at = rc_alloc_array(n, sizeof(*at));
@@ -120,13 +100,13 @@ int tree_preload(struct tree *tree, uint64_t seq, const struct tree_roots *roots
 	for (size_t i = 0; i < n; i++)
 		at[i] = roots->ns[ns - 1].page;
 	while (!err && left) {
-		size_t n_absent = find_absent(tree, seq, at, n, absent);
+		size_t n_absent = find_absent(tree, at, n, absent);
 
 		left = 0;
 		if (n_absent)
 			err = load_all(tree, absent, n_absent, error);
 		for (size_t i = 0; !err && i < n; i++) {
-			at[i] = at[i] ? next_page(in_memory(tree, seq, at[i]), keys[i]) : 0;
+			at[i] = at[i] ? next_page(tree_peek(tree, at[i]), keys[i]) : 0;
 			left += at[i] != 0;
 		}
 	}

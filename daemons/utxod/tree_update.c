@@ -2,8 +2,12 @@
  * Building the next version: one pass over sorted operations gives the new pages, then all dirty
  * branches are hashed, the deepest first, those of one depth side by side.
  *
- * A page's new content is a list of elements (items) in key order; a list that became too long is
- * cut along branches into more pages, one that became short is dissolved into the page above.
+ * Most pages keep their shape, with a leaf more or less and other hashes: they are changed in place
+ * by a patch (patch.h), which names what is new. Where more changes, the page's new content is a
+ * list of elements (items) in key order; a list that became too long is cut along branches into
+ * more pages, one that became short is dissolved into the page above.
+ *
+ * While patches are made no page changes; a group's are applied when its branches are hashed.
  *
  * Which branches must be hashed again follows from one number an element: `dirty`, the depth down
  * to which something around it changed. A changed or new element makes all branches above it dirty.
@@ -20,13 +24,7 @@
 
 #include "daemons/utxod/tree_build.h"
 
-#define CLEAN	   (-1)
-#define ALL_ABOVE  INT16_MAX
-#define UNKNOWN	   UINT16_MAX
 #define CACHE_LINE 64
-/* Operations that go through all steps together: their pages, two or three of 1.7 KB each, are
- * fetched, copied and hashed while the second-level cache of a megabyte holds them. */
-#define GROUP_OPS 256
 /* With fewer operations than this, waking other threads isn't worth it. */
 #define PARALLEL_OPS 256
 
@@ -38,14 +36,6 @@ struct part {
 	int err;
 	struct rc_error error;
 };
-
-#define GROW(array, n, cap)                                                             \
-	do {                                                                            \
-		if ((n) == (cap)) {                                                     \
-			(cap) = (cap) ? 2 * (cap) : 256;                                \
-			(array) = rc_realloc_array((array), (cap), sizeof((array)[0])); \
-		}                                                                       \
-	} while (0)
 
 /* The first bit in which two elements differ: one that counts for both. */
 static unsigned split_of(const struct element *x, const struct element *y)
@@ -67,7 +57,7 @@ static int place(const uint8_t *key, const uint8_t *item, unsigned bits)
 	return (key[whole] & mask) - (item[whole] & mask);
 }
 
-static struct element *push(struct builder *b)
+struct element *tree_push(struct builder *b)
 {
 	GROW(b->list, b->n, b->cap);
 	return &b->list[b->n++];
@@ -75,12 +65,12 @@ static struct element *push(struct builder *b)
 
 static void push_leaf(struct builder *b, const struct tree_op *op)
 {
-	*push(b) = (struct element){.key = op->key,
-				    .node = &op->after,
-				    .job = NO_JOB,
-				    .depth = (uint16_t)(8 * b->key_len),
-				    .split = UNKNOWN,
-				    .dirty = ALL_ABOVE};
+	*tree_push(b) = (struct element){.key = op->key,
+					 .node = &op->after,
+					 .job = NO_JOB,
+					 .depth = (uint16_t)(8 * b->key_len),
+					 .split = UNKNOWN,
+					 .dirty = ALL_ABOVE};
 }
 
 static uint32_t take_id(struct builder *b)
@@ -95,18 +85,25 @@ static uint32_t take_id(struct builder *b)
 	return id;
 }
 
-static void add_page(struct builder *b, struct page *page)
+/* Another page in the place of what was there. */
+static void replace_page(struct builder *b, struct page *page)
 {
-	GROW(b->pages, b->n_pages, b->cap_pages);
-	b->pages[b->n_pages++] = page;
+	struct patch *patch = tree_alloc_patch(b, patch_size(0, 0, 0));
+
+	*patch = (struct patch){.page = page, .id = page->id, .size = page->size, .whole = true};
+	tree_add_patch(b, patch);
+}
+
+static struct page *new_page(struct builder *b, unsigned cap, unsigned stride, uint32_t id)
+{
+	return page_init(slab_local_get(b->slab, page_size(cap, stride)), b->ns, cap, stride, id,
+			 b->seq);
 }
 
 /* The page leaves the tree. */
 static void give_up(struct builder *b, uint32_t id)
 {
-	size_t size = page_size(0, 0);
-
-	add_page(b, page_init(slab_local_get(b->slab, size), size, b->ns, 0, id, b->seq));
+	replace_page(b, new_page(b, 0, 0, id));
 	GROW(b->gone, b->n_gone, b->cap_gone);
 	b->gone[b->n_gone++] = id;
 }
@@ -119,143 +116,66 @@ int tree_misfit(struct builder *b, const char *what)
 
 /* ---- a list becomes a page ---- */
 
-/* Children of the branches of a page: from a gap to its two sides, −1: the item beside it. */
-struct shape {
-	int8_t left[PAGE_ITEMS], right[PAGE_ITEMS];
-	int16_t dirty[PAGE_ITEMS]; /* greatest mark below the branch */
-	uint8_t order[PAGE_ITEMS]; /* children before parents */
-	unsigned n;		   /* branches ordered */
-};
-
-static void close_branch(struct shape *s, const struct element *list, unsigned gap)
-{
-	int16_t l = s->left[gap] < 0 ? list[gap].dirty : s->dirty[s->left[gap]];
-	int16_t r = s->right[gap] < 0 ? list[gap + 1].dirty : s->dirty[s->right[gap]];
-
-	s->dirty[gap] = l > r ? l : r;
-	s->order[s->n++] = (uint8_t)gap;
-}
-
-/* The trie over n items is the Cartesian tree of their splits, built with a stack. */
-static void find_shape(struct shape *s, const struct element *list, const uint16_t *split,
-		       unsigned n)
-{
-	uint8_t stack[PAGE_ITEMS];
-	unsigned top = 0;
-
-	s->n = 0;
-	for (unsigned i = 0; i + 1 < n; i++) {
-		int last = -1;
-
-		while (top && split[stack[top - 1]] > split[i]) {
-			last = stack[--top];
-			close_branch(s, list, (unsigned)last);
-		}
-		s->left[i] = (int8_t)last;
-		s->right[i] = -1;
-		if (top)
-			s->right[stack[top - 1]] = (int8_t)i;
-		stack[top++] = (uint8_t)i;
-	}
-	while (top)
-		close_branch(s, list, stack[--top]);
-}
-
-static uint32_t add_job(struct builder *b, struct page *page, const struct shape *s, unsigned gap)
-{
-	struct rc_state_node *branch = page_branch(page);
-
-	GROW(b->jobs, b->n_jobs, b->cap_jobs);
-	b->jobs[b->n_jobs] = (struct job){
-		.left = s->left[gap] < 0 ? &page->node[gap] : &branch[s->left[gap]],
-		.right = s->right[gap] < 0 ? &page->node[gap + 1] : &branch[s->right[gap]],
-		.out = &branch[gap],
-		.key = page_key(page, gap),
-		.depth = page_split(page)[gap]};
-	return (uint32_t)b->n_jobs++;
-}
-
-/* How many elements from the first on stand one after another in one old page, unchanged. */
-static unsigned run_of(const struct element *list, unsigned n, size_t *ret_key_bytes)
-{
-	size_t bytes = page_key_bytes(list[0].depth);
-	unsigned run = 1;
-
-	while (run < n && list[0].job == NO_JOB && list[run].job == NO_JOB &&
-	       list[run].node == list[0].node + run && list[run].key == list[0].key + bytes)
-		bytes += page_key_bytes(list[run++].depth);
-	*ret_key_bytes = bytes;
-	return run;
-}
-
-/* Items as they are in the elements; runs of an old page are copied whole. */
 static void fill_items(struct builder *b, struct page *page, const struct element *list, unsigned n)
 {
-	uint32_t *child = page_child(page);
-	uint16_t *depth = page_depth(page), *split = page_split(page), *at = page_at(page);
-	size_t key_bytes = 0;
-	unsigned run;
-
+	page->order.n = (uint16_t)n;
 	for (unsigned i = 0; i < n; i++) {
-		child[i] = list[i].child;
-		depth[i] = list[i].depth;
-		at[i] = (uint16_t)key_bytes;
-		key_bytes += page_key_bytes(list[i].depth);
-	}
-	for (unsigned i = 0; i < n; i += run) {
-		run = run_of(list + i, n - i, &key_bytes);
-		memcpy(page_key(page, i), list[i].key, key_bytes);
-		if (list[i].job == NO_JOB)
-			memcpy(&page->node[i], list[i].node, run * sizeof(page->node[0]));
-		else
-			b->jobs[list[i].job].copy = &page->node[i];
-		for (unsigned k = i; k < i + run && k + 1 < n; k++)
-			split[k] = k + 1 < i + run && list[k].split != UNKNOWN
-					   ? list[k].split
-					   : (uint16_t)split_of(&list[k], &list[k + 1]);
-	}
-}
+		struct page_slot *slot = page_slot(page, i);
 
-static size_t size_of(const struct element *list, unsigned n)
-{
-	size_t key_bytes = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		key_bytes += page_key_bytes(list[i].depth);
-	return page_size(n, key_bytes);
+		page->order.slot[i] = (uint8_t)i;
+		slot->child = list[i].child;
+		slot->depth = list[i].depth;
+		memcpy(slot->key, list[i].key, page_key_bytes(list[i].depth));
+		tree_put_node(b, &list[i], &slot->node);
+		if (i + 1 < n)
+			page->order.split[i] =
+				list[i].split != UNKNOWN && list[i + 1].key == list[i].next_key
+					? list[i].split
+					: (uint16_t)split_of(&list[i], &list[i + 1]);
+	}
 }
 
 /* Makes a page of n elements, to be seen as one element from above. */
 static struct element make_page(struct builder *b, const struct element *list, unsigned n,
 				uint32_t id)
 {
-	size_t size = size_of(list, n);
-	struct page *page = page_init(slab_local_get(b->slab, size), size, b->ns, n, id, b->seq);
 	struct element up = {
 		.child = id, .after = list[n - 1].after, .split = UNKNOWN, .dirty = ALL_ABOVE};
+	struct places places;
+	int16_t dirty[PAGE_ITEMS] = {0};
+	size_t key_bytes = 0;
+	bool leaves = false;
 	struct shape shape;
-	uint32_t job = NO_JOB;
+	struct page *page;
+	unsigned root;
 
-	fill_items(b, page, list, n);
-	find_shape(&shape, list, page_split(page), n);
-	for (unsigned i = 0; i < shape.n; i++) {
-		unsigned gap = shape.order[i];
-
-		job = NO_JOB;
-		if (shape.dirty[gap] >= page_split(page)[gap])
-			job = add_job(b, page, &shape, gap);
-		else
-			page_branch(page)[gap] = *list[gap].after;
+	for (unsigned i = 0; i < n; i++) {
+		if (page_key_bytes(list[i].depth) > key_bytes)
+			key_bytes = page_key_bytes(list[i].depth);
+		leaves |= !list[i].child;
+		dirty[i] = list[i].dirty;
 	}
-	/* The last one closed is the root of the page. */
-	up.key = page_key(page, 0);
-	up.depth = page_split(page)[shape.order[n - 2]];
-	up.job = job;
-	up.node = &page_branch(page)[shape.order[n - 2]];
+	page = new_page(b, page_cap(n, leaves), PAGE_STRIDE(key_bytes), id);
+	fill_items(b, page, list, n);
+	tree_shape(&shape, dirty, page->order.split, n);
+	for (unsigned i = 0; i < n; i++) {
+		places.item[i] = &page_slot(page, i)->node;
+		places.key[i] = page_slot(page, i)->key;
+		if (i + 1 == n)
+			break;
+		places.branch[i] = page_branch(page, i);
+		if (shape.dirty[i] < page->order.split[i])
+			*page_branch(page, i) = *list[i].after;
+	}
+	root = shape.order[n - 2];
+	up.key = page_slot(page, 0)->key;
+	up.depth = page->order.split[root];
+	up.node = page_branch(page, root);
+	up.job = tree_add_jobs(b, &places, &shape, page->order.split);
 	/* The page's own branches may all be clean where what went away stood above its root. */
-	if (job == NO_JOB)
-		up.dirty = shape.dirty[shape.order[n - 2]];
-	add_page(b, page);
+	if (up.job == NO_JOB)
+		up.dirty = shape.dirty[root];
+	replace_page(b, page);
 	return up;
 }
 
@@ -349,72 +269,100 @@ static void note_pushed(struct builder *b, struct writer *w, size_t first)
 		w->removed = NULL;
 }
 
-static int insert_before(struct builder *b, struct writer *w, const struct tree_op *op)
-{
-	if (op->kind != TREE_INSERT)
-		return tree_misfit(b, "an entry to remove or replace isn't there");
-	push_leaf(b, op);
-	note_pushed(b, w, b->n - 1);
-	return RC_OK;
-}
-
-static int change_leaf(struct builder *b, struct writer *w, const struct rc_state_node *node,
-		       const struct rc_state_node *after, const struct tree_op *op)
+static int check_leaf(struct builder *b, const struct rc_state_node *node, const struct tree_op *op)
 {
 	if (op->kind == TREE_INSERT)
 		return tree_misfit(b, "an entry to insert is there already");
 	if (memcmp(&op->before.hash, &node->hash, sizeof(node->hash)) != 0)
 		return tree_misfit(b, "an entry's value before isn't the state's");
+	return RC_OK;
+}
+
+static int check_insert(struct builder *b, const struct tree_op *op)
+{
+	if (op->kind != TREE_INSERT)
+		return tree_misfit(b, "an entry to remove or replace isn't there");
+	return RC_OK;
+}
+
+static void insert_leaf(struct builder *b, struct writer *w, const struct tree_op *op)
+{
+	push_leaf(b, op);
+	note_pushed(b, w, b->n - 1);
+}
+
+static void change_leaf(struct builder *b, struct writer *w, const struct rc_state_node *after,
+			const struct tree_op *op)
+{
 	if (op->kind == TREE_REMOVE) {
 		note_removed(b, w, op->key, 8 * (unsigned)b->key_len);
-		return RC_OK;
+		return;
 	}
 	push_leaf(b, op);
 	b->list[b->n - 1].after = after;
 	note_pushed(b, w, b->n - 1);
-	return RC_OK;
 }
 
-static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi);
+static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi, bool *ret_in_place);
 
-static const struct rc_state_node *branch_after(struct page *page, unsigned i)
+static const struct rc_state_node *branch_after(const struct page *page, unsigned i)
 {
-	return i + 1 < page->n ? &page_branch(page)[i] : NULL;
+	return i + 1 < page->order.n ? page_branch(page, i) : NULL;
 }
 
 /* Items from … to − 1 stay as they are. */
-static void keep_items(struct builder *b, struct writer *w, struct page *page, unsigned from,
+static void keep_items(struct builder *b, struct writer *w, const struct page *page, unsigned from,
 		       unsigned to)
 {
 	size_t first = b->n;
 
-	for (unsigned i = from; i < to; i++)
-		*push(b) =
-			(struct element){.key = page_key(page, i),
-					 .node = &page->node[i],
+	for (unsigned i = from; i < to; i++) {
+		const struct page_slot *item = page_item(page, i);
+		bool last = i + 1 == page->order.n;
+
+		*tree_push(b) =
+			(struct element){.key = item->key,
+					 .next_key = last ? NULL : page_item(page, i + 1)->key,
+					 .node = &item->node,
 					 .after = branch_after(page, i),
-					 .child = page_child(page)[i],
+					 .child = item->child,
 					 .job = NO_JOB,
-					 .depth = page_depth(page)[i],
-					 .split = i + 1 < page->n ? page_split(page)[i] : UNKNOWN,
+					 .depth = item->depth,
+					 .split = last ? UNKNOWN : page->order.split[i],
 					 .dirty = CLEAN};
+	}
 	note_pushed(b, w, first);
+}
+
+/* Changes the pages of patches from the first on; elements from `first` on have their nodes there
+ * then. */
+static void apply_patches(struct builder *b, size_t first_patch, size_t first)
+{
+	for (size_t i = first_patch; i < b->n_patches; i++)
+		if (!b->patches[i]->applied)
+			tree_apply(b->tree, b->patches[i]);
+	for (size_t i = first; i < b->n; i++) {
+		if (b->list[i].home)
+			b->list[i].node = b->list[i].home;
+		b->list[i].home = NULL;
+	}
 }
 
 /* Operations lo … hi − 1 go under a child; what comes of it goes to the end of the list. */
 static int update_child(struct builder *b, uint32_t child, size_t lo, size_t hi)
 {
-	bool group = !b->grouped && hi - lo <= GROUP_OPS;
-	size_t first = b->n, first_job = b->n_jobs;
+	bool group = !b->grouped && hi - lo <= GROUP_OPS, in_place;
+	size_t first = b->n, first_job = b->n_jobs, first_patch = b->n_patches;
 	int err;
 
 	b->grouped |= group;
-	err = update_page(b, child, lo, hi);
-	if (!err) {
+	err = update_page(b, child, lo, hi, &in_place);
+	if (!err && !in_place)
 		settle(b, first, child);
-		if (group)
-			err = tree_hash(b, first_job, first);
-	}
+	if (!err && group)
+		err = tree_hash(b, first_job, first);
+	if (!err && group)
+		apply_patches(b, first_patch, first);
 	if (group)
 		b->grouped = false;
 	return err;
@@ -424,54 +372,7 @@ static int update_child(struct builder *b, uint32_t child, size_t lo, size_t hi)
 static void take_part(struct builder *b, const struct part *part)
 {
 	for (size_t i = 0; i < part->b.n; i++)
-		*push(b) = part->b.list[i];
-}
-
-/* Operations lo … hi − 1 go into item i of the page. */
-static int update_item(struct builder *b, struct writer *w, struct page *page, unsigned i,
-		       const struct part *part, size_t lo, size_t hi)
-{
-	const struct rc_state_node *after = branch_after(page, i);
-	uint32_t child = page_child(page)[i];
-	size_t first = b->n;
-	int err = RC_OK;
-
-	if (!child)
-		return change_leaf(b, w, &page->node[i], after, &b->op[lo]);
-	if (part)
-		take_part(b, part);
-	else
-		err = update_child(b, child, lo, hi);
-	if (err)
-		return err;
-	if (b->n == first)
-		note_removed(b, w, page_key(page, i), page_depth(page)[i]);
-	else
-		b->list[b->n - 1].after = after;
-	note_pushed(b, w, first);
-	return RC_OK;
-}
-
-/* The first item from `from` on that isn't before the key; *ret_in: the key belongs to it. */
-static unsigned find_item(struct page *page, unsigned from, const uint8_t *key, bool *ret_in)
-{
-	unsigned lo = from, hi = page->n;
-
-	*ret_in = false;
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-		int c = place(key, page_key(page, mid), page_depth(page)[mid]);
-
-		if (c == 0) {
-			*ret_in = true;
-			return mid;
-		}
-		if (c < 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+		*tree_push(b) = part->b.list[i];
 }
 
 /* ---- fetching ahead ---- */
@@ -480,17 +381,6 @@ static void fetch(const void *from, size_t len)
 {
 	for (size_t at = 0; at < len; at += CACHE_LINE)
 		__builtin_prefetch((const char *)from + at);
-}
-
-/* The page in memory as the version sees it, or NULL: then it must be loaded. */
-static struct page *peek(struct builder *b, uint32_t id)
-{
-	struct page *page =
-		atomic_load_explicit(&tree_slot(b->tree, id)->head, memory_order_acquire);
-
-	while (page && page->seq > b->from_seq)
-		page = page->older;
-	return page && page->n ? page : NULL;
 }
 
 /*
@@ -503,10 +393,13 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 	struct page *page[GROUP_OPS];
 	uint32_t at[GROUP_OPS];
 	size_t n = hi - lo, left = n;
+	unsigned level = 0;
 
 	for (size_t i = 0; i < n; i++)
 		at[i] = id;
-	while (left) {
+	for (; left; level++) {
+		uint8_t *found = level < WARM_LEVELS ? b->found[level] : NULL;
+
 		left = 0;
 		for (size_t i = 0; i < n; i++)
 			if (at[i])
@@ -516,19 +409,27 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 				__builtin_prefetch(atomic_load_explicit(
 					&tree_slot(b->tree, at[i])->head, memory_order_relaxed));
 		for (size_t i = 0; i < n; i++) {
-			page[i] = at[i] ? peek(b, at[i]) : NULL;
+			page[i] = at[i] ? tree_peek(b->tree, at[i]) : NULL;
 			if (page[i] && (!i || page[i] != page[i - 1]))
 				fetch(page[i], page[i]->size);
 		}
 		for (size_t i = 0; i < n; i++) {
 			bool in = false;
-			unsigned item = page[i] ? find_item(page[i], 0, b->op[lo + i].key, &in) : 0;
+			unsigned item = page[i] ? page_find(page[i], b->op[lo + i].key, &in) : 0;
 
-			at[i] = in ? page_child(page[i])[item] : 0;
+			if (found)
+				found[i] = page[i] ? (uint8_t)(item | (in ? FOUND_IN : 0))
+						   : UNKNOWN_ITEM;
+			at[i] = in ? page_item(page[i], item)->child : 0;
 			left += at[i] != 0;
 		}
 	}
+	/* Pages below one that wasn't in memory. */
+	for (; level < WARM_LEVELS; level++)
+		memset(b->found[level], UNKNOWN_ITEM, n);
+	b->warm_from = lo;
 	b->warmed = hi;
+	b->level = 0;
 }
 
 /*
@@ -547,17 +448,17 @@ static int preload(struct builder *b, uint32_t id, size_t n)
 	while (!err && left) {
 		left = n_absent = 0;
 		for (size_t i = 0; i < n; i++)
-			if (at[i] && !peek(b, at[i]))
+			if (at[i] && !tree_peek(b->tree, at[i]))
 				absent[n_absent++] = at[i];
 		if (n_absent)
 			err = tree_load(b->tree, absent, n_absent, b->error);
 		b->missed |= n_absent != 0;
 		for (size_t i = 0; !err && i < n; i++) {
-			struct page *page = at[i] ? peek(b, at[i]) : NULL;
+			struct page *page = at[i] ? tree_peek(b->tree, at[i]) : NULL;
 			bool in = false;
-			unsigned item = page ? find_item(page, 0, b->op[i].key, &in) : 0;
+			unsigned item = page ? page_find(page, b->op[i].key, &in) : 0;
 
-			at[i] = in ? page_child(page)[item] : 0;
+			at[i] = in ? page_item(page, item)->child : 0;
 			left += at[i] != 0;
 		}
 	}
@@ -567,64 +468,151 @@ static int preload(struct builder *b, uint32_t id, size_t n)
 /* The page as the version builds on it. */
 static int get_page(struct builder *b, uint32_t id, struct page **ret)
 {
-	struct page *page = peek(b, id);
+	struct page *page = tree_peek(b->tree, id);
 	int err = RC_OK;
 
 	b->hits += page != NULL;
 	b->missed |= !page;
 	if (!page)
-		err = tree_page(b->tree, id, b->from_seq, &page, b->error);
+		err = tree_page(b->tree, id, &page, b->error);
 	if (!err && page->ns != b->ns)
 		err = rc_error_set(b->error, RC_EFORMAT, "state: tree page %u is misplaced", id);
 	*ret = page;
 	return err;
 }
 
-/* The first of operations lo … hi − 1 that isn't under an item; op lo is. */
-static size_t end_of(const struct builder *b, size_t lo, size_t hi, struct page *page, unsigned i)
+/* The first of operations lo … hi − 1 that isn't under an item; op lo is. Mostly few are. */
+static size_t end_of(const struct builder *b, size_t lo, size_t hi, const struct page_slot *item)
 {
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2;
+	size_t step = 1;
 
-		if (place(b->op[mid].key, page_key(page, i), page_depth(page)[i]) == 0)
-			lo = mid;
-		else
-			hi = mid;
+	while (hi - lo > 1) {
+		size_t at = step < hi - lo ? lo + step : lo + (hi - lo) / 2;
+
+		if (place(b->op[at].key, item->key, item->depth) == 0) {
+			lo = at;
+			step *= 2;
+		} else {
+			hi = at;
+			step = (hi - lo) / 2;
+			step = step ? step : 1;
+		}
 	}
 	return hi;
 }
 
-/* Writes the new content of a page to the end of the list. */
-static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi)
+/* page_find, unless that was asked when the page was fetched ahead. */
+static unsigned find_item(const struct builder *b, const struct page *page, size_t op, bool *ret_in)
 {
-	struct writer w = {b->n, NULL, 0};
-	struct part *parts = b->parts;
-	struct page *page;
+	uint8_t found = UNKNOWN_ITEM;
+
+	if (op >= b->warm_from && op < b->warmed && b->level < WARM_LEVELS)
+		found = b->found[b->level][op - b->warm_from];
+	if (found == UNKNOWN_ITEM)
+		return page_find(page, b->op[op].key, ret_in);
+	*ret_in = found & FOUND_IN;
+	return found & ~FOUND_IN;
+}
+
+/* Sorts operations to the items, with all that is below them. */
+static int list_edits(struct builder *b, const struct page *page, const struct part *parts,
+		      size_t lo, size_t hi)
+{
+	unsigned level = b->level;
+	int err = RC_OK;
+
+	while (!err && lo < hi) {
+		struct edit e = {.lo = lo, .hi = lo + 1, .first = b->n};
+		const struct page_slot *item;
+
+		e.item = find_item(b, page, lo, &e.in);
+		item = e.in ? page_item(page, e.item) : NULL;
+		if (!item) {
+			err = check_insert(b, &b->op[lo]);
+		} else if (!item->child) {
+			err = check_leaf(b, &item->node, &b->op[lo]);
+		} else {
+			e.hi = end_of(b, lo, hi, item);
+			b->level = level + 1;
+			if (parts)
+				take_part(b, &parts[e.item]);
+			else
+				err = update_child(b, item->child, lo, e.hi);
+			b->level = level;
+			e.n = b->n - e.first;
+		}
+		GROW(b->edits, b->n_edits, b->cap_edits);
+		b->edits[b->n_edits++] = e;
+		lo = e.hi;
+	}
+	return err;
+}
+
+/* ---- a page becomes a list ---- */
+
+/* What came of children stands in the list from `first` on; the page's new content takes its place.
+ */
+static void list_page(struct builder *b, const struct page *page, size_t first, size_t first_edit)
+{
+	size_t start = b->n;
+	struct writer w = {start, NULL, 0};
 	unsigned next = 0; /* item not looked at yet */
+
+	for (size_t i = first_edit; i < b->n_edits; i++) {
+		const struct edit *e = &b->edits[i];
+		const struct rc_state_node *after = branch_after(page, e->item);
+		size_t pushed;
+
+		keep_items(b, &w, page, next, e->item);
+		next = e->item + e->in;
+		if (!e->in) {
+			insert_leaf(b, &w, &b->op[e->lo]);
+			continue;
+		}
+		if (!page_item(page, e->item)->child) {
+			change_leaf(b, &w, after, &b->op[e->lo]);
+			continue;
+		}
+		pushed = b->n;
+		for (size_t k = 0; k < e->n; k++) {
+			tree_push(b);
+			b->list[b->n - 1] = b->list[e->first + k];
+		}
+		if (e->n)
+			b->list[b->n - 1].after = after;
+		else
+			note_removed(b, &w, page_item(page, e->item)->key,
+				     page_item(page, e->item)->depth);
+		note_pushed(b, &w, pushed);
+	}
+	keep_items(b, &w, page, next, page->order.n);
+	memmove(b->list + first, b->list + start, (b->n - start) * sizeof(*b->list));
+	b->n -= start - first;
+}
+
+/* What becomes of a page goes to the end of the list: in place, itself as one element; else its new
+ * content. */
+static int update_page(struct builder *b, uint32_t id, size_t lo, size_t hi, bool *ret_in_place)
+{
+	size_t first = b->n, first_edit = b->n_edits;
+	struct part *parts = b->parts;
+	bool top = b->top;
+	struct page *page;
 	int err;
 
 	b->parts = NULL; /* they are this page's */
+	b->top = false;
 	if (hi > b->warmed && hi - lo > 1 && hi - lo <= GROUP_OPS)
 		warm(b, id, lo, hi);
 	err = get_page(b, id, &page);
-	while (!err && lo < hi) {
-		bool in;
-		unsigned i = find_item(page, next, b->op[lo].key, &in);
-		size_t end = lo + 1;
-
-		keep_items(b, &w, page, next, i);
-		next = i;
-		if (in) {
-			end = end_of(b, lo, hi, page, i);
-			err = update_item(b, &w, page, i, parts ? &parts[i] : NULL, lo, end);
-			next = i + 1;
-		} else {
-			err = insert_before(b, &w, &b->op[lo]);
-		}
-		lo = end;
-	}
 	if (!err)
-		keep_items(b, &w, page, next, page->n);
+		err = list_edits(b, page, parts, lo, hi);
+	*ret_in_place = !err && tree_fits(b, page, first_edit, top);
+	if (*ret_in_place)
+		tree_patch_page(b, page, first, first_edit);
+	else if (!err)
+		list_page(b, page, first, first_edit);
+	b->n_edits = first_edit;
 	return err;
 }
 
@@ -639,22 +627,26 @@ static int update_leaf(struct builder *b, const struct tree_root *root, size_t n
 		int c = done ? -1 : i == n ? 1 : memcmp(b->op[i].key, root->key, b->key_len);
 
 		if (!done && c > 0) {
-			*push(b) = (struct element){.key = root->key,
-						    .node = &root->node,
-						    .job = NO_JOB,
-						    .depth = root->depth,
-						    .split = UNKNOWN,
-						    .dirty = CLEAN};
+			*tree_push(b) = (struct element){.key = root->key,
+							 .node = &root->node,
+							 .job = NO_JOB,
+							 .depth = root->depth,
+							 .split = UNKNOWN,
+							 .dirty = CLEAN};
 			note_pushed(b, &w, b->n - 1);
 			done = true;
 		}
 		if (i == n)
 			break;
 		if (c == 0 && !done) {
-			err = change_leaf(b, &w, &root->node, NULL, &b->op[i]);
+			err = check_leaf(b, &root->node, &b->op[i]);
+			if (!err)
+				change_leaf(b, &w, NULL, &b->op[i]);
 			done = true;
 		} else {
-			err = insert_before(b, &w, &b->op[i]);
+			err = check_insert(b, &b->op[i]);
+			if (!err)
+				insert_leaf(b, &w, &b->op[i]);
 		}
 	}
 	return err;
@@ -705,13 +697,19 @@ static void run_part(void *arg, size_t i, unsigned who)
 	part->err = update_child(&part->b, part->child, part->lo, part->hi);
 	if (!part->err)
 		part->err = tree_hash(&part->b, 0, 0);
+	if (!part->err)
+		apply_patches(&part->b, 0, 0);
 }
 
 /* What a part made becomes the builder's. */
 static void merge_part(struct builder *b, struct part *part)
 {
-	for (size_t i = 0; i < part->b.n_pages; i++)
-		add_page(b, part->b.pages[i]);
+	for (size_t i = 0; i < part->b.n_patches; i++)
+		tree_add_patch(b, part->b.patches[i]);
+	for (size_t i = 0; i < part->b.n_chunks; i++) {
+		GROW(b->chunks, b->n_chunks, b->cap_chunks);
+		b->chunks[b->n_chunks++] = part->b.chunks[i];
+	}
 	for (size_t i = 0; i < part->b.n_made; i++) {
 		GROW(b->made, b->n_made, b->cap_made);
 		b->made[b->n_made++] = part->b.made[i];
@@ -728,43 +726,46 @@ static void builder_done(struct builder *b)
 {
 	free(b->list);
 	free(b->jobs);
-	free(b->pages);
+	free(b->edits);
+	free(b->patches);
+	free(b->chunks);
 	free(b->made);
 	free(b->gone);
 }
 
 /*~ What is under different items of the first page has nothing in common: threads build and hash
  * it side by side, and the page itself is made of what they hand over. */
-static int update_parts(struct builder *b, uint32_t id, size_t n_ops)
+static int update_parts(struct builder *b, uint32_t id, size_t n_ops, bool *ret_in_place)
 {
 	struct part part[PAGE_ITEMS] = {0};
 	struct page *page;
 	int err = get_page(b, id, &page);
+	unsigned n_parts;
 
 	if (err)
 		return err;
-	for (unsigned i = 0; i < page->n; i++) {
-		part[i].child = page_child(page)[i];
+	n_parts = page->order.n;
+	for (unsigned i = 0; i < n_parts; i++) {
+		part[i].child = page_item(page, i)->child;
 		part[i].b = (struct builder){.tree = b->tree,
 					     .error = &part[i].error,
 					     .op = b->op,
-					     .from_seq = b->from_seq,
 					     .seq = b->seq,
 					     .ns = b->ns,
 					     .key_len = b->key_len};
 	}
 	for (size_t lo = 0, end; lo < n_ops; lo = end) {
 		bool in;
-		unsigned i = find_item(page, 0, b->op[lo].key, &in);
+		unsigned i = page_find(page, b->op[lo].key, &in);
 
-		end = in ? end_of(b, lo, n_ops, page, i) : lo + 1;
+		end = in ? end_of(b, lo, n_ops, page_item(page, i)) : lo + 1;
 		if (!in || !part[i].child)
 			continue;
 		part[i].lo = lo;
 		part[i].hi = end;
 	}
-	crew_run(b->tree->crew, page->n, run_part, part);
-	for (unsigned i = 0; i < page->n; i++) {
+	crew_run(b->tree->crew, n_parts, run_part, part);
+	for (unsigned i = 0; i < n_parts; i++) {
 		merge_part(b, &part[i]);
 		if (!err && part[i].err) {
 			err = part[i].err;
@@ -773,8 +774,9 @@ static int update_parts(struct builder *b, uint32_t id, size_t n_ops)
 	}
 	b->parts = part;
 	if (!err)
-		err = update_page(b, id, 0, n_ops);
-	for (unsigned i = 0; i < page->n; i++)
+		err = update_page(b, id, 0, n_ops, ret_in_place);
+	b->parts = NULL;
+	for (unsigned i = 0; i < n_parts; i++)
 		builder_done(&part[i].b);
 	return err;
 }
@@ -782,10 +784,13 @@ static int update_parts(struct builder *b, uint32_t id, size_t n_ops)
 static int update_namespace(struct builder *b, const struct tree_root *from, size_t n_ops,
 			    struct tree_root *to)
 {
+	size_t first_patch = b->n_patches;
+	bool in_place = false;
 	int err = RC_OK;
 
 	b->n = 0;
 	b->n_jobs = 0;
+	b->top = true;
 	b->warmed = 0;
 	b->key_len = rc_state_key_len(b->ns);
 	if (from->page && b->tree->cold)
@@ -793,18 +798,21 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 	if (err)
 		return err;
 	if (from->page && n_ops >= PARALLEL_OPS)
-		err = update_parts(b, from->page, n_ops);
+		err = update_parts(b, from->page, n_ops, &in_place);
 	else if (from->page)
-		err = update_page(b, from->page, 0, n_ops);
+		err = update_page(b, from->page, 0, n_ops, &in_place);
 	else
 		err = update_leaf(b, from, n_ops);
 	if (err)
 		return err;
-	make_top(b, from->page);
+	if (!in_place)
+		make_top(b, from->page);
 	err = tree_hash(b, 0, 0);
-	if (!err)
-		set_root(b, to);
-	return err;
+	if (err)
+		return err;
+	apply_patches(b, first_patch, 0);
+	set_root(b, to);
+	return RC_OK;
 }
 
 static uint32_t versions_between(uint64_t older, uint64_t seq)
@@ -812,39 +820,53 @@ static uint32_t versions_between(uint64_t older, uint64_t seq)
 	return seq - older < UINT32_MAX ? (uint32_t)(seq - older) : UINT32_MAX;
 }
 
-/* New copies become visible to readers of seq and later; nobody has that number yet. */
-static void publish(struct builder *b, struct tree_change *change)
+/* What the version did, for who lets it go or drops it; all patches are applied. */
+static void describe(struct builder *b, struct tree_change *change)
 {
-	change->touched = rc_alloc_array(b->n_pages, sizeof(uint32_t));
-	change->replaced = rc_alloc_array(b->n_pages, sizeof(struct slab_block));
-	pthread_mutex_lock(&b->tree->lock);
-	for (size_t i = 0; i < b->n_pages; i++) {
-		struct page *page = b->pages[i];
-		struct tree_slot *slot = tree_slot(b->tree, page->id);
+	uint64_t flushed;
 
-		page->older = atomic_load(&slot->head);
-		if (page->older)
-			change->replaced[change->n_replaced++] =
-				(struct slab_block){page->older, page->older->size,
-						    versions_between(page->older->seq, b->seq)};
-		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
-		atomic_store_explicit(&slot->head, page, memory_order_release);
-		change->touched[i] = page->id;
-		change->bytes += page->size;
-	}
+	pthread_mutex_lock(&b->tree->lock);
+	flushed = b->tree->flushed;
 	pthread_mutex_unlock(&b->tree->lock);
-	change->n_touched = b->n_pages;
+	change->touched = rc_alloc_array(b->n_patches, sizeof(*change->touched));
+	for (size_t i = 0; i < b->n_patches; i++) {
+		const struct patch *p = b->patches[i];
+		uint64_t before = p->whole ? p->page ? p->page->seq : 0 : p->seq;
+
+		change->touched[i] =
+			(struct tree_touch){p->id, p->size, versions_between(before, b->seq)};
+		change->page_bytes += before <= flushed ? p->size : 0;
+		if (p->whole && p->page) {
+			GROW(b->chunks, b->n_chunks, b->cap_chunks);
+			b->chunks[b->n_chunks++] = (struct slab_block){p->page, p->page->size};
+		}
+	}
+	change->n_touched = b->n_patches;
+	change->patch = b->patches;
+	change->block = b->chunks;
+	change->n_blocks = b->n_chunks;
+	for (size_t i = 0; i < change->n_blocks; i++)
+		change->bytes += change->block[i].size;
 	change->made = b->made;
 	change->n_made = b->n_made;
 	change->gone = b->gone;
 	change->n_gone = b->n_gone;
 	b->made = b->gone = NULL;
+	b->patches = NULL;
+	b->chunks = NULL;
 }
 
 static void discard(struct builder *b)
 {
-	for (size_t i = 0; i < b->n_pages; i++)
-		page_free(&b->tree->slab, b->pages[i]);
+	for (size_t i = 0; i < b->n_patches; i++) {
+		struct patch *p = b->patches[i];
+
+		if (p->applied)
+			tree_unapply(b->tree, p);
+		else if (p->whole)
+			page_free(&b->tree->slab, p->page);
+	}
+	slab_put_many(&b->tree->slab, b->chunks, b->n_chunks);
 	pthread_mutex_lock(&b->tree->lock);
 	for (size_t i = 0; i < b->n_made; i++)
 		tree_give_back_id(b->tree, b->made[i]);
@@ -858,11 +880,11 @@ static void set_updating(struct tree *tree, bool updating)
 	pthread_mutex_unlock(&tree->lock);
 }
 
-int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct tree_roots *from,
+int tree_update(struct tree *tree, uint64_t seq, const struct tree_roots *from,
 		const struct tree_ops ops[TREE_NAMESPACES], struct tree_roots *ret_roots,
 		struct tree_change *ret_change, struct rc_error *error)
 {
-	struct builder b = {.tree = tree, .error = error, .from_seq = from_seq, .seq = seq};
+	struct builder b = {.tree = tree, .error = error, .seq = seq};
 	struct tree_roots roots = *from;
 	int err = RC_OK;
 
@@ -879,7 +901,8 @@ int tree_update(struct tree *tree, uint64_t from_seq, uint64_t seq, const struct
 		discard(&b);
 	} else {
 		*ret_change = (struct tree_change){0};
-		publish(&b, ret_change);
+		ret_change->n_chunks = b.n_chunks;
+		describe(&b, ret_change);
 		*ret_roots = roots;
 	}
 	set_updating(tree, false);

@@ -7,6 +7,13 @@ unsigned rc_key_split(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	size_t i = 0;
 
+	while (i + 8 <= len) {
+		uint64_t differ = rc_get_be64(a + i) ^ rc_get_be64(b + i);
+
+		if (differ)
+			return (unsigned)(8 * i) + (unsigned)__builtin_clzll(differ);
+		i += 8;
+	}
 	while (i < len && a[i] == b[i])
 		i++;
 	if (i == len)

@@ -402,7 +402,7 @@ static void apply(struct tree *tree, uint64_t seq, const struct rc_delta *delta,
 	struct rc_error error;
 
 	delta_ops(delta, false, &arena, ops);
-	must(tree_update(tree, seq - 1, seq, &before, ops, roots, &change, &error) == RC_OK,
+	must(tree_update(tree, seq, &before, ops, roots, &change, &error) == RC_OK,
 	     "an update of the tree");
 	tree_state_root(roots, ret_root);
 	tree_change_done(&change);

@@ -435,8 +435,7 @@ static void move_state(struct chain *chain, size_t from_pick, size_t from_out)
 	delta.entries = &entry;
 	delta.n_entries = after != chain->treasury;
 	delta_ops(&delta, false, &chain->arena, ops);
-	if (tree_update(chain->tree, chain->height - 1, chain->height, &chain->roots, ops, &roots,
-			&change, &error))
+	if (tree_update(chain->tree, chain->height, &chain->roots, ops, &roots, &change, &error))
 		driver_die("height %u: %s", chain->height, error.text);
 	tree_release(chain->tree, chain->height, &change);
 	tree_change_done(&change);

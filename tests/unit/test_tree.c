@@ -160,7 +160,7 @@ static int bench_apply(struct bench *t, unsigned ns, struct tree_roots *roots,
 	if (t->n)
 		qsort(t->op, t->n, sizeof(*t->op), compare_ops);
 	ops[ns - 1] = (struct tree_ops){t->op, t->n};
-	err = tree_update(t->tree, t->seq, t->seq + 1, &t->roots, ops, roots, change, &error);
+	err = tree_update(t->tree, t->seq + 1, &t->roots, ops, roots, change, &error);
 	t->n = 0;
 	return err;
 }
@@ -169,7 +169,12 @@ static void flush(struct bench *t, const struct tree_change *change)
 {
 	struct rc_error error;
 
-	tree_put(t->tree, t->seq, change->touched, change->n_touched);
+	uint32_t *ids = rc_alloc_array(change->n_touched, sizeof(*ids));
+
+	for (size_t i = 0; i < change->n_touched; i++)
+		ids[i] = change->touched[i].id;
+	tree_put(t->tree, t->seq, ids, change->n_touched);
+	free(ids);
 	assert_int_equal(t->disk->ops->commit(t->disk, DISK_FLUSH, &error), RC_OK);
 	tree_flushed(t->tree, t->seq, change->gone, change->n_gone);
 }
@@ -309,8 +314,10 @@ static void check_root(const struct bench *t, const struct model *m)
 }
 
 /* Leaves of a version by walking, in order. */
-static void walk(struct bench *t, const struct tree_node *node, struct model *m, size_t *at)
+static void walk(struct tree_reader *reader, const struct tree_node *node, struct model *m,
+		 size_t *at)
 {
+	struct page_copy *mark = tree_reader_mark(reader);
 	struct tree_node left, right;
 	struct rc_error error;
 
@@ -320,9 +327,10 @@ static void walk(struct bench *t, const struct tree_node *node, struct model *m,
 		++*at;
 		return;
 	}
-	assert_int_equal(tree_sides(t->tree, t->seq, node, &left, &right, &error), RC_OK);
-	walk(t, &left, m, at);
-	walk(t, &right, m, at);
+	assert_int_equal(tree_sides(reader, node, &left, &right, &error), RC_OK);
+	walk(reader, &left, m, at);
+	walk(reader, &right, m, at);
+	tree_reader_back(reader, mark);
 }
 
 static void check_walk(struct bench *t, struct model *m)
@@ -331,14 +339,15 @@ static void check_walk(struct bench *t, struct model *m)
 	struct rc_error error;
 	size_t at = 0;
 	bool any;
-	uint64_t ticket = tree_enter(t->tree);
+	struct tree_reader reader;
 
-	assert_int_equal(tree_top(t->tree, t->seq, &t->roots, m->ns, &any, &top, &error), RC_OK);
+	tree_reader_init(&reader, t->tree, t->seq);
+	assert_int_equal(tree_top(&reader, &t->roots, m->ns, &any, &top, &error), RC_OK);
 	assert_int_equal(any, m->n > 0);
 	if (any)
-		walk(t, &top, m, &at);
+		walk(&reader, &top, m, &at);
 	assert_int_equal(at, m->n);
-	tree_leave(t->tree, ticket);
+	tree_reader_done(&reader);
 }
 
 /* Histories of blocks of up to `most` operations that grow and shrink the tree, flushed and read
