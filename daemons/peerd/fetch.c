@@ -399,21 +399,28 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 				      on_submitted, call);
 }
 
+/* A block that was asked of it has come. */
+static void progressed(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+	unsigned left = inflight_count(&core->inflight, peer->id);
+
+	peer->last_progress = core_now(core);
+	peer->stalls = 0;
+	peer->aside_until = 0;
+	if (left == REFILL_AT || left == 0)
+		fetch_changed(core);
+}
+
 bool fetch_take(struct peer *peer, const struct rc_block_id *id)
 {
 	struct peerd *core = peer->core;
 	const struct inflight_block *b = inflight_find(&core->inflight, id);
-	unsigned left;
 
 	if (!b || b->peer != peer->id)
 		return false;
 	inflight_take(&core->inflight, id);
-	peer->last_progress = core_now(core);
-	peer->stalls = 0;
-	peer->aside_until = 0;
-	left = inflight_count(&core->inflight, peer->id);
-	if (left == REFILL_AT || left == 0)
-		fetch_changed(core);
+	progressed(peer);
 	return true;
 }
 
@@ -422,7 +429,6 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	struct peerd *core = peer->core;
 	const struct peer_message_info *info = peer_message_find(PEER_MSG_BLOCK);
 	struct rc_block_id id;
-	unsigned left;
 
 	if (raw.len < RC_HEADER_SIZE) {
 		peer_penalise(peer, "block-parse", "shorter than a header");
@@ -439,12 +445,7 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 			peer_charge(peer, info->cost + raw.len, raw.len);
 		return;
 	}
-	peer->last_progress = core_now(core);
-	peer->stalls = 0;
-	peer->aside_until = 0;
-	left = inflight_count(&core->inflight, peer->id);
-	if (left == REFILL_AT || left == 0)
-		fetch_changed(core);
+	progressed(peer);
 	if (!core->submit_bytes || core->submit_bytes + raw.len <= SUBMIT_BYTES_MAX) {
 		submit(peer, raw, &id);
 		return;

@@ -69,10 +69,15 @@ static void send_notfound(struct peer *peer, const struct serve_item *items, siz
 	peer_send(peer, PEER_MSG_NOTFOUND, &m.base);
 }
 
-/* Answers that are asked for again and again would be this node's work for 33 bytes. */
-static void note_served(struct peer *peer, const uint8_t id[32], size_t len)
+/* Answers that are asked for again and again would be this node's work for 33 bytes. A block in
+ * compact form is another answer than the whole: who can't use it asks for that. */
+static void note_served(struct peer *peer, enum peer_message form, const uint8_t id[32], size_t len)
 {
-	if (!seen_add(&peer->served, id))
+	uint8_t key[32];
+
+	memcpy(key, id, sizeof(key));
+	key[0] ^= (uint8_t)form;
+	if (!seen_add(&peer->served, key))
 		peer_charge(peer, 0, len);
 }
 
@@ -175,20 +180,21 @@ static void park(struct peer *peer, const struct serve_item *item)
 	slot->again_at = now + PARKED_AGAIN;
 }
 
-static void on_block(void *arg, const struct rc_reply *why, const struct rc_header_info *reply)
+/* The end of a question for a block. raw: the answer, in this form; NULL: there is none. */
+static void give_block(struct serve_call *call, const struct rc_reply *why,
+		       const struct rc_bytes *raw, enum peer_message form)
 {
-	struct serve_call *call = arg;
 	struct peerd *core = call->core;
 	struct peer *peer = core_peer(core, call->peer);
 
 	core_enter(core);
 	if (peer) {
 		peer->serving--;
-		if (reply) {
+		if (raw) {
 			seen_add(&peer->known_blocks, call->items[0].id);
 			core_count(core, PEERD_BLOCKS_SERVED, 1);
-			note_served(peer, call->items[0].id, reply->raw.len);
-			send_raw(peer, PEER_MSG_BLOCK, reply->raw);
+			note_served(peer, form, call->items[0].id, raw->len);
+			send_raw(peer, form, *raw);
 		} else if (why->err == RC_ENOENT) {
 			park(peer, &call->items[0]);
 		} else {
@@ -200,29 +206,15 @@ static void on_block(void *arg, const struct rc_reply *why, const struct rc_head
 	free(call);
 }
 
+static void on_block(void *arg, const struct rc_reply *why, const struct rc_header_info *reply)
+{
+	give_block(arg, why, reply ? &reply->raw : NULL, PEER_MSG_BLOCK);
+}
+
 static void on_compact(void *arg, const struct rc_reply *why, const struct rc_block_part *reply)
 {
-	struct serve_call *call = arg;
-	struct peerd *core = call->core;
-	struct peer *peer = core_peer(core, call->peer);
-
-	core_enter(core);
-	if (peer) {
-		peer->serving--;
-		if (reply) {
-			seen_add(&peer->known_blocks, call->items[0].id);
-			core_count(core, PEERD_BLOCKS_SERVED, 1);
-			send_raw(peer, reply->whole ? PEER_MSG_BLOCK : PEER_MSG_COMPACTBLOCK,
-				 reply->raw);
-		} else if (why->err == RC_ENOENT) {
-			park(peer, &call->items[0]);
-		} else {
-			send_notfound(peer, call->items, 1);
-		}
-		serve_next(peer);
-	}
-	core_leave(core);
-	free(call);
+	give_block(arg, why, reply ? &reply->raw : NULL,
+		   reply && reply->whole ? PEER_MSG_BLOCK : PEER_MSG_COMPACTBLOCK);
 }
 
 static void on_block_txns(void *arg, const struct rc_reply *why, const struct rc_block_part *reply)
@@ -279,7 +271,8 @@ static void on_pool_txs(void *arg, const struct rc_reply *why, const struct rc_p
 			    memcmp(reply->found[at].b, call->items[i].id, 32) == 0) {
 				core_count(core, PEERD_TXS_SERVED, 1);
 				seen_add(&peer->known_txs, call->items[i].id);
-				note_served(peer, call->items[i].id, reply->raw[at].len);
+				note_served(peer, PEER_MSG_TX, call->items[i].id,
+					    reply->raw[at].len);
 				send_raw(peer, PEER_MSG_TX, reply->raw[at++]);
 			} else {
 				/* It was told and doesn't get it: if the pool has it again (a block
@@ -308,7 +301,7 @@ static void on_pool_tx(void *arg, const struct rc_reply *why, const struct rc_me
 		if (reply) {
 			core_count(core, PEERD_TXS_SERVED, 1);
 			seen_add(&peer->known_txs, reply->wtxid.b);
-			note_served(peer, reply->wtxid.b, reply->raw.len);
+			note_served(peer, PEER_MSG_TX, reply->wtxid.b, reply->raw.len);
 			send_raw(peer, PEER_MSG_TX, reply->raw);
 		} else {
 			send_notfound(peer, call->items, 1);

@@ -569,6 +569,17 @@ void rig_mine(struct rig_node *node, unsigned n, size_t len, uint8_t fork)
 	rig_publish_tip(node);
 }
 
+struct rig_node *rig_of_one(struct rig *rig, uint64_t seed)
+{
+	struct peerd_options o = rig_options(0);
+	struct rig_node *node;
+
+	rig_init(rig, seed);
+	node = rig_add(rig, &o);
+	rig_mine(node, 20, 300, 0);
+	return node;
+}
+
 /* A payment of no meaning: one input, one KEY output, one witness item. */
 void rig_make_tx(uint32_t number, struct rc_buf *buf)
 {

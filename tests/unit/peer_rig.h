@@ -78,6 +78,8 @@ void rig_done(struct rig *rig);
 /* A node with 127.0.0.1:(20000 + i), its options to be changed before rig_start. */
 struct peerd_options rig_options(unsigned i);
 struct rig_node *rig_add(struct rig *rig, const struct peerd_options *options);
+/* Begins a rig of one node, which has 20 blocks. */
+struct rig_node *rig_of_one(struct rig *rig, uint64_t seed);
 /* Runs events until the time has passed or until(arg) holds; returns whether it does. */
 bool rig_run(struct rig *rig, int64_t us, bool (*until)(void *arg), void *arg);
 /* Ends the core as kill -9 would; a new one is made from nothing by rig_restart. */

@@ -103,12 +103,8 @@ static struct rig_node *node;
 
 static int begin(void **state)
 {
-	struct peerd_options o = rig_options(0);
-
 	(void)state;
-	rig_init(&rig, 79);
-	node = rig_add(&rig, &o);
-	rig_mine(node, 20, 300, 0);
+	node = rig_of_one(&rig, 79);
 	return 0;
 }
 

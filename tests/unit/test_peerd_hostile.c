@@ -12,12 +12,8 @@ static struct rig_node *node;
 
 static int begin(void **state)
 {
-	struct peerd_options o = rig_options(0);
-
 	(void)state;
-	rig_init(&rig, 77);
-	node = rig_add(&rig, &o);
-	rig_mine(node, 20, 300, 0);
+	node = rig_of_one(&rig, 77);
 	return 0;
 }
 

@@ -164,12 +164,8 @@ static struct rig_node *node;
 
 static int begin(void **state)
 {
-	struct peerd_options o = rig_options(0);
-
 	(void)state;
-	rig_init(&rig, 78);
-	node = rig_add(&rig, &o);
-	rig_mine(node, 20, 300, 0);
+	node = rig_of_one(&rig, 78);
 	return 0;
 }
 
