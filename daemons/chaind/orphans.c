@@ -47,7 +47,8 @@ bool orphans_add(struct orphans *orphans, const struct rc_tx *tx, const struct r
 	o->until = now + ORPHAN_SECONDS;
 	o->peer = peer;
 	o->n_parents = n_parents;
-	memcpy(o->parents, parents, n_parents * sizeof(*parents));
+	if (n_parents)
+		memcpy(o->parents, parents, n_parents * sizeof(*parents));
 	o->len = tx->raw.len;
 	memcpy(o->raw, tx->raw.data, tx->raw.len);
 	HASH_ADD(hh, orphans->all, wtxid.b, sizeof(o->wtxid.b), o);

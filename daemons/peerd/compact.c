@@ -21,6 +21,8 @@
 /* In hand at a time, of all peers: as many as may announce, and as many who were asked. Each is no
  * longer than a block, twice that while its missing transactions are handed on. */
 #define REBUILDING_MAX 8
+/* A compact block may be in hand so long. */
+#define IN_HAND_MOST (60 * PEERD_SECOND)
 /* Blocks that were ambiguous, remembered a generation. */
 #define AMBIGUOUS_KNOWN 64
 /* A peer that has so much queued isn't sent a block it didn't ask for; a header tells it. */
@@ -30,6 +32,7 @@ struct rebuilding {
 	struct rc_block_id id;
 	uint32_t height;
 	uint64_t number;
+	int64_t since;
 	uint8_t *raw; /* the compact block */
 	size_t len;
 	uint32_t missing; /* asked of the peer; 0: not yet */
@@ -382,6 +385,16 @@ static void rebuild(struct peer *peer, struct rc_bytes txs)
 	RC_TEST_POINT(PEERD_REBUILD);
 }
 
+/* Each has a clock elsewhere: blocks asked of a peer, questions to chaind. Should one outlive both,
+ * it keeps nobody else's out. */
+static void drop_old(struct peerd *core)
+{
+	for (struct peer *p = core->peers; core->n_rebuilding && p; p = p->hh.next) {
+		if (p->rebuilding && core_now(core) - p->rebuilding->since > IN_HAND_MOST)
+			drop(p);
+	}
+}
+
 /* Somebody's compact block of this id is in hand. */
 static bool in_hand(const struct peerd *core, const struct rc_block_id *id)
 {
@@ -411,23 +424,26 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 		peer_penalise(peer, rc_verdict_name(verdict), NULL);
 		return;
 	}
+	drop_old(core);
 	seen_add(&peer->known_blocks, compact.id.b);
 	asked = fetch_take(peer, &compact.id);
 	if (seen_has(&core->ambiguous, compact.id.b) ||
 	    (!asked && (!is_announcer(peer) || core_in_download(core) || peer->rebuilding ||
+			core->n_rebuilding >= REBUILDING_MAX || in_hand(core, &compact.id) ||
 			seen_has(&core->arrived, compact.id.b)))) {
-		/* Late, twice, or from one that was an announcer: honest, and of no use. Where it
-		 * was asked for, it was for the whole block. */
+		/* Late, twice, or one too many: honest, and of no use. Where it was asked for, it
+		 * was for the whole block. */
 		peer_charge(peer, info->cost + raw.len, raw.len);
 		if (asked)
 			fetch_not_given(peer, &compact.id);
+		else if (!seen_has(&core->arrived, compact.id.b))
+			sync_on_header(peer, raw.data); /* else nobody tells of the block again */
 		return;
 	}
 	if (in_hand(core, &compact.id))
 		return; /* if that comes to nothing, it is asked for again */
 	if (peer->rebuilding || core->n_rebuilding >= REBUILDING_MAX) {
-		if (asked)
-			fetch_whole(peer, &compact.id, compact.header.height);
+		fetch_whole(peer, &compact.id, compact.header.height);
 		return;
 	}
 	core_count(core, PEERD_COMPACT_BYTES, raw.len);
@@ -435,6 +451,7 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 	r->id = compact.id;
 	r->height = compact.header.height;
 	r->number = ++core->last_rebuilding;
+	r->since = core_now(core);
 	r->raw = rc_memdup(raw.data, raw.len);
 	r->len = raw.len;
 	peer->rebuilding = r;

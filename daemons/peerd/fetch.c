@@ -429,6 +429,8 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	struct peerd *core = peer->core;
 	const struct peer_message_info *info = peer_message_find(PEER_MSG_BLOCK);
 	struct rc_block_id id;
+	struct peer *other;
+	uint64_t owner;
 
 	if (raw.len < RC_HEADER_SIZE) {
 		peer_penalise(peer, "block-parse", "shorter than a header");
@@ -437,7 +439,10 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	rc_header_id(raw.data, &id);
 	seen_add(&peer->known_blocks, id.b);
 	compact_given_up(peer, &id);
-	if (inflight_take(&core->inflight, &id) == 0) {
+	owner = inflight_take(&core->inflight, &id);
+	if (owner && owner != peer->id && (other = core_peer(core, owner)))
+		compact_given_up(other, &id); /* what it owes of the block isn't awaited any more */
+	if (owner == 0) {
 		/* Late is honest, once for each that it was asked for; else it costs time. */
 		if (peer->late > 0 && seen_has(&core->asked_blocks, id.b))
 			peer->late--;

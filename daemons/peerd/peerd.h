@@ -506,6 +506,8 @@ void sync_chain_up(struct peerd *core);
 void sync_refresh(struct peerd *core);
 void sync_check_times(struct peer *peer, int64_t now);
 void sync_ask(struct peer *peer);
+/* One that was told with something else. It is checked by itself already. */
+void sync_on_header(struct peer *peer, const uint8_t raw[RC_HEADER_SIZE]);
 void sync_on_headers(struct peer *peer, const void *m);
 void sync_chain_best(struct peerd *core, const struct rc_block_ref *best);
 /* The peer has shown that it has this header. */

@@ -198,6 +198,31 @@ static void go_on(struct peer *peer, const struct rc_block_id *last)
 		again_in(peer, 100 * PEERD_MS); /* chaind is slower than the peer */
 }
 
+/* Who pushes more than chaind can judge is asked for it later: false. */
+static bool may_push(struct peer *peer)
+{
+	if (peer->headers_submitted < 2 * SUBMITS_AHEAD)
+		return true;
+	again_in(peer, AGAIN_SOON);
+	return false;
+}
+
+static void submit(struct peer *peer, struct rc_bytes raw)
+{
+	struct peerd *core = peer->core;
+
+	core_count(core, PEERD_HEADERS_RECEIVED, raw.len / RC_HEADER_SIZE);
+	peer->headers_submitted++;
+	core->out.chain->submit_headers(core->out.chain_ctx, peer->id, raw, on_submitted,
+					chain_call_new(core, peer->id, 0));
+}
+
+void sync_on_header(struct peer *peer, const uint8_t raw[RC_HEADER_SIZE])
+{
+	if (may_push(peer))
+		submit(peer, (struct rc_bytes){raw, RC_HEADER_SIZE});
+}
+
 void sync_on_headers(struct peer *peer, const void *body)
 {
 	const Rc__P2p__Headers *m = body;
@@ -222,18 +247,11 @@ void sync_on_headers(struct peer *peer, const void *body)
 			next_header_peer(core);
 		return;
 	}
-	/* Who pushes more than chaind can judge is asked for it later. */
-	if (!asked && peer->headers_submitted >= 2 * SUBMITS_AHEAD) {
-		again_in(peer, AGAIN_SOON);
+	if (!asked && !may_push(peer))
 		return;
-	}
 	if (!check_run(peer, m->raw.data, n, &last))
 		return;
-	core_count(core, PEERD_HEADERS_RECEIVED, n);
-	peer->headers_submitted++;
-	core->out.chain->submit_headers(core->out.chain_ctx, peer->id,
-					(struct rc_bytes){m->raw.data, m->raw.len}, on_submitted,
-					chain_call_new(core, peer->id, 0));
+	submit(peer, (struct rc_bytes){m->raw.data, m->raw.len});
 	if (peer->counting)
 		; /* chaind says whence to go on */
 	else if (asked && n == PEER_HEADERS_MAX)

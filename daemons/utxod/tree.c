@@ -533,12 +533,12 @@ void tree_trim(struct tree *tree)
 
 		tree->hand = tree->hand + 1 < tree->next_id ? tree->hand + 1 : 1;
 		slot = tree_slot(tree, tree->hand);
-		page = atomic_load(&slot->head);
-		if (!page)
+		if (!atomic_load(&slot->head))
 			continue;
-		/* Held: a reader may be copying it. */
+		/* Held: a reader may be copying it, and who undoes a version may replace it. */
 		hold(slot);
-		if (droppable(tree, slot, page)) {
+		page = atomic_load(&slot->head);
+		if (page && droppable(tree, slot, page)) {
 			atomic_store_explicit(&slot->head, NULL, memory_order_release);
 			dropping -= page->size;
 			page_free(&tree->slab, page);

@@ -586,7 +586,8 @@ static void list_page(struct builder *b, const struct page *page, size_t first, 
 		note_pushed(b, &w, pushed);
 	}
 	keep_items(b, &w, page, next, page->order.n);
-	memmove(b->list + first, b->list + start, (b->n - start) * sizeof(*b->list));
+	if (b->n > start)
+		memmove(b->list + first, b->list + start, (b->n - start) * sizeof(*b->list));
 	b->n -= start - first;
 }
 

@@ -26,7 +26,8 @@ from purse import RUST, Coin, Purse, shown  # noqa: E402
 
 LIMIT = 3600
 FULL = bool(os.environ.get("FULL"))
-SEED = int(os.environ.get("RC_TEST_SEED", random.randrange(1 << 32)))
+# Without FULL the same choice always: a run says something of the change at hand.
+SEED = int(os.environ.get("RC_TEST_SEED", random.randrange(1 << 32) if FULL else 1))
 SECONDS = float(os.environ.get("RC_SECONDS", "inf"))
 STATE = os.path.join(harness.TOP, os.environ.get("BUILD", "build"), "disk", "powercut.json")
 # (way, file system): cuts in CI, and of a full run.
@@ -37,7 +38,7 @@ CONTROLS = 2                # cuts without syncs, of each kind; each may be luck
 COINS = 60                  # as many payments one after the other
 PAUSE_SECONDS = 0.02        # between two payments, two blocks, two looks at the metrics
 LOAD_SECONDS = 0.4          # at most, from the start of the load to the cut
-BACK_SECONDS = 10           # a node that is not ready by then hangs
+BACK_SECONDS = 30           # a node that is not ready by then hangs
 REORGANISATIONS, AGAIN = 0.25, 0.25     # shares of the cuts: amid one; again while recovering
 RECHECKED = 60              # of the newest acknowledged blocks, looked for after each cut
 KEPT = ("active", "valid", "stored")
@@ -237,7 +238,7 @@ class Cuts(harness.TestCase):
             first = chain[length - 1].outpoint[1] if length == 1 else 0
             try:
                 wait_for("a payment", lambda t=later, n=first: any(
-                    node.rpc("gettxout", txid, n if k == 0 else 0) for k, txid in enumerate(t)), 2)
+                    node.rpc("gettxout", txid, n if k == 0 else 0) for k, txid in enumerate(t)), 10)
             except AssertionError:
                 raise Lost(f"payment {later[0]}") from None
 
@@ -400,7 +401,9 @@ class Cuts(harness.TestCase):
                 self.begin(way, fs, f"{SEED} control {way} {fs} {i}", nosync=True)
                 try:
                     self.cut(way)
-                except Lost as error:
+                # What half of it is there breaks in many ways; all of them are losses.
+                except (AssertionError, RpcError, OSError,
+                        harness.http.client.HTTPException) as error:
                     lost.append(str(error).splitlines()[0])
                 self.drop()
             print(f"control {way} {fs}: lost {len(lost)} of {CONTROLS} ({lost[:1]})", file=sys.stderr)
@@ -431,7 +434,7 @@ class Tool(unittest.TestCase):
 
     def powercut(self, *args):
         return subprocess.run(
-            [sys.executable, powercut.__file__, *args, "--after", "0.7", "--check",
+            [sys.executable, powercut.__file__, *args, "--after", "2", "--check",
              f"{sys.executable} -c '{CHECK}'", "--", sys.executable, "-c", WRITER],
             check=False, timeout=120 * SLOW).returncode
 

@@ -49,8 +49,9 @@ class Compact(harness.TestCase):
     def pay(self, purse, node):
         coins = [c for c in purse.coins(node) if c.amount == RUST // 10][:TXS]
         self.assertEqual(len(coins), TXS)
-        for coin in coins:
-            node.rpc("sendrawtransaction", purse.spend([coin], [], change=True).encode().hex())
+        # All are signed before the first is sent: relay waits some seconds at least.
+        for tx in [purse.spend([coin], [], change=True).encode().hex() for coin in coins]:
+            node.rpc("sendrawtransaction", tx)
 
     def test_a_block_travels_in_few_bytes(self):
         # A row: no links but these.

@@ -25,7 +25,7 @@ class P2p(harness.TestCase):
         three = [self.node(f"s{i}") for i in range(3)]
         for n in three[1:]:
             n.connect(three[0])
-        three[0].rpc("generatetoaddress", 400, Purse("p2p").address)
+        three[0].rpc("generatetoaddress", 1000, Purse("p2p").address)
         wait_same_tip(three)
 
         def served_by(node):
@@ -42,7 +42,7 @@ class P2p(harness.TestCase):
         wait_same_tip(three + [four])
         # The two that followed the miner had nobody to serve before; what they didn't give, he gave.
         wait_for("blocks of both", lambda: all(served_by(n) > 0 for n in three[1:]))
-        self.assertLess(sum(served_by(n) for n in three[1:]), 400)
+        self.assertLess(sum(served_by(n) for n in three[1:]), 1000)
         self.assertEqual(four.metrics_of("peerd")["rustycoin_peerd_penalties_total"], 0)
 
     @unittest.skipUnless(os.path.exists("/proc/net/if_inet6"), "this host has no IPv6")

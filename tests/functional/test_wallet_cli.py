@@ -83,6 +83,12 @@ class FakeNode:
     expected_txid = ""
 
 
+def own_terminal(tty):
+    """In a new process: this is its terminal, and Ctrl-C ends it whatever the caller ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(tty, termios.TIOCSCTTY, 0)
+
+
 class WalletTest(unittest.TestCase):
     def setUp(self):
         self.node = FakeNode()
@@ -282,7 +288,7 @@ class WalletTest(unittest.TestCase):
             fd, slave = pty.openpty()
             p = subprocess.Popen([WALLET, "info", "--wallet", self.path], stdin=slave, stdout=slave,
                                  stderr=slave, start_new_session=True,
-                                 preexec_fn=lambda tty=slave: fcntl.ioctl(tty, termios.TIOCSCTTY, 0))
+                                 preexec_fn=lambda tty=slave: own_terminal(tty))
             seen = b""
             while b"Passphrase: " not in seen:
                 self.assertTrue(select.select([fd], [], [], 30)[0], seen)

@@ -10,6 +10,7 @@ import unittest
 
 import target
 
+LIMIT = 1800
 SECONDS = int(os.environ.get("RC_FUZZ_SECONDS", "3"))
 
 

@@ -460,7 +460,7 @@ class Campaign:
     def __exit__(self, *_):
         self.stop.set()
         for _, _, process, _ in self.runs:
-            process.join(10)
+            process.join(60)
             if process.is_alive():
                 process.kill()
                 process.join()

@@ -178,7 +178,7 @@ class Conduct(arena.TestCase):
             self.assertTrue(again.ended())
         wait_for("three links", lambda: len(links(world.node)) == 3)
         with world.link(greeted=False, source=bad) as refused:
-            self.assertTrue(refused.ended(1 * harness.SLOW))   # not after a handshake's 5 s
+            self.assertTrue(refused.ended(4 * harness.SLOW))   # not after a handshake's 5 s
         others[0].say(p.ADDR, p.addr([p.endpoint(socket.inet_aton(bad), 7440, int(time.time())),
                                       p.endpoint(socket.inet_aton("10.66.7.7"), 7440,
                                                  int(time.time()))]))

@@ -85,7 +85,7 @@ class Survive(arena.TestCase):
                 attacked.append(self.measure(node))
                 during += campaign.sent() - before
                 self.life_goes_on(node, friend, purse)
-            wait_for("all floods are spent", lambda: self.spent(node, campaign), LIMIT)
+            wait_for("all floods are spent", lambda: self.spent(node, campaign), LIMIT * 2 / 3)
             print("\n".join(f"{name}: {frames} frames, {connections} connections"
                             for name, (frames, connections) in campaign.report().items()))
         self.life_goes_on(node, friend, purse)
@@ -99,7 +99,8 @@ class Survive(arena.TestCase):
         self.assertGreater(during, 0)
         if not SANITIZED:
             self.assertLess(watch.growth(), GROWTH_MIB)
-        for what, index, factor, least in (("download", 0, SLOWER, 0), ("p99", 1, LATER, AT_LEAST)):
+        for what, index, factor, least in (("download", 0, SLOWER, 0 if FULL else 60),
+                                            ("p99", 1, LATER, AT_LEAST)):
             one, other = (statistics.median(m[index] for m in turns) for turns in (quiet, attacked))
             print(f"{what}: {one:.3f} s undisturbed, {other:.3f} s attacked: {other / one:.2f} times")
             self.assertLess(other, max(factor * one, least), what)

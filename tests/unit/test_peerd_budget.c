@@ -283,12 +283,14 @@ static void a_group_is_a_few_peers(void **state)
 	assert_true(answers <= most + RC_ARRAY_LEN(s) * 1500);
 	rig_stranger_dial_from(&again, node, "8.8.77.1:7440");
 	assert_int_equal(again.peer, 0);
+	rig_stranger_done(&again);
 	others_are_served("9.9.9.9:1");
 	/* Who comes back finds what he left; in time it is forgotten. */
 	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
 		rig_stranger_done(&s[i]);
 	rig_stranger_dial_from(&again, node, "8.8.77.1:7440");
 	assert_int_equal(again.peer, 0);
+	rig_stranger_done(&again);
 	turn(60000);
 	assert_null(node->core->groups);
 	open_from(&again, "8.8.77.1:7440");
