@@ -440,9 +440,9 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 			sync_on_header(peer, raw.data); /* else nobody tells of the block again */
 		return;
 	}
-	if (in_hand(core, &compact.id))
-		return; /* if that comes to nothing, it is asked for again */
-	if (peer->rebuilding || core->n_rebuilding >= REBUILDING_MAX) {
+	if (in_hand(core, &compact.id) || peer->rebuilding ||
+	    core->n_rebuilding >= REBUILDING_MAX) {
+		/* It was asked for, and must come by some way: chaind's lease alone wakes nobody. */
 		fetch_whole(peer, &compact.id, compact.header.height);
 		return;
 	}

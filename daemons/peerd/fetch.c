@@ -67,6 +67,7 @@ static void fail_block(struct peer *peer, const struct rc_block_id *id, int64_t 
 	f = &peer->failed[peer->n_failed++];
 	f->id = *id;
 	f->until = core_now(peer->core) + wait;
+	peer->failed_at = core_now(peer->core);
 }
 
 static void ask_for(struct peer *peer, const uint8_t *items, size_t n)
@@ -204,19 +205,37 @@ static bool others_give(const struct peerd *core)
 	return false;
 }
 
+/* Who has failed longest ago, or not at all, comes first: chaind asks in this order, and many may
+ * know the header of a block that only one has. */
+static int by_failure(const void *pa, const void *pb)
+{
+	const struct peer *a = *(const struct peer *const *)pa;
+	const struct peer *b = *(const struct peer *const *)pb;
+
+	if (a->failed_at != b->failed_at)
+		return a->failed_at < b->failed_at ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
 /* Who may be asked for blocks, as chaind is told; *ret_room: one of them could take some. */
 static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
 			 struct rc_block_id *failed, bool *ret_room)
 {
 	size_t n = 0, n_failed = 0;
 	bool choice = others_give(core);
+	RC_AUTOFREE const struct peer **order =
+		rc_alloc_array(HASH_COUNT(core->peers), sizeof(const struct peer *));
 
 	*ret_room = false;
-	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		struct rc_wanted_peer *w = &peers[n];
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		if (may_give(p) && !(choice && p->aside_until > core_now(core)))
+			order[n++] = p;
+	}
+	qsort(order, n, sizeof(const struct peer *), by_failure);
+	for (size_t at = 0; at < n; at++) {
+		const struct peer *p = order[at];
+		struct rc_wanted_peer *w = &peers[at];
 
-		if (!may_give(p) || (choice && p->aside_until > core_now(core)))
-			continue;
 		*w = (struct rc_wanted_peer){
 			.peer = p->id,
 			.tip = p->tip.id,
@@ -227,7 +246,6 @@ static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
 		for (size_t i = 0; i < p->n_failed; i++)
 			failed[n_failed++] = p->failed[i].id;
 		*ret_room = *ret_room || w->in_flight <= REFILL_AT;
-		n++;
 	}
 	return n;
 }
@@ -407,7 +425,7 @@ static void progressed(struct peer *peer)
 
 	peer->last_progress = core_now(core);
 	peer->stalls = 0;
-	peer->aside_until = 0;
+	peer->aside_until = peer->failed_at = 0;
 	if (left == REFILL_AT || left == 0)
 		fetch_changed(core);
 }

@@ -167,7 +167,8 @@ struct peer {
 	size_t n_failed;
 	unsigned stalls; /* without a block between; not asked, if others may be, … */
 	int64_t aside_until;
-	unsigned late; /* blocks it may still give, though asked of others meanwhile */
+	int64_t failed_at; /* it hadn't a block, or stalled, last; 0: not since it gave one */
+	unsigned late;	   /* blocks it may still give, though asked of others meanwhile */
 	struct half_message {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
