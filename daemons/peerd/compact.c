@@ -442,7 +442,8 @@ void compact_on_block(struct peer *peer, struct rc_bytes raw)
 	}
 	if (in_hand(core, &compact.id) || peer->rebuilding ||
 	    core->n_rebuilding >= REBUILDING_MAX) {
-		/* It was asked for, and must come by some way: chaind's lease alone wakes nobody. */
+		/* It was asked for, and must come by some way: chaind's lease alone wakes nobody.
+		 */
 		fetch_whole(peer, &compact.id, compact.header.height);
 		return;
 	}

@@ -403,7 +403,8 @@ static void run_eclipse(void)
 	run_for(2000 * SIM_SECOND);
 	sim_say("the attacker told %llu addresses, had up to %u links in and %u out",
 		(unsigned long long)eclipse_told, watched.most_in, watched.most_out);
-	if (watched.most_in < ATTACK_SLOTS / 2)
+	/* Eviction keeps honest links in: more than some the attacker doesn't get. */
+	if (watched.most_in < ATTACK_SLOTS / 4)
 		sim_fail("the attack took only %u of %d slots: it shows nothing", watched.most_in,
 			 ATTACK_SLOTS);
 	eclipse_end();

@@ -439,6 +439,30 @@ static void test_nobodys_fault(void **state)
 }
 
 /* The last three who gave; the fourth takes the first one's place. */
+/* One that can't be taken now still tells of its block: nobody does again. */
+static void test_one_too_many(void **state)
+{
+	struct rc_buf block = RC_BUF_INIT;
+	uint64_t before;
+
+	(void)state;
+	make_block(1, &block);
+	give(&s[0], &block);
+	node->rebuild = lacks_two;
+	make_block(2, &block);
+	say_compact(&s[0], &block);
+	turn(100);
+	assert_int_equal(node->rebuilds, 2);
+	before = counted(PEERD_HEADERS_RECEIVED);
+	make_block(3, &block);
+	say_compact(&s[0], &block);
+	turn(100);
+	assert_int_equal(node->rebuilds, 2);
+	assert_int_equal(counted(PEERD_HEADERS_RECEIVED), before + 1);
+	assert_int_equal(counted(PEERD_PENALTIES), 0);
+	rc_buf_done(&block);
+}
+
 static void test_announcers(void **state)
 {
 	struct rc_buf block = RC_BUF_INIT;
@@ -578,8 +602,8 @@ int main(void)
 		TEST(test_from_the_pool), TEST(test_what_is_missing), TEST(test_ambiguous),
 		TEST(test_still_missing), TEST(test_whole_instead),   TEST(test_silence),
 		TEST(test_lost),	  TEST(test_misdeeds),	      TEST(test_nobodys_fault),
-		TEST(test_announcers),	  TEST(test_ours_stays),      TEST(test_serving),
-		TEST(test_announcing),
+		TEST(test_one_too_many),  TEST(test_announcers),      TEST(test_ours_stays),
+		TEST(test_serving),	  TEST(test_announcing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
