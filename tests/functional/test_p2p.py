@@ -22,7 +22,9 @@ def links(node):
 
 class P2p(harness.TestCase):
     def test_newcomer_asks_all_three(self):
-        three = [self.node(f"s{i}") for i in range(3)]
+        # No links but those made here.
+        alone = {"peerd": {"outbound": 0, "block_only": 0}}
+        three = [self.node(f"s{i}", options=alone) for i in range(3)]
         for n in three[1:]:
             n.connect(three[0])
         three[0].rpc("generatetoaddress", 1000, Purse("p2p").address)
@@ -30,7 +32,7 @@ class P2p(harness.TestCase):
 
         def served_by(node):
             return node.metrics_of("peerd")["rustycoin_peerd_blocks_served_total"]
-        four = self.node("four").wait_ready()
+        four = self.node("four", options=alone).wait_ready()
         # Its chaind stands still until it has all three links: else the first could give it everything.
         os.kill(four.pid("chaind"), signal.SIGSTOP)
         try:
