@@ -80,6 +80,7 @@ static void wake(struct tip *tip)
 		if (!tip->seen && !w->overdue) {
 			w->overdue = true;
 			w->until_us = now + (int64_t)call_deadline(w->call) * 1000;
+			rc_timer_arm(tip->pause, 0); /* ask */
 			continue;
 		}
 		DL_DELETE(tip->waiters, w);
@@ -149,6 +150,8 @@ static void on_touched(void *arg, const struct rc_reply *why, const struct rc_bl
 	if (!why->err) {
 		tip->sure = true;
 		take(tip, ref);
+	} else if (!tip->seen) {
+		rc_timer_arm(tip->pause, PAUSE_US);
 	}
 }
 
@@ -161,7 +164,12 @@ static void ask_now(struct tip *tip)
 
 static void on_pause(void *arg)
 {
-	poll_tip(arg);
+	struct tip *tip = arg;
+
+	/* The long poll may have been begun before chaind had a tip: its answer is the next one. */
+	if (!tip->seen && !tip->touching)
+		ask_now(tip);
+	poll_tip(tip);
 }
 
 static void on_timer(void *arg)
