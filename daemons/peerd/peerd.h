@@ -117,6 +117,7 @@ struct peer {
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
 	bool answered;	       /* its greeting came, or that none came isn't its fault */
+	bool no_way;	       /* the way to any address failed, not this one */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -295,6 +296,8 @@ struct peerd {
 	size_t n_own;
 	struct timer connect_timer;
 	struct timer feeler_timer;
+	unsigned way_failures;	  /* of the way to all addresses (a proxy), in a row … */
+	int64_t way_again_at;	  /* … nothing is dialled before */
 	struct anchors anchors;	  /* as they were kept last */
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
@@ -386,7 +389,8 @@ void peerd_connected(struct peerd *core, uint64_t peer);
 void peerd_received(struct peerd *core, uint64_t peer, const uint8_t *data, size_t len);
 void peerd_writable(struct peerd *core, uint64_t peer);
 void peerd_lost(struct peerd *core, uint64_t peer, const char *why);
-/* A dial ended for a reason that isn't the address's: tried later, and not held against it. */
+/* A dial ended for a reason that isn't the address's: nothing is held against it, and nothing else
+ * dialled for a while that doubles. */
 void peerd_not_dialled(struct peerd *core, uint64_t peer, const char *why);
 
 /* chaind came up (changed: another process than before) or went away. */
@@ -485,6 +489,8 @@ bool connect_may_accept(struct peerd *core, const struct net_addr *addr);
 void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
+/* A dial came as far as its address, whatever that then said. */
+void connect_reached(struct peer *peer);
 void connect_is_self(struct peer *peer);
 /* A feeler's greeting came: the address is good, and that was all. */
 void connect_felt(struct peer *peer);

@@ -159,8 +159,12 @@ static void on_dialled(void *arg)
 {
 	struct rig_end *a = arg, *b = a->other;
 
-	if (a->closed)
+	if (a->closed || a->node->proxy_silent)
 		return;
+	if (a->node->proxy_down) {
+		peerd_not_dialled(a->node->core, a->peer, "the proxy is down");
+		return;
+	}
 	if (!b || !b->node->core) {
 		peerd_lost(a->node->core, a->peer, "nobody is there");
 		return;
@@ -242,6 +246,12 @@ static void net_close(void *ctx, void *conn)
 	end->closed = true;
 	if (end->other)
 		rig_later(node->rig, node->rig->latency, deliver_end, end->other);
+}
+
+static const char *net_late(void *ctx, void *conn)
+{
+	(void)conn;
+	return ((struct rig_node *)ctx)->proxy_silent ? "the proxy says nothing" : NULL;
 }
 
 static int64_t stranger_max(void *arg, enum rc_link_stream stream, uint16_t type)
@@ -362,7 +372,7 @@ void rig_stranger_done(struct rig_stranger *s)
 		peerd_lost(s->end->other->node->core, s->peer, "the stranger went");
 }
 
-static const struct net_ops net = {net_dial, net_send, net_set_reading, net_close};
+static const struct net_ops net = {net_dial, net_send, net_set_reading, net_close, net_late};
 
 /* ---- nodes ---- */
 

@@ -49,6 +49,8 @@ struct rig_node {
 	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
 	uint32_t pool_most;	/* transactions in one answer of its pool, 0: any number */
 	bool no_route;		/* its dials fail at once */
+	bool proxy_down;	/* its dials end by the proxy's fault */
+	bool proxy_silent;	/* and never, but for being late */
 	/* What its chaind says of compact blocks, and how often it was asked. */
 	struct rc_bytes compact; /* of every block; empty: whole ones */
 	struct rc_block_part txns;

@@ -399,6 +399,62 @@ static void anchors_are_dialled_first(void **state)
 	assert_true(net_addr_eq(&core->anchors.list[0].addr, &node->anchors.list[1].addr));
 }
 
+static void linked_to_both_anchors(void)
+{
+	unsigned linked = 0;
+
+	for (const struct peer *p = node->core->peers; p; p = p->hh.next) {
+		for (unsigned i = 0; i < 2; i++)
+			linked += p->role == PEER_BLOCK_ONLY && p->state == PEER_READY &&
+				  net_addr_eq(&p->addr, &node->anchors.list[i].addr);
+	}
+	assert_int_equal(linked, 2);
+}
+
+/* A proxy that isn't up, or takes connections and says nothing: no address is blamed for that, and
+ * the anchors are dialled once it works. */
+static void a_dead_proxy_blames_nobody(void **state)
+{
+	struct peerd_options o = seeded(6);
+
+	(void)state;
+	for (unsigned silent = 0; silent < 2; silent++) {
+		rig_kill(node);
+		for (unsigned i = 0; i < 2; i++) {
+			node->anchors.list[i] = seeds[4 + i];
+			node->anchors.list[i].has_key = true;
+			memcpy(node->anchors.list[i].key, rig.nodes[5 + i].core->link_key,
+			       RC_LINK_KEY_SIZE);
+		}
+		node->anchors.n = 2;
+		o.outbound = 2;
+		o.block_only = 2;
+		o.addnode = &seeds[0];
+		o.n_addnode = 1;
+		node->proxy_silent = silent;
+		node->proxy_down = !silent;
+		node->dials = 0;
+		rig_restart(node, &o);
+		turn(120000);
+		/* After 1, 2, 4, 8, 10, 10 … seconds, five at a time. */
+		assert_in_range(node->dials, 25, 5 * 15);
+		assert_int_equal(HASH_COUNT(node->core->backoffs), 0);
+		for (unsigned i = 0; i < 6; i++) {
+			const struct book_entry *e = book_find(node->core->book, &seeds[i].addr);
+
+			assert_int_equal(e->attempts, 0);
+			assert_int_equal(e->last_try, 0);
+		}
+		node->proxy_silent = node->proxy_down = false;
+		turn(17000); /* what is dialled still, and the longest wait */
+		linked_to_both_anchors();
+		assert_int_equal(connect_count(node->core, PEER_OUTBOUND, true), 2);
+		assert_int_equal(connect_count(node->core, PEER_MANUAL, true), 1);
+		/* From then on an address that fails is to blame. */
+		assert_int_equal(node->core->way_failures, 0);
+	}
+}
+
 /* With 'connect', or without links for blocks, nobody else is dialled. */
 static void anchors_obey_the_options(void **state)
 {
@@ -466,6 +522,7 @@ int main(void)
 		ROW(the_largest_group_makes_room),
 		cmocka_unit_test(the_anchors_file),
 		ROW(anchors_are_dialled_first),
+		ROW(a_dead_proxy_blames_nobody),
 		ROW(anchors_obey_the_options),
 		ROW(feelers_learn_who_is_there),
 	};
