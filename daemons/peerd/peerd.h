@@ -219,8 +219,8 @@ struct peer {
 	struct peer *prev_asker, *next_asker;
 	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */
 	unsigned n_tx_batch;
-	unsigned tx_submits; /* SubmitTx on their way */
-	bool pool_asked;
+	unsigned tx_submits;				  /* SubmitTx on their way */
+	enum { POOL_NONE, POOL_WAITS, POOL_LISTED } pool; /* it is told the pool by … */
 	int64_t opened_at; /* its fee filter opened and it was told the pool; 0: never */
 	struct timer tx_timer;
 
@@ -356,7 +356,11 @@ struct peerd {
 	struct timer have_timer;
 	struct seen recent_txs; /* judged lately: not asked for again */
 	struct own_tx *own_txs;
+	bool own_due; /* what the pool has of them is to be seen */
 	struct timer own_timer;
+	bool pool_listing;    /* chaind was asked for its pool … */
+	int64_t pool_next_at; /* … and isn't again before */
+	struct timer pool_timer;
 	uint64_t pool_min_fee;
 	struct timer fee_timer;
 	uint64_t hash_k0, hash_k1;

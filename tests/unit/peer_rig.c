@@ -363,6 +363,18 @@ void rig_stranger_greet(struct rig_stranger *s, bool relay)
 	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_HELLO, data, rc__p2p__hello__pack(&m, data));
 }
 
+bool rig_open(struct rig_stranger *s, struct rig_node *node, const char *from)
+{
+	rig_stranger_dial_from(s, node, from);
+	rig_turn(node->rig, 50);
+	if (s->peer == 0)
+		return false;
+	rig_stranger_greet(s, true);
+	rig_turn(node->rig, 50);
+	assert_false(s->closed);
+	return true;
+}
+
 void rig_stranger_done(struct rig_stranger *s)
 {
 	rc_link_free(s->link);
@@ -509,6 +521,11 @@ bool rig_run(struct rig *rig, int64_t us, bool (*until)(void *arg), void *arg)
 	}
 	rig->now = end;
 	return until && until(arg);
+}
+
+void rig_turn(struct rig *rig, int64_t ms)
+{
+	rig_run(rig, ms * PEERD_MS, NULL, NULL);
 }
 
 void rig_done(struct rig *rig)

@@ -84,6 +84,8 @@ struct rig_node *rig_add(struct rig *rig, const struct peerd_options *options);
 struct rig_node *rig_of_one(struct rig *rig, uint64_t seed);
 /* Runs events until the time has passed or until(arg) holds; returns whether it does. */
 bool rig_run(struct rig *rig, int64_t us, bool (*until)(void *arg), void *arg);
+/* Runs events for so many milliseconds. */
+void rig_turn(struct rig *rig, int64_t ms);
 /* Ends the core as kill -9 would; a new one is made from nothing by rig_restart. */
 void rig_kill(struct rig_node *node);
 void rig_restart(struct rig_node *node, const struct peerd_options *options);
@@ -116,6 +118,8 @@ void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uin
 void rig_stranger_dial_from(struct rig_stranger *stranger, struct rig_node *node, const char *from);
 /* Its hello; relay: it wants transactions. */
 void rig_stranger_greet(struct rig_stranger *stranger, bool relay);
+/* All of it: a link from any IP:PORT that is ready, and wants transactions; false: refused. */
+bool rig_open(struct rig_stranger *stranger, struct rig_node *node, const char *from);
 void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream, uint16_t type,
 		       const void *data, size_t len);
 /* Bytes as they are, outside of the link. */
