@@ -117,6 +117,7 @@ struct peer {
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
 	bool answered;	       /* its greeting came, or that none came isn't its fault */
+	bool no_way;	       /* the way to any address failed, not this one */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -223,8 +224,8 @@ struct peer {
 	struct peer *prev_asker, *next_asker;
 	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */
 	unsigned n_tx_batch;
-	unsigned tx_submits; /* SubmitTx on their way */
-	bool pool_asked;
+	unsigned tx_submits;				  /* SubmitTx on their way */
+	enum { POOL_NONE, POOL_WAITS, POOL_LISTED } pool; /* it is told the pool by … */
 	int64_t opened_at; /* its fee filter opened and it was told the pool; 0: never */
 	struct timer tx_timer;
 
@@ -300,6 +301,8 @@ struct peerd {
 	size_t n_own;
 	struct timer connect_timer;
 	struct timer feeler_timer;
+	unsigned way_failures;	  /* of the way to all addresses (a proxy), in a row … */
+	int64_t way_again_at;	  /* … nothing is dialled before */
 	struct anchors anchors;	  /* as they were kept last */
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
@@ -361,7 +364,11 @@ struct peerd {
 	struct timer have_timer;
 	struct seen recent_txs; /* judged lately: not asked for again */
 	struct own_tx *own_txs;
+	bool own_due; /* what the pool has of them is to be seen */
 	struct timer own_timer;
+	bool pool_listing;    /* chaind was asked for its pool … */
+	int64_t pool_next_at; /* … and isn't again before */
+	struct timer pool_timer;
 	uint64_t pool_min_fee;
 	struct timer fee_timer;
 	uint64_t hash_k0, hash_k1;
@@ -394,7 +401,8 @@ void peerd_connected(struct peerd *core, uint64_t peer);
 void peerd_received(struct peerd *core, uint64_t peer, const uint8_t *data, size_t len);
 void peerd_writable(struct peerd *core, uint64_t peer);
 void peerd_lost(struct peerd *core, uint64_t peer, const char *why);
-/* A dial ended for a reason that isn't the address's: tried later, and not held against it. */
+/* A dial ended for a reason that isn't the address's: nothing is held against it, and nothing else
+ * dialled for a while that doubles. */
 void peerd_not_dialled(struct peerd *core, uint64_t peer, const char *why);
 
 /* chaind came up (changed: another process than before) or went away. */
@@ -493,6 +501,8 @@ bool connect_may_accept(struct peerd *core, const struct net_addr *addr);
 void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
+/* A dial came as far as its address, whatever that then said. */
+void connect_reached(struct peer *peer);
 void connect_is_self(struct peer *peer);
 /* A feeler's greeting came: the address is good, and that was all. */
 void connect_felt(struct peer *peer);
