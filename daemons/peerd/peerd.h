@@ -308,7 +308,8 @@ struct peerd {
 
 	/* sync.c */
 	uint64_t header_peer;	 /* whom a long run of headers is asked from; 0: nobody */
-	int64_t header_since;	 /* it was chosen, or brought the best header higher */
+	int64_t header_since;	 /* it was chosen, or brought the best header much higher … */
+	uint32_t header_mark;	 /* … than this */
 	int64_t header_patience; /* how long it may take for that */
 	bool header_inbound;	 /* the last one came to us */
 	struct rc_block_ref chain_tip, best_header;
