@@ -501,6 +501,9 @@ static void test_coins_of_the_pool(void **state)
 	node_generate(&a, 1);
 	assert_int_equal(node_tip(&a)->n_txs, 3);
 	assert_int_equal(rc_metric_get(a.metrics, METRIC_COINS_KNOWN), 1);
+	/* Both were verified as they entered the pool, and aren't again. */
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_VERIFIED_HITS), 2);
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_VERIFIED_MISSES), 0);
 	assert_int_equal(node_submit_tx(&b, &parent, 7, NULL), RC_VERDICT_OK);
 	node_generate(&b, 2);
 	assert_int_equal(node_submit_tx(&b, &child, 7, NULL), RC_VERDICT_OK);
