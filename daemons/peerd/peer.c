@@ -360,7 +360,7 @@ struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_
 	peer->id = core->next_peer++;
 	peer->role = role;
 	peer->addr = *addr;
-	peer->since = peer->last_recv = peer->last_send = peer->last_progress = core_now(core);
+	peer->since = peer->last_recv = peer->last_send = core_now(core);
 	peer->since_wall = rc_wall_ms(core->out.clock);
 	peer->ping_best_us = UINT64_MAX;
 	charge_begin(peer);

@@ -162,7 +162,7 @@ struct peer {
 	char why[96]; /* it ended */
 
 	/* Times, µs of the monotonic clock; *_wall in ms since 1970 for people. */
-	int64_t since, last_recv, last_send, last_progress;
+	int64_t since, last_recv, last_send;
 	int64_t unanswered; /* the first send after the last receive; 0: none */
 	int64_t since_wall, last_recv_wall, last_send_wall;
 	int64_t ping_sent; /* 0: none outstanding */
@@ -192,7 +192,8 @@ struct peer {
 	int64_t headers_at;	 /* … since */
 	bool headers_behind;	 /* it has more to show; another one is asked first */
 	unsigned headers_submitted;
-	bool counting; /* chaind doesn't keep its branch yet, and says whence to ask on */
+	bool counting;	     /* chaind doesn't keep its branch yet, and says whence to ask on */
+	int64_t header_turn; /* when it was last asked for a long run; 0: never */
 	struct timer headers_again;
 
 	/* fetch.c */
@@ -209,7 +210,11 @@ struct peer {
 	} half[RC_LINK_STREAMS];
 	uint64_t taken_mark; /* bytes sent when it had last taken enough … */
 	int64_t taken_at;    /* … when; 0: nothing waits for it */
-	uint64_t bytes_mark; /* bytes received at the last sign of progress */
+	/* While blocks are asked of it: what it should give showed that it comes, and how much of
+	 * it had come then; the last one came, or the first was asked. */
+	int64_t last_progress;
+	uint64_t bytes_mark;
+	int64_t block_since;
 	uint32_t last_block_height;
 	size_t chain_bytes;  /* of its blocks and transactions on their way to chaind */
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
@@ -340,8 +345,10 @@ struct peerd {
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
 	/* sync.c */
-	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
-	int64_t header_since; /* it was chosen, or gave something that was kept */
+	uint64_t header_peer;	 /* whom a long run of headers is asked from; 0: nobody */
+	int64_t header_since;	 /* it was chosen, or brought the best header higher */
+	int64_t header_patience; /* how long it may take for that */
+	bool header_inbound;	 /* the last one came to us */
 	struct rc_block_ref chain_tip, best_header;
 	bool initial_download;
 	bool chain_known; /* the two above are chaind's */

@@ -44,13 +44,14 @@ struct rig_node {
 	struct rig_wanted *wanted; /* long polls that are open */
 	struct anchors anchors;	   /* given to its next core */
 	bool chain_up;
-	bool silent;		/* takes bytes and hands none to its core: a stalled node */
-	const char *refuse;	/* verdict of every block it is given, NULL: ok */
-	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
-	uint32_t pool_most;	/* transactions in one answer of its pool, 0: any number */
-	bool no_route;		/* its dials fail at once */
-	bool proxy_down;	/* its dials end by the proxy's fault */
-	bool proxy_silent;	/* and never, but for being late */
+	bool silent;		    /* takes bytes and hands none to its core: a stalled node */
+	const char *refuse;	    /* verdict of every block it is given, NULL: ok */
+	const char *refuse_txs;	    /* class of the verdict of every transaction, NULL: ok */
+	const char *refuse_headers; /* verdict of those that are counted, NULL: ok */
+	uint32_t pool_most;	    /* transactions in one answer of its pool, 0: any number */
+	bool no_route;		    /* its dials fail at once */
+	bool proxy_down;	    /* its dials end by the proxy's fault */
+	bool proxy_silent;	    /* and never, but for being late */
 	/* What its chaind says of compact blocks, and how often it was asked. */
 	struct rc_bytes compact; /* of every block; empty: whole ones */
 	struct rc_block_part txns;
