@@ -520,13 +520,29 @@ static bool droppable(const struct tree *tree, struct tree_slot *slot, const str
 	return false;
 }
 
+static int64_t over(const struct tree *tree)
+{
+	return (int64_t)(atomic_load(&tree->slab.live) + atomic_load(&tree->beside)) -
+	       (int64_t)tree->limit;
+}
+
+bool tree_over(const struct tree *tree)
+{
+	return over(tree) > 0;
+}
+
+void tree_beside(struct tree *tree, size_t bytes)
+{
+	atomic_store(&tree->beside, bytes);
+}
+
 void tree_trim(struct tree *tree)
 {
 	uint32_t left = TRIM_SLICE;
 	int64_t dropping;
 
 	pthread_mutex_lock(&tree->lock);
-	dropping = (int64_t)atomic_load(&tree->slab.live) - (int64_t)tree->limit;
+	dropping = over(tree);
 	for (; left && !tree->updating && dropping > 0; left--) {
 		struct tree_slot *slot;
 		struct page *page;

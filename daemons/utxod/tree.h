@@ -147,6 +147,10 @@ uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf);
 
 /* Drops pages from memory until the limit holds, as far as that can be. */
 void tree_trim(struct tree *tree);
+/* How much the caller holds out of the same limit, beside the pages. */
+void tree_beside(struct tree *tree, size_t bytes);
+/* Whether the limit is passed. */
+bool tree_over(const struct tree *tree);
 
 struct tree_figures {
 	size_t bytes;  /* of pages in memory */
