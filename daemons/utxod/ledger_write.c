@@ -46,9 +46,12 @@ static bool is_pressed(struct ledger *ledger)
 	if (!tree_over(ledger->tree))
 		return false;
 	ledger_collect(ledger);
-	for (unsigned i = 0; i < RELIEVE_TRIMS && tree_over(ledger->tree); i++)
+	tree_trim(ledger->tree);
+	if (!atomic_load(&ledger->flush_in_flight))
+		return false;
+	for (unsigned i = 1; i < RELIEVE_TRIMS && tree_over(ledger->tree); i++)
 		tree_trim(ledger->tree);
-	return tree_over(ledger->tree) && atomic_load(&ledger->flush_in_flight);
+	return tree_over(ledger->tree);
 }
 
 /* The undo steps of a switch do not count: they leave only by a commit of what stands on them. */

@@ -113,6 +113,7 @@ struct tree_reader {
 	struct tree *tree;
 	uint64_t seq;
 	struct page_copy *top, *spare;
+	bool loaded; /* something that wasn't in memory: it has to be trimmed */
 };
 void tree_reader_init(struct tree_reader *reader, struct tree *tree, uint64_t seq);
 void tree_reader_done(struct tree_reader *reader);
