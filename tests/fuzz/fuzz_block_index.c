@@ -1,6 +1,6 @@
-/* Records of chaind's index of headers. Each comes after two bytes: whether its header is put on the
- * block before it (an even one), and its length. What is read is written again to the
- * same bytes, but for a verdict that isn't known: that block is judged again. */
+/* Records of chaind's index of headers. Each comes after two bytes: whether its header is put on
+ * the block before it (an even one), and its length. What is read is written again to the same
+ * bytes, but for a verdict that isn't known: that block is judged again. */
 #include <stdint.h>
 #include <string.h>
 

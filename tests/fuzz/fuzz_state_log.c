@@ -8,8 +8,7 @@
 
 #define KEY_SIZE 9
 /* seq, height, id, coins, entries, next id; of each namespace depth, page, key, hash and sum. */
-#define MARKER_SIZE \
-	(8 + 4 + 32 + 8 + 8 + 4 + TREE_NAMESPACES * (2 + 4 + RC_STATE_KEY_MAX + 32 + 8))
+#define MARKER_SIZE (8 + 4 + 32 + 8 + 8 + 4 + TREE_NAMESPACES * (2 + 4 + RC_STATE_KEY_MAX + 32 + 8))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
