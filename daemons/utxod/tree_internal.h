@@ -25,6 +25,7 @@ struct tree {
 	struct slab_local local[CREW_MAX]; /* the builder's threads', during an update */
 	struct crew *crew;
 	size_t limit;
+	atomic_size_t beside;
 	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
 
 	pthread_mutex_t lock; /* all below */

@@ -3,8 +3,9 @@
 healthy clients answered, blocks and payments go on, and nobody honest pays for it.
 
 FULL=1 sends 1,000,000 frames, RC_FRAMES=N as many as you like, CI sends 60,000; RC_TEST_SEED repeats
-what is chosen. A newcomer's download and the latency of calls are measured in turns of one run,
-undisturbed and attacked; FULL holds them to their goals, CI to bounds that a busy machine keeps.
+what is chosen. A newcomer's download and the latency of calls are measured undisturbed and attacked
+in turns, each attack with its share of the frames, so that other work of the machine is in both; FULL
+holds the median of the turns' ratios to its goal, CI one turn to bounds that a busy machine keeps.
 """
 import os
 import re
@@ -23,7 +24,7 @@ FULL = os.environ.get("FULL") == "1"
 FRAMES = int(os.environ.get("RC_FRAMES", 1_000_000 if FULL else 60_000))
 SANITIZED = harness.SLOW > 1
 BLOCKS = 500 if SANITIZED else 2500
-TURNS = 3 if FULL else 1
+TURNS = 5 if FULL else 1
 LIMIT = 1800 if FULL else 600
 GROWTH_MIB = 64          # of all daemons together; a sanitizer keeps what was freed
 # Goals: half the speed, three times the latency; and what a call may take in any case.
@@ -74,36 +75,44 @@ class Survive(arena.TestCase):
         wait_same_tip([node, friend], 120)
         for n in (node, friend):
             n.wait_ready()
-        target = floods.Target.of(node, purse, BLOCKS)
         pids = {daemon: node.pid(daemon) for daemon in harness.DAEMONS}
-        quiet = [self.measure(node) for _ in range(TURNS)]
-        attacked, during, begin = [], 0, time.monotonic()
-        with Watch(node) as watch, floods.Campaign(target, seed, FRAMES) as campaign:
-            wait_for("the floods are under way", lambda: campaign.sent() > FRAMES // 100)
-            while len(attacked) < TURNS:
-                before = campaign.sent()
-                attacked.append(self.measure(node))
-                during += campaign.sent() - before
-                self.life_goes_on(node, friend, purse)
-            wait_for("all floods are spent", lambda: self.spent(node, campaign), LIMIT * 2 / 3)
-            print("\n".join(f"{name}: {frames} frames, {connections} connections"
-                            for name, (frames, connections) in campaign.report().items()))
+        quiet, attacked, sent, during, begin = [], [], 0, 0, time.monotonic()
+        with Watch(node) as watch:
+            for turn in range(TURNS):
+                quiet.append(self.measure(node))
+                target = floods.Target.of(node, purse, BLOCKS)
+                with floods.Campaign(target, f"{seed} {turn}", FRAMES // TURNS) as campaign:
+                    wait_for("the floods are under way",
+                             lambda c=campaign: c.sent() > FRAMES // TURNS // 100)
+                    before = campaign.sent()
+                    attacked.append(self.measure(node))
+                    during += campaign.sent() - before
+                    self.life_goes_on(node, friend, purse)
+                    wait_for("all floods are spent", lambda c=campaign: self.spent(node, c),
+                             LIMIT * 2 / 3)
+                sent += campaign.sent()
+                self.assertEqual(campaign.broken(), [])
+                print("\n".join(f"{name}: {frames} frames, {connections} connections"
+                                for name, (frames, connections) in campaign.report().items()))
         self.life_goes_on(node, friend, purse)
         self.assertEqual(pids, {daemon: node.pid(daemon) for daemon in pids})
-        print(f"{campaign.sent()} frames in {time.monotonic() - begin:.0f} s, {during} of them "
-              f"during the downloads")
+        print(f"{sent} frames in {time.monotonic() - begin:.0f} s, {during} of them during the "
+              "downloads")
         print(f"memory, MiB: {text(watch.before)}; at most {text(watch.most)}; grown by "
               f"{watch.growth():.1f}; now {text(watch.last)}")
-        self.assertEqual(campaign.broken(), [])
-        self.assertGreaterEqual(campaign.sent(), FRAMES)
+        self.assertGreaterEqual(sent, FRAMES)
         self.assertGreater(during, 0)
         if not SANITIZED:
             self.assertLess(watch.growth(), GROWTH_MIB)
         for what, index, factor, least in (("download", 0, SLOWER, 0 if FULL else 60),
                                             ("p99", 1, LATER, AT_LEAST)):
-            one, other = (statistics.median(m[index] for m in turns) for turns in (quiet, attacked))
-            print(f"{what}: {one:.3f} s undisturbed, {other:.3f} s attacked: {other / one:.2f} times")
-            self.assertLess(other, max(factor * one, least), what)
+            turns = [(q[index], a[index]) for q, a in zip(quiet, attacked)]
+            ratios = [a / q for q, a in turns]
+            print(f"{what}: {statistics.median(ratios):.2f} times; in turns " +
+                  ", ".join(f"{q:.3f} s undisturbed, {a:.3f} s attacked" for q, a in turns))
+            # What is quick enough in any case is in order, however quick it was before.
+            self.assertLess(statistics.median(r if a > least else 0
+                                              for r, (_, a) in zip(ratios, turns)), factor, what)
         self.nobody_honest_paid(node)
         metrics = node.metrics_of("peerd")
         for name in ("malformed_total", "penalties_total", "timeouts_total", "discouraged",
