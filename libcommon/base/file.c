@@ -141,8 +141,10 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 
 int rc_file_remove(const char *path, struct rc_error *error)
 {
+	RC_AUTOFREE char *dir = parent_of(path);
+
 	if (unlink(path) == 0)
-		return sync_parent(path, error);
+		return rc_dir_sync(dir, error);
 	return errno == ENOENT ? RC_OK : rc_error_errno(error, "removing %s", path);
 }
 
