@@ -66,6 +66,11 @@ static int compare_rows(const void *a, const void *b)
 	return memcmp(x->key, y->key, RC_COIN_KEY_SIZE);
 }
 
+_Static_assert(sizeof(struct coin_row) + sizeof(struct sort_row) + sizeof(struct tree_op) +
+			       RC_COIN_KEY_SIZE + 32 <=
+		       DELTA_OPS_EACH,
+	       "what coin_ops takes of the arena for each");
+
 #define SORT_BITS_MAX 12
 
 /*~ Keys begin with a hash, so their first bits deal them into heaps of one or two. Who makes many
