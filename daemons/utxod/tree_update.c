@@ -391,8 +391,8 @@ static void fetch(const void *from, size_t len)
 static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
 	struct page *page[GROUP_OPS];
-	uint32_t at[GROUP_OPS];
-	size_t n = hi - lo, left = n;
+	uint32_t at[GROUP_OPS], id_of[GROUP_OPS];
+	size_t n = hi - lo, left = n, n_pages;
 	unsigned level = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -400,27 +400,38 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 	for (; left; level++) {
 		uint8_t *found = level < WARM_LEVELS ? b->found[level] : NULL;
 
-		left = 0;
+		/* Each page once: those of neighbours are the same, further up. */
+		n_pages = 0;
 		for (size_t i = 0; i < n; i++)
-			if (at[i])
-				__builtin_prefetch(tree_slot(b->tree, at[i]));
-		for (size_t i = 0; i < n; i++)
-			if (at[i])
-				__builtin_prefetch(atomic_load_explicit(
-					&tree_slot(b->tree, at[i])->head, memory_order_relaxed));
-		for (size_t i = 0; i < n; i++) {
-			page[i] = at[i] ? tree_peek(b->tree, at[i]) : NULL;
-			if (page[i] && (!i || page[i] != page[i - 1]))
-				fetch(page[i], page[i]->size);
+			if (at[i] && (!n_pages || at[i] != id_of[n_pages - 1]))
+				id_of[n_pages++] = at[i];
+		for (size_t k = 0; k < n_pages; k++)
+			__builtin_prefetch(tree_slot(b->tree, id_of[k]));
+		for (size_t k = 0; k < n_pages; k++)
+			__builtin_prefetch(atomic_load_explicit(&tree_slot(b->tree, id_of[k])->head,
+								memory_order_relaxed));
+		for (size_t k = 0; k < n_pages; k++) {
+			page[k] = tree_peek(b->tree, id_of[k]);
+			if (page[k])
+				fetch(page[k], page[k]->size);
 		}
-		for (size_t i = 0; i < n; i++) {
+		left = 0;
+		for (size_t i = 0, k = 0; i < n; i++) {
+			const struct page *p;
+			unsigned item = 0;
 			bool in = false;
-			unsigned item = page[i] ? page_find(page[i], b->op[lo + i].key, &in) : 0;
 
 			if (found)
-				found[i] = page[i] ? (uint8_t)(item | (in ? FOUND_IN : 0))
-						   : UNKNOWN_ITEM;
-			at[i] = in ? page_item(page[i], item)->child : 0;
+				found[i] = UNKNOWN_ITEM;
+			if (!at[i])
+				continue;
+			k += at[i] != id_of[k];
+			p = page[k];
+			if (p)
+				item = page_find(p, b->op[lo + i].key, &in);
+			if (found && p)
+				found[i] = (uint8_t)(item | (in ? FOUND_IN : 0));
+			at[i] = in ? page_item(p, item)->child : 0;
 			left += at[i] != 0;
 		}
 	}
