@@ -23,8 +23,13 @@ void *tree_alloc_patch(struct builder *b, size_t size)
 	return patch;
 }
 
-void tree_add_patch(struct builder *b, struct patch *patch)
+void tree_add_patch(struct builder *b, struct patch *patch, uint64_t before)
 {
+	size_t n = b->n_patches;
+
+	GROW(b->touched, n, b->cap_touched);
+	b->touched[n] =
+		(struct tree_touch){patch->id, patch->size, versions_between(before, b->seq)};
 	GROW(b->patches, b->n_patches, b->cap_patches);
 	b->patches[b->n_patches++] = patch;
 }
@@ -440,7 +445,7 @@ static void patch_single(struct builder *b, const struct page *page, size_t firs
 	up.node = below;
 	if (up.job == NO_JOB)
 		up.dirty = s.dirty;
-	tree_add_patch(b, patch);
+	tree_add_patch(b, patch, page->seq);
 	b->n = first;
 	*tree_push(b) = up;
 }
@@ -523,7 +528,7 @@ void tree_patch_page(struct builder *b, const struct page *page, size_t first, s
 	up.job = tree_add_jobs(b, &places, &shape, d.order.split);
 	if (up.job == NO_JOB)
 		up.dirty = shape.dirty[root];
-	tree_add_patch(b, patch);
+	tree_add_patch(b, patch, page->seq);
 	b->n = first;
 	*tree_push(b) = up;
 }
