@@ -6,7 +6,8 @@ SIM_O := $(call obj,$(wildcard tests/sim/*.c) tests/unit/mini_chain.c)
 # What replaces a file of the daemons' libraries is found before the library is looked at; what
 # replaces system calls, and where checks look in, are these.
 SIM_WRAP := open close read pread write pwrite fstat stat fsync fdatasync rename unlink truncate \
-	ftruncate flock mkdir chmod fchmod access scandir getpid _exit getgrnam pthread_sigmask pthread_cond_wait \
+	ftruncate flock mkdir chmod fchmod access scandir getpid _exit getgrnam pthread_sigmask pthread_create \
+	pthread_cond_wait \
 	rc_schnorr_verify rc_point_from_secret rc_ecdh \
 	chaind_enter chaind_close engine_open engine_close peerd_start peerd_free
 # daemons/DAEMON without what tests/sim replaces.

@@ -1,5 +1,7 @@
 /* The small rest of what the daemons find in a system: a log, no confinement, no helping threads.
  */
+#include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +118,22 @@ int rc_confine_enter(const struct rc_confine *confine, struct rc_error *error)
 	(void)confine;
 	(void)error;
 	return RC_OK;
+}
+
+/* ---- threads ---- */
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *arg),
+			  void *arg);
+
+/* There are none: who wants to open or read two things at once does so one after the other. */
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *arg),
+			  void *arg)
+{
+	(void)thread;
+	(void)attr;
+	(void)start;
+	(void)arg;
+	return EAGAIN;
 }
 
 /* ---- utxod/crew.h ---- */

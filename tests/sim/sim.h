@@ -9,7 +9,8 @@
  *   daemons/peerd/sockets.c (TCP)                  net.c
  *   store/store.c (RocksDB)                        disk.c
  *   open(2) and what works on its descriptors      files.c
- *   base/log.c, service/confine.c, utxod/crew.c    host.c
+ *   base/log.c, service/confine.c, utxod/crew.c,
+ *   pthread_create(3)                              host.c
  *
  * A process that is killed is never run again, and its memory is left as it is: a seed has a
  * process of its own, which ends soon.
