@@ -83,11 +83,15 @@ static void go_on_counting(struct chaind *chaind, struct presync_who who, struct
 			   const struct rc_header *headers, const struct rc_block_id *ids, size_t n,
 			   bool more, struct headers_result *result)
 {
+	enum rc_verdict verdict;
 	enum presync_step step =
-		presync_take(presync, headers, ids, n, more, chaind_now(chaind), &result->verdict);
+		presync_take(presync, headers, ids, n, more, chaind_now(chaind), &verdict);
+	bool kept = keep_ready(chaind, who.peer, presync, result);
 
+	if (kept) /* those before a header that breaks a rule don't excuse it */
+		result->verdict = verdict;
 	rc_metric_add(chaind->metrics, METRIC_HEADERS_PASSING, n);
-	if (!keep_ready(chaind, who.peer, presync, result) || step != PRESYNC_GO_ON) {
+	if (!kept || step != PRESYNC_GO_ON) {
 		presyncs_drop(&chaind->presyncs, who);
 	} else {
 		result->go_on = true;

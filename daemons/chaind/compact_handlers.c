@@ -334,7 +334,8 @@ static void rebuild_from_pool(struct chaind *chaind, struct rc_request *request,
 			      const struct rc_bytes *given, size_t n_given)
 {
 	struct rebuild_from from = {&chaind->pool, &chaind->orphans, &chaind->leftovers,
-				    rc_random_u64(chaind->random)};
+				    rc_random_u64(chaind->random),
+				    chaind->network->params.block_limit};
 	struct rc_buf block = RC_BUF_INIT, missing = RC_BUF_INIT;
 	Rc__RebuildReply reply = RC__REBUILD_REPLY__INIT;
 	enum rebuild_outcome outcome =

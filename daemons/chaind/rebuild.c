@@ -144,6 +144,16 @@ static void put_block(const struct work *w, struct rc_buf *block)
 		rc_buf_put(block, w->places[i].raw, w->places[i].len);
 }
 
+/* Short ids may name the whole pool: what no block is isn't copied. */
+static bool fits(const struct work *w, size_t block_limit)
+{
+	size_t size = RC_HEADER_SIZE + 1; /* and its count, which takes a byte at least */
+
+	for (uint32_t i = 0; i < w->compact->n_txs; i++)
+		size += w->places[i].len;
+	return size <= block_limit;
+}
+
 static uint32_t put_missing(const struct work *w, struct rc_buf *missing)
 {
 	RC_AUTOFREE uint32_t *places = rc_alloc_array(w->compact->n_txs, sizeof(*places));
@@ -175,8 +185,10 @@ enum rebuild_outcome rebuild(const struct rebuild_from *from, const struct rc_co
 		w.left += w.places[i].state == PLACE_EMPTY;
 	if (list_places(&w)) {
 		look(&w, from);
-		*ret_missing = put_missing(&w, missing);
-		outcome = *ret_missing ? REBUILD_MISSING : REBUILD_WHOLE;
+		if (fits(&w, from->block_limit)) {
+			*ret_missing = put_missing(&w, missing);
+			outcome = *ret_missing ? REBUILD_MISSING : REBUILD_WHOLE;
+		}
 		if (outcome == REBUILD_WHOLE)
 			put_block(&w, block);
 	}

@@ -34,12 +34,15 @@ struct rebuild_from {
 	const struct orphans *orphans;
 	const struct leftovers *leftovers;
 	uint64_t salt;
+	size_t block_limit; /* bytes: no block is larger */
 };
 
 enum rebuild_outcome {
-	REBUILD_WHOLE,	   /* every place has a transaction */
-	REBUILD_MISSING,   /* some don't: none fits, or more than one does */
-	REBUILD_AMBIGUOUS, /* two places have one short id: no answer could help */
+	REBUILD_WHOLE,	 /* every place has a transaction */
+	REBUILD_MISSING, /* some don't: none fits, or more than one does */
+	/* Two places have one short id, or what has the short ids is larger than a block: no answer
+	 * could help. */
+	REBUILD_AMBIGUOUS,
 };
 
 /*

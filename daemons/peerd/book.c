@@ -185,8 +185,8 @@ static bool terrible(const struct book_entry *e, uint32_t now)
 	return now - e->last_success > BOOK_FAILURES_DAYS * DAY && e->attempts >= BOOK_FAILURES;
 }
 
-/* A terrible one is kept where there are few: a small network's node that was off for a month. */
-#define FEW 64
+/* In so small a book a choice walks the list: most buckets are empty. */
+#define FEW 1024
 
 bool book_add(struct book *book, const struct book_hearsay *heard, const struct net_addr *source,
 	      uint32_t penalty, uint32_t now)
@@ -206,7 +206,10 @@ bool book_add(struct book *book, const struct book_hearsay *heard, const struct 
 			book->changes++;
 		}
 		node->e.services |= heard->services;
-		if (heard->endpoint.has_key && !node->e.tried && !node->e.has_key) {
+		/* After a failure no key is believed: a wrong one, told again and again, would keep
+		 * this node from that address for ever. */
+		if (heard->endpoint.has_key && !node->e.tried && !node->e.has_key &&
+		    node->e.attempts == 0) {
 			node->e.has_key = true;
 			memcpy(node->e.key, heard->endpoint.key, RC_LINK_KEY_SIZE);
 		}
@@ -333,30 +336,28 @@ static uint64_t chance(const struct book_entry *e, uint32_t now)
 {
 	uint64_t c = UINT64_C(1) << 32;
 
-	if (e->last_try && now >= e->last_try && now - e->last_try < 600)
+	/* One that answered is as good as it was: after a restart who was there a minute ago comes
+	 * before thousands that were only heard of. */
+	if (e->last_try > e->last_success && now >= e->last_try && now - e->last_try < 600)
 		c /= 100;
 	for (unsigned i = 0; i < e->attempts && i < 8; i++)
 		c = c * 66 / 100;
 	return c;
 }
 
-/* A node of the table: drawn from the list while the table is nearly empty, else from a bucket. */
+/*
+ * A node of the table, which isn't empty: of a small book any with the same chance, else of any
+ * bucket. Never by its place in the list, which an attacker can choose.
+ */
 static struct book_node *draw(struct book *book, enum book_table table)
 {
-	size_t of_table = table == BOOK_TRIED ? book->n_tried : book->n - book->n_tried;
+	if (book->n <= FEW) {
+		size_t of_table = table == BOOK_TRIED ? book->n_tried : book->n - book->n_tried;
+		size_t left = (size_t)rc_random_below(book->random, of_table);
 
-	if (of_table * FEW < BOOK_ENTRIES_MAX / 16 || book->n <= FEW) {
-		for (;;) {
-			struct book_node *node = book->all[rc_random_below(book->random, book->n)];
-
-			if (node->e.tried == (table == BOOK_TRIED))
-				return node;
-			/* The other table is much larger: look along the list. */
-			for (size_t i = 0, at = node->place; i < book->n; i++) {
-				node = book->all[(at + i) % book->n];
-				if (node->e.tried == (table == BOOK_TRIED))
-					return node;
-			}
+		for (size_t i = 0;; i++) {
+			if (book->all[i]->e.tried == (table == BOOK_TRIED) && left-- == 0)
+				return book->all[i];
 		}
 	}
 	for (;;) {

@@ -21,6 +21,9 @@
 #define BACKOFFS_MAX 1024
 /* An address that never answered is left for up to this long. */
 #define COLD_RETRY_MAX (600 * PEERD_SECOND)
+/* Where no address can be reached, as with a proxy that is down, the next dials wait 1, 2, 4 …
+ * this: it is near, and nothing is learned of the addresses. */
+#define WAY_RETRY_MAX (10 * PEERD_SECOND)
 /* Who answered at an operator's address is believed to be there for so long: another machine may
  * have come in its place. */
 #define MET_FOR (3600 * PEERD_SECOND)
@@ -183,7 +186,6 @@ static void dial(struct peerd *core, enum peer_role role, const struct net_endpo
 {
 	struct peer *peer;
 
-	book_attempt(core->book, &endpoint->addr, core_time(core));
 	peer = peer_dial(core, role, endpoint);
 	if (manual && peer)
 		manual->peer = peer->id;
@@ -267,6 +269,7 @@ static void on_feeler(void *arg)
 	timer_arm(&core->timers, &core->feeler_timer,
 		  core_now(core) + core_delay(core, FEELER_GAP));
 	if (!core->active || core->stopping || core->opt.n_connect || core->opt.outbound == 0 ||
+	    core_now(core) < core->way_again_at ||
 	    connect_count(core, PEER_OUTBOUND, true) < core->opt.outbound ||
 	    connect_count(core, PEER_FEELER, false) > 0)
 		return;
@@ -304,6 +307,10 @@ static void on_connect(void *arg)
 
 	if (!core->active || core->stopping)
 		return;
+	if (core_now(core) < core->way_again_at) {
+		timer_arm(&core->timers, &core->connect_timer, core->way_again_at);
+		return;
+	}
 	tend_manual(core);
 	if (core->opt.n_connect == 0) {
 		dial_anchors(core);
@@ -557,6 +564,37 @@ bool connect_keep_anchors(struct peerd *core)
 	return changed;
 }
 
+void connect_reached(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	book_attempt(core->book, &peer->addr, core_time(core));
+	core->way_failures = 0;
+	core->way_again_at = 0;
+}
+
+/* It is as if the address had never been dialled; an anchor is dialled again before others. */
+static void no_way(struct peer *peer, struct manual *manual)
+{
+	struct peerd *core = peer->core;
+	int64_t now = core_now(core), most = core->opt.retry_max_us;
+
+	for (size_t i = 0; i < core->anchors.n; i++) {
+		if (peer->role == PEER_BLOCK_ONLY &&
+		    net_addr_eq(&core->anchors.list[i].addr, &peer->addr))
+			anchors_add(&core->to_anchor, &core->anchors.list[i]);
+	}
+	if (manual)
+		manual->peer = 0;
+	if (manual && manual->once)
+		manual_cut(core, (size_t)(manual - core->manual));
+	/* Dials that were on their way together fail together: that is once. */
+	if (now >= core->way_again_at)
+		core->way_again_at = now + retry_after(core->way_failures++,
+						       most < WAY_RETRY_MAX ? most : WAY_RETRY_MAX);
+	timer_arm_by(&core->timers, &core->connect_timer, core->way_again_at);
+}
+
 void connect_lost(struct peer *peer)
 {
 	struct peerd *core = peer->core;
@@ -568,6 +606,12 @@ void connect_lost(struct peer *peer)
 		core_count(core, PEERD_DIAL_FAILED, 1);
 	if (peer->role == PEER_INBOUND)
 		return;
+	if (peer->no_way) {
+		no_way(peer, manual);
+		return;
+	}
+	if (peer->state == PEER_CONNECTING)
+		connect_reached(peer);
 	if (!peer->answered) {
 		book_failed(core->book, &peer->addr);
 		/* Silence in the handshake may be another key than we were told. */

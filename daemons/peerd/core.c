@@ -210,6 +210,7 @@ void peerd_connected(struct peerd *core, uint64_t id)
 
 	core_enter(core);
 	if (peer && peer->state == PEER_CONNECTING) {
+		connect_reached(peer);
 		peer->state = PEER_HANDSHAKE;
 		peer_flush(peer);
 	}
@@ -246,7 +247,7 @@ void peerd_not_dialled(struct peerd *core, uint64_t id, const char *why)
 
 	core_enter(core);
 	if (peer) {
-		peer->answered = true; /* as far as the book is concerned */
+		peer->no_way = true;
 		peer_drop(peer, "%s", why);
 	}
 	core_leave(core);

@@ -25,19 +25,35 @@
 #define WANTED_EMPTY_GAP (200 * PEERD_MS) /* an answer of nothing should have taken its time */
 /* A peer's downloads are filled up again when half are done: one question for many blocks. */
 #define REFILL_AT (INFLIGHT_PER_PEER / 2)
+/* It isn't read for what we make it wait for. Who is over its budget has that from its own doing,
+ * and who takes nothing of what it asked for is no exception to the time of a block. */
+#define PAUSES_OURS (PEER_PAUSE_HELD | PEER_PAUSE_TXS | PEER_PAUSE_OUTPUT)
 /* Blocks on their way to chaind: two of the largest. Beyond, peers with a block at hand are not
  * read, so no more than one a peer is held beside these. */
 #define SUBMIT_BYTES_MAX (64u << 20)
 /* A block is held so long; then it is given up: a peer that isn't read would give us up. */
 #define HELD_MAX (5 * PEERD_SECOND)
-/* Fewer bytes than this in a stall timeout is no progress. */
+/* Fewer bytes than this in a stall timeout is no progress. Those of the bulk stream count, where
+ * blocks come, behind the transactions that were asked for before them. */
 #define PROGRESS_BYTES (8u << 10)
-/* However slowly it comes: the oldest block of a peer takes no longer than this and its limit's
- * bytes at 25 kB/s. */
-#define BLOCK_TIMEOUT	   (60 * PEERD_SECOND)
-#define BLOCK_RATE	   25000
+/*
+ * However slowly it comes: from one block of a peer to its next it takes no longer than this and
+ * the limit's bytes at 25 kB/s. On main that is 60 + 2,000,000 / 25,000 = 140 s, where a link of
+ * 1 Mbit/s takes 2,000,000 / 125,000 = 16 s; with the largest limit there is, 32 MB, 1,340 s to
+ * 256 s. That the link carries 16 blocks at a time changes nothing: they come one after another.
+ */
+#define BLOCK_TIMEOUT (60 * PEERD_SECOND)
+#define BLOCK_RATE    25000
+/*
+ * One that has given no block for this and the limit's bytes at 1 Mbit/s (26 s on main) keeps none
+ * from others: as soon as chaind leases them anew, they are asked of whom it says. What comes late
+ * all the same is taken.
+ */
+#define OVERDUE		   (10 * PEERD_SECOND)
+#define OVERDUE_RATE	   125000
 #define STALL_FACTOR_MAX   32
-#define STALLS_MAX	   4 /* one of ours is given up after so many in a row */
+#define STALLS_MAX	   4  /* one of ours is given up after so many in a row */
+#define STALLS_COUNTED	   30 /* one of others is set aside for five minutes at most */
 #define FAILED_MAX	   64
 #define LATE_MAX	   (4 * INFLIGHT_PER_PEER)
 #define FAILED_FOR	   (10 * PEERD_SECOND)
@@ -82,15 +98,27 @@ static void ask_for(struct peer *peer, const uint8_t *items, size_t n)
 	core_count(peer->core, PEERD_BLOCKS_ASKED, n);
 }
 
+/* With the first question after a pause. */
+static void start_clocks(struct peer *peer)
+{
+	peer->last_progress = peer->block_since = core_now(peer->core);
+	peer->bytes_mark = rc_link_data_in(peer->link, RC_LINK_BULK);
+}
+
+/* It may still give so many blocks that are asked of others too. */
+static void may_be_late(struct peer *peer, size_t n)
+{
+	peer->late = (unsigned)rc_min_u64(peer->late + n, LATE_MAX);
+}
+
 bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height)
 {
 	struct peerd *core = peer->core;
-	int64_t now = core_now(core);
 
-	if (!inflight_add(&core->inflight, id, height, peer->id, now))
+	if (!inflight_add(&core->inflight, id, height, peer->id))
 		return false;
 	if (inflight_count(&core->inflight, peer->id) == 1)
-		peer->last_progress = now;
+		start_clocks(peer);
 	seen_add(&core->asked_blocks, id->b);
 	return true;
 }
@@ -115,6 +143,23 @@ static bool may_ask(const struct peer *peer)
 	return peer && peer_is_ready(peer) && !peer->held_block;
 }
 
+static bool may_give(const struct peer *peer)
+{
+	return may_ask(peer) && peer->has_tip && (peer->services & PEER_SERVICE_BLOCKS);
+}
+
+/* Somebody else who has blocks that aren't here, and hasn't stalled lately: then who has isn't
+ * asked, else all may be. except may be NULL. */
+static bool others_give(const struct peerd *core, const struct peer *except)
+{
+	for (const struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p != except && may_give(p) && p->tip.height > core->chain_tip.height &&
+		    p->aside_until <= core_now(core))
+			return true;
+	}
+	return false;
+}
+
 /* A lease of a Wanted that was opened before the peer failed with the block. */
 static bool failed_lately(const struct peer *peer, const struct rc_block_id *id)
 {
@@ -125,22 +170,51 @@ static bool failed_lately(const struct peer *peer, const struct rc_block_id *id)
 	return false;
 }
 
+/* How long the blocks' limit takes at so many bytes a second. */
+static int64_t limit_us(const struct peerd *core, int64_t rate)
+{
+	return (int64_t)core->network->params.block_limit * PEERD_SECOND / rate;
+}
+
+/*
+ * chaind leases a block that is on its way: the lease of who was asked has ended. False: it is
+ * still waited for, for the link may be slow. Where that peer is itself the one it is leased to,
+ * another may be asked, if there is one.
+ */
+static bool take_over(struct peerd *core, const struct rc_lease *lease)
+{
+	struct rc_block_id id = lease->id;
+	struct peer *holder = core_peer(core, inflight_find(&core->inflight, &id)->peer);
+
+	if (!holder ||
+	    core_now(core) - holder->block_since <= OVERDUE + limit_us(core, OVERDUE_RATE) ||
+	    (holder->id == lease->peer && !others_give(core, holder)))
+		return false;
+	inflight_take(&core->inflight, &id);
+	compact_given_up(holder, &id);
+	may_be_late(holder, 1);
+	fail_block(holder, &id, FAILED_FOR);
+	fetch_changed(core);
+	return true;
+}
+
 /* The leases of one peer, in the order given. */
 static void take_leases(struct peerd *core, const struct rc_lease *leases, size_t n, uint64_t id)
 {
 	struct peer *peer = core_peer(core, id);
 	uint8_t items[INFLIGHT_PER_PEER * PEER_ITEM_SIZE];
-	int64_t now = core_now(core);
 	size_t n_items = 0;
 	bool compact = false; /* one at a time */
 
 	for (size_t i = 0; i < n; i++) {
 		const struct rc_lease *l = &leases[i];
 
-		if (l->peer != id || inflight_find(&core->inflight, &l->id))
+		if (l->peer != id)
+			continue;
+		if (inflight_find(&core->inflight, &l->id) && !take_over(core, l))
 			continue; /* on its way from somebody */
 		if (!may_ask(peer) || failed_lately(peer, &l->id) || n_items == INFLIGHT_PER_PEER ||
-		    !inflight_add(&core->inflight, &l->id, l->height, id, now)) {
+		    !inflight_add(&core->inflight, &l->id, l->height, id)) {
 			release(core, &l->id, 1);
 			continue;
 		}
@@ -155,9 +229,8 @@ static void take_leases(struct peerd *core, const struct rc_lease *leases, size_
 	}
 	if (n_items == 0)
 		return;
-	/* The stall clock starts with the first question after a pause. */
 	if (inflight_count(&core->inflight, id) == n_items)
-		peer->last_progress = now;
+		start_clocks(peer);
 	ask_for(peer, items, n_items);
 }
 
@@ -190,21 +263,6 @@ static void on_wanted(void *arg, const struct rc_reply *why, const struct rc_wan
 	free(call);
 }
 
-static bool may_give(const struct peer *peer)
-{
-	return may_ask(peer) && peer->has_tip && (peer->services & PEER_SERVICE_BLOCKS);
-}
-
-/* Somebody who hasn't stalled lately: then who has isn't asked, else all may be. */
-static bool others_give(const struct peerd *core)
-{
-	for (const struct peer *p = core->peers; p; p = p->hh.next) {
-		if (may_give(p) && p->aside_until <= core_now(core))
-			return true;
-	}
-	return false;
-}
-
 /* Who has failed longest ago, or not at all, comes first: chaind asks in this order, and many may
  * know the header of a block that only one has. */
 static int by_failure(const void *pa, const void *pb)
@@ -222,7 +280,7 @@ static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
 			 struct rc_block_id *failed, bool *ret_room)
 {
 	size_t n = 0, n_failed = 0;
-	bool choice = others_give(core);
+	bool choice = others_give(core, NULL);
 	RC_AUTOFREE const struct peer **order =
 		rc_alloc_array(HASH_COUNT(core->peers), sizeof(const struct peer *));
 
@@ -423,7 +481,7 @@ static void progressed(struct peer *peer)
 	struct peerd *core = peer->core;
 	unsigned left = inflight_count(&core->inflight, peer->id);
 
-	peer->last_progress = core_now(core);
+	peer->last_progress = peer->block_since = core_now(core);
 	peer->stalls = 0;
 	peer->aside_until = peer->failed_at = 0;
 	if (left == REFILL_AT || left == 0)
@@ -458,8 +516,10 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	seen_add(&peer->known_blocks, id.b);
 	compact_given_up(peer, &id);
 	owner = inflight_take(&core->inflight, &id);
-	if (owner && owner != peer->id && (other = core_peer(core, owner)))
+	if (owner && owner != peer->id && (other = core_peer(core, owner))) {
 		compact_given_up(other, &id); /* what it owes of the block isn't awaited any more */
+		may_be_late(other, 1);
+	}
 	if (owner == 0) {
 		/* Late is honest, once for each that it was asked for; else it costs time. */
 		if (peer->late > 0 && seen_has(&core->asked_blocks, id.b))
@@ -511,7 +571,7 @@ static void give_up(struct peer *peer, int64_t wait)
 		compact_given_up(peer, &ids[i]);
 	for (size_t i = 0; wait && i < n; i++)
 		fail_block(peer, &ids[i], wait);
-	peer->late = (unsigned)rc_min_u64(peer->late + n, LATE_MAX);
+	may_be_late(peer, n);
 	release(core, ids, n);
 	if (n)
 		fetch_changed(core);
@@ -534,7 +594,8 @@ static void on_stall(struct peer *peer)
 	struct peerd *core = peer->core;
 	int64_t most = core->opt.stall_us * STALL_FACTOR_MAX, now = core_now(core);
 
-	peer->stalls++;
+	if (peer->stalls < STALLS_COUNTED)
+		peer->stalls++;
 	core_count(core, PEERD_BLOCK_STALLS, 1);
 	rc_log(RC_LOG_INFO, "peer %llu: blocks don't come; others are asked",
 	       (unsigned long long)peer->id);
@@ -568,19 +629,17 @@ static void expire_failed(struct peer *peer, int64_t now)
 void fetch_check_times(struct peer *peer, int64_t now)
 {
 	struct peerd *core = peer->core;
-	int64_t oldest = inflight_oldest(&core->inflight, peer->id);
-	uint64_t bytes = rc_link_bytes_in(peer->link);
+	uint64_t bytes = rc_link_data_in(peer->link, RC_LINK_BULK);
 
 	expire_failed(peer, now);
-	if (oldest == INT64_MAX)
+	if (inflight_count(&core->inflight, peer->id) == 0)
 		return;
-	if (bytes - peer->bytes_mark >= PROGRESS_BYTES || peer->pauses) {
+	if (bytes - peer->bytes_mark >= PROGRESS_BYTES || peer->pauses & PAUSES_OURS) {
 		peer->bytes_mark = bytes;
 		peer->last_progress = now;
 	}
 	if (now - peer->last_progress > core->stall_us ||
-	    now - oldest > BLOCK_TIMEOUT + (int64_t)core->network->params.block_limit *
-						   PEERD_SECOND / BLOCK_RATE * INFLIGHT_PER_PEER)
+	    now - peer->block_since > BLOCK_TIMEOUT + limit_us(core, BLOCK_RATE))
 		on_stall(peer);
 }
 

@@ -13,6 +13,17 @@ static char *path_of(const struct daemon *daemon, const char *name)
 	return rc_asprintf("%s/%s", rc_service_statedir(daemon->service), name);
 }
 
+/* What can't be written is refused to who asked for it, or tried again. But a failed sync is final,
+ * as for all that is kept on a disk: it can't be said what is there. */
+static int save(const char *path, const struct rc_buf *buf, struct rc_error *error)
+{
+	int err = rc_file_replace(path, buf->data, buf->len, 0600, error);
+
+	if (err == RC_ESYNC)
+		rc_service_die_io("saving %s: %s", path, error->text);
+	return err;
+}
+
 /* A damaged book costs a bootstrap, so the node starts without it; the damaged file is kept aside
  * for whoever wants to know why. */
 static void load_book(struct daemon *daemon)
@@ -100,7 +111,7 @@ void files_save_anchors(struct daemon *daemon)
 	if (!daemon->anchors_unsaved)
 		return;
 	anchors_encode(&daemon->core->anchors, rc_service_network(daemon->service)->id.b, &buf);
-	if (rc_file_replace(path, buf.data, buf.len, 0600, &error))
+	if (save(path, &buf, &error))
 		rc_log(RC_LOG_WARNING, "saving the anchors: %s; tried again in a minute",
 		       error.text);
 	else
@@ -118,7 +129,7 @@ void files_save_book(struct daemon *daemon)
 	if (changes == daemon->book_saved)
 		return;
 	book_encode(daemon->core->book, rc_service_network(daemon->service)->id.b, &buf);
-	if (rc_file_replace(path, buf.data, buf.len, 0600, &error))
+	if (save(path, &buf, &error))
 		rc_log(RC_LOG_WARNING, "saving the address book: %s; tried again in a minute",
 		       error.text);
 	else
@@ -133,7 +144,7 @@ int files_save_bans(struct daemon *daemon, struct rc_error *error)
 	int err;
 
 	bans_encode(&daemon->core->bans, &buf);
-	err = rc_file_replace(path, buf.data, buf.len, 0600, error);
+	err = save(path, &buf, error);
 	rc_buf_done(&buf);
 	return err;
 }

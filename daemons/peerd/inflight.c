@@ -24,7 +24,7 @@ static struct inflight_block *find(const struct inflight *inflight, const struct
 }
 
 bool inflight_add(struct inflight *inflight, const struct rc_block_id *id, uint32_t height,
-		  uint64_t peer, int64_t now)
+		  uint64_t peer)
 {
 	struct inflight_block *b;
 
@@ -34,7 +34,6 @@ bool inflight_add(struct inflight *inflight, const struct rc_block_id *id, uint3
 	b->id = *id;
 	b->height = height;
 	b->peer = peer;
-	b->asked_at = now;
 	HASH_ADD(hh, inflight->blocks, id, sizeof(b->id), b);
 	return true;
 }
@@ -72,17 +71,6 @@ unsigned inflight_count(const struct inflight *inflight, uint64_t peer)
 size_t inflight_total(const struct inflight *inflight)
 {
 	return HASH_COUNT(inflight->blocks);
-}
-
-int64_t inflight_oldest(const struct inflight *inflight, uint64_t peer)
-{
-	const struct inflight_block *b;
-
-	for (b = inflight->blocks; b; b = b->hh.next) {
-		if (b->peer == peer)
-			return b->asked_at;
-	}
-	return INT64_MAX;
 }
 
 size_t inflight_drop_peer(struct inflight *inflight, uint64_t peer, struct rc_block_id *ret)

@@ -1,5 +1,5 @@
 /*
- * Bookkeeping of blocks asked of peers: who was asked for what, when. Pure; fetch.c asks, receives
+ * Bookkeeping of blocks asked of peers: who was asked for what. Pure; fetch.c asks, receives
  * and decides.
  */
 #ifndef PEERD_INFLIGHT_H
@@ -19,7 +19,6 @@ struct inflight_block {
 	struct rc_block_id id;
 	uint64_t peer;
 	uint32_t height;
-	int64_t asked_at;
 	UT_hash_handle hh;
 };
 
@@ -30,15 +29,13 @@ struct inflight {
 void inflight_done(struct inflight *inflight);
 /* False if the block is asked of somebody already. */
 bool inflight_add(struct inflight *inflight, const struct rc_block_id *id, uint32_t height,
-		  uint64_t peer, int64_t now);
+		  uint64_t peer);
 const struct inflight_block *inflight_find(const struct inflight *inflight,
 					   const struct rc_block_id *id);
 /* Whom it was asked of; 0 if of nobody. */
 uint64_t inflight_take(struct inflight *inflight, const struct rc_block_id *id);
 unsigned inflight_count(const struct inflight *inflight, uint64_t peer);
 size_t inflight_total(const struct inflight *inflight);
-/* The time of asking of the peer's oldest one; INT64_MAX: none. */
-int64_t inflight_oldest(const struct inflight *inflight, uint64_t peer);
 /* Forgets all of the peer's; their ids to ret (room for INFLIGHT_PER_PEER), returns how many. */
 size_t inflight_drop_peer(struct inflight *inflight, uint64_t peer, struct rc_block_id *ret);
 

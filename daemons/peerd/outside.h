@@ -22,6 +22,9 @@ struct net_ops {
 	void (*set_reading)(void *ctx, void *conn, bool on);
 	/* Nothing is called for it any more. */
 	void (*close)(void *ctx, void *conn);
+	/* A dial has taken too long: why that isn't the address's fault; NULL: for all that is
+	 * known it is. NULL as a function: it always is. */
+	const char *(*late)(void *ctx, void *conn);
 };
 
 /* chaind's questions that peerd asks; the functions and answers are those of client/chaind.h. */

@@ -360,7 +360,7 @@ struct peer *peer_new(struct peerd *core, enum peer_role role, const struct net_
 	peer->id = core->next_peer++;
 	peer->role = role;
 	peer->addr = *addr;
-	peer->since = peer->last_recv = peer->last_send = peer->last_progress = core_now(core);
+	peer->since = peer->last_recv = peer->last_send = core_now(core);
 	peer->since_wall = rc_wall_ms(core->out.clock);
 	peer->ping_best_us = UINT64_MAX;
 	charge_begin(peer);
@@ -695,6 +695,15 @@ static void timed_out(struct peer *peer, const char *what)
 	peer_drop(peer, "%s", what);
 }
 
+static void dial_timed_out(struct peer *peer)
+{
+	const struct outside *out = &peer->core->out;
+	const char *why = out->net->late ? out->net->late(out->net_ctx, peer->conn) : NULL;
+
+	peer->no_way = why != NULL;
+	timed_out(peer, why ? why : "no connection in time");
+}
+
 void peer_check_times(struct peer *peer, int64_t now)
 {
 	const struct peerd_options *opt = &peer->core->opt;
@@ -704,7 +713,7 @@ void peer_check_times(struct peer *peer, int64_t now)
 	switch (peer->state) {
 	case PEER_CONNECTING:
 		if (now - peer->since > opt->dial_us)
-			timed_out(peer, "no connection in time");
+			dial_timed_out(peer);
 		return;
 	case PEER_HANDSHAKE:
 	case PEER_HELLO:

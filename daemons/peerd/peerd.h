@@ -117,6 +117,7 @@ struct peer {
 	struct net_addr addr;
 	bool dialled_with_key; /* XK */
 	bool answered;	       /* its greeting came, or that none came isn't its fault */
+	bool no_way;	       /* the way to any address failed, not this one */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -129,7 +130,7 @@ struct peer {
 	char why[96]; /* it ended */
 
 	/* Times, µs of the monotonic clock; *_wall in ms since 1970 for people. */
-	int64_t since, last_recv, last_send, last_progress;
+	int64_t since, last_recv, last_send;
 	int64_t unanswered; /* the first send after the last receive; 0: none */
 	int64_t since_wall, last_recv_wall, last_send_wall;
 	int64_t ping_sent; /* 0: none outstanding */
@@ -159,7 +160,8 @@ struct peer {
 	int64_t headers_at;	 /* … since */
 	bool headers_behind;	 /* it has more to show; another one is asked first */
 	unsigned headers_submitted;
-	bool counting; /* chaind doesn't keep its branch yet, and says whence to ask on */
+	bool counting;	     /* chaind doesn't keep its branch yet, and says whence to ask on */
+	int64_t header_turn; /* when it was last asked for a long run; 0: never */
 	struct timer headers_again;
 
 	/* fetch.c */
@@ -176,7 +178,11 @@ struct peer {
 	} half[RC_LINK_STREAMS];
 	uint64_t taken_mark; /* bytes sent when it had last taken enough … */
 	int64_t taken_at;    /* … when; 0: nothing waits for it */
-	uint64_t bytes_mark; /* bytes received at the last sign of progress */
+	/* While blocks are asked of it: what it should give showed that it comes, and how much of
+	 * it had come then; the last one came, or the first was asked. */
+	int64_t last_progress;
+	uint64_t bytes_mark;
+	int64_t block_since;
 	uint32_t last_block_height;
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
 	size_t held_len;
@@ -218,8 +224,8 @@ struct peer {
 	struct peer *prev_asker, *next_asker;
 	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */
 	unsigned n_tx_batch;
-	unsigned tx_submits; /* SubmitTx on their way */
-	bool pool_asked;
+	unsigned tx_submits;				  /* SubmitTx on their way */
+	enum { POOL_NONE, POOL_WAITS, POOL_LISTED } pool; /* it is told the pool by … */
 	int64_t opened_at; /* its fee filter opened and it was told the pool; 0: never */
 	struct timer tx_timer;
 
@@ -295,12 +301,16 @@ struct peerd {
 	size_t n_own;
 	struct timer connect_timer;
 	struct timer feeler_timer;
+	unsigned way_failures;	  /* of the way to all addresses (a proxy), in a row … */
+	int64_t way_again_at;	  /* … nothing is dialled before */
 	struct anchors anchors;	  /* as they were kept last */
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
 	/* sync.c */
-	uint64_t header_peer; /* whom a long run of headers is asked from; 0: nobody */
-	int64_t header_since; /* it was chosen, or gave something that was kept */
+	uint64_t header_peer;	 /* whom a long run of headers is asked from; 0: nobody */
+	int64_t header_since;	 /* it was chosen, or brought the best header higher */
+	int64_t header_patience; /* how long it may take for that */
+	bool header_inbound;	 /* the last one came to us */
 	struct rc_block_ref chain_tip, best_header;
 	bool initial_download;
 	bool chain_known; /* the two above are chaind's */
@@ -353,7 +363,11 @@ struct peerd {
 	struct timer have_timer;
 	struct seen recent_txs; /* judged lately: not asked for again */
 	struct own_tx *own_txs;
+	bool own_due; /* what the pool has of them is to be seen */
 	struct timer own_timer;
+	bool pool_listing;    /* chaind was asked for its pool … */
+	int64_t pool_next_at; /* … and isn't again before */
+	struct timer pool_timer;
 	uint64_t pool_min_fee;
 	struct timer fee_timer;
 	uint64_t hash_k0, hash_k1;
@@ -386,7 +400,8 @@ void peerd_connected(struct peerd *core, uint64_t peer);
 void peerd_received(struct peerd *core, uint64_t peer, const uint8_t *data, size_t len);
 void peerd_writable(struct peerd *core, uint64_t peer);
 void peerd_lost(struct peerd *core, uint64_t peer, const char *why);
-/* A dial ended for a reason that isn't the address's: tried later, and not held against it. */
+/* A dial ended for a reason that isn't the address's: nothing is held against it, and nothing else
+ * dialled for a while that doubles. */
 void peerd_not_dialled(struct peerd *core, uint64_t peer, const char *why);
 
 /* chaind came up (changed: another process than before) or went away. */
@@ -485,6 +500,8 @@ bool connect_may_accept(struct peerd *core, const struct net_addr *addr);
 void connect_met(struct peer *peer, const struct rc_link *link);
 void connect_ready(struct peer *peer);
 void connect_lost(struct peer *peer);
+/* A dial came as far as its address, whatever that then said. */
+void connect_reached(struct peer *peer);
 void connect_is_self(struct peer *peer);
 /* A feeler's greeting came: the address is good, and that was all. */
 void connect_felt(struct peer *peer);

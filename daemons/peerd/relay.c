@@ -41,7 +41,12 @@
 #define FEE_TICK	(60 * PEERD_SECOND)
 #define FEE_NOTHING	UINT64_MAX /* a fee filter that asks for no transactions at all */
 /* A peer whose fee filter opens again is told the pool again no sooner: the list costs chaind. */
-#define POOL_TOLD_GAP  (600 * PEERD_SECOND)
+#define POOL_TOLD_GAP (600 * PEERD_SECOND)
+/* The pool is listed for all who wait, one list at a time and one a second: whoever makes links
+ * again and again has chaind list it no more often. To be told of an entry costs a peer, and its
+ * network group, what that takes of peerd, in ns: 50,000 of them 10 ms. */
+#define POOL_LIST_GAP  (1 * PEERD_SECOND)
+#define POOL_TOLD_COST 200
 #define ORPHAN_PARENTS 25
 /* About what chaind spends on one it refuses, with some signatures: 200 such a second are within a
  * peer's budget. */
@@ -625,33 +630,97 @@ static void on_own_timer(void *arg)
 		timer_arm(&core->timers, &core->own_timer, now + OWN_TICK);
 }
 
-/* ---- the whole pool, to a new peer ---- */
+/* ---- the whole pool, to new peers ---- */
 
+/* Of ours, those the pool still has. */
+static void keep_own(struct peerd *core, const struct rc_mempool_list *list)
+{
+	struct own_tx *own, *next, *kept = NULL;
+
+	for (size_t i = 0; i < list->n_entries; i++) {
+		HASH_FIND(hh, core->own_txs, &list->entries[i].wtxid,
+			  sizeof(list->entries[i].wtxid), own);
+		if (!own)
+			continue;
+		HASH_DEL(core->own_txs, own);
+		HASH_ADD(hh, kept, wtxid, sizeof(own->wtxid), own);
+	}
+	HASH_ITER (hh, core->own_txs, own, next)
+		own_free(core, own);
+	core->own_txs = kept;
+}
+
+static void tell_list(struct peer *peer, const struct rc_mempool_list *list)
+{
+	for (size_t i = 0; i < list->n_entries; i++)
+		queue_inv(peer, list->entries[i].wtxid.b,
+			  fee_rate(list->entries[i].fee, list->entries[i].size));
+	peer_charge(peer, list->n_entries * POOL_TOLD_COST / 1000, 0);
+}
+
+static void list_pool(struct peerd *core);
+
+/* n: the list is also to tell which of ours are left. */
 static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempool_list *reply)
 {
 	struct chain_call *call = arg;
 	struct peerd *core = call->core;
-	struct peer *peer = core_peer(core, call->peer);
 
 	(void)why;
 	core_enter(core);
-	if (peer)
-		peer->pool_asked = false;
-	for (size_t i = 0; peer && reply && i < reply->n_entries; i++)
-		queue_inv(peer, reply->entries[i].wtxid.b,
-			  fee_rate(reply->entries[i].fee, reply->entries[i].size));
+	core->pool_listing = false;
+	if (reply && call->n)
+		keep_own(core, reply);
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p->pool != POOL_LISTED)
+			continue;
+		p->pool = POOL_NONE;
+		if (reply)
+			tell_list(p, reply);
+	}
+	list_pool(core);
 	core_leave(core);
 	free(call);
+}
+
+/* For those who wait; who comes to wait while a list is on its way has the next one. */
+static void list_pool(struct peerd *core)
+{
+	bool wanted = core->own_due;
+
+	for (const struct peer *p = core->peers; p && !wanted; p = p->hh.next)
+		wanted = p->pool == POOL_WAITS;
+	if (!wanted || core->pool_listing || core->stopping ||
+	    !core->out.chain->up(core->out.chain_ctx))
+		return;
+	if (core_now(core) < core->pool_next_at) {
+		timer_arm_by(&core->timers, &core->pool_timer, core->pool_next_at);
+		return;
+	}
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p->pool == POOL_WAITS)
+			p->pool = POOL_LISTED;
+	}
+	core->pool_listing = true;
+	core->pool_next_at = core_now(core) + POOL_LIST_GAP;
+	core->out.chain->pool_list(core->out.chain_ctx, on_pool,
+				   chain_call_new(core, 0, core->own_due));
+	core->own_due = false;
+}
+
+static void on_pool_timer(void *arg)
+{
+	list_pool(arg);
 }
 
 static void tell_pool(struct peer *peer)
 {
 	struct peerd *core = peer->core;
 
-	if (!peer->relay || peer->pool_asked || !core->out.chain->up(core->out.chain_ctx))
+	if (!peer->relay)
 		return;
-	peer->pool_asked = true;
-	core->out.chain->pool_list(core->out.chain_ctx, on_pool, chain_call_new(core, peer->id, 0));
+	peer->pool = POOL_WAITS;
+	list_pool(core);
 }
 
 void relay_on_feefilter(struct peer *peer, const void *body)
@@ -725,41 +794,16 @@ void relay_chain_tip(struct peerd *core)
 	send_filters(core);
 }
 
-/* Of ours, those the pool still has. */
-static void on_own_pool(void *arg, const struct rc_reply *why, const struct rc_mempool_list *reply)
-{
-	struct chain_call *call = arg;
-	struct peerd *core = call->core;
-	struct own_tx *own, *next, *kept = NULL;
-
-	(void)why;
-	for (size_t i = 0; reply && i < reply->n_entries; i++) {
-		HASH_FIND(hh, core->own_txs, &reply->entries[i].wtxid,
-			  sizeof(reply->entries[i].wtxid), own);
-		if (!own)
-			continue;
-		HASH_DEL(core->own_txs, own);
-		HASH_ADD(hh, kept, wtxid, sizeof(own->wtxid), own);
-	}
-	if (reply) {
-		HASH_ITER (hh, core->own_txs, own, next)
-			own_free(core, own);
-		core->own_txs = kept;
-	}
-	free(call);
-}
-
 void relay_chain_up(struct peerd *core)
 {
 	seen_clear(&core->recent_txs);
 	timer_arm(&core->timers, &core->fee_timer, core_now(core));
-	if (core->own_txs)
-		core->out.chain->pool_list(core->out.chain_ctx, on_own_pool,
-					   chain_call_new(core, 0, 0));
+	core->own_due = core->own_txs != NULL;
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		if (peer_is_ready(p))
-			tell_pool(p);
+		if (peer_is_ready(p) && p->relay)
+			p->pool = POOL_WAITS;
 	}
+	list_pool(core);
 }
 
 /* ---- life ---- */
@@ -815,6 +859,7 @@ void relay_init(struct peerd *core)
 	timer_init(&core->have_timer, ask_chain, core);
 	timer_init(&core->own_timer, on_own_timer, core);
 	timer_init(&core->fee_timer, on_fee_timer, core);
+	timer_init(&core->pool_timer, on_pool_timer, core);
 	seen_init(&core->recent_txs, core->hash_k0, core->hash_k1, RECENT_TXS);
 	timer_arm(&core->timers, &core->fee_timer, core_now(core) + FEE_TICK);
 }

@@ -128,17 +128,32 @@ static void finish(struct conn *c, const char *why)
 
 /* ---- through a proxy ---- */
 
-/* The dial ended for a reason that isn't the address's: it isn't held against it. */
-static void proxy_fails(struct conn *c, const char *why)
+static void say_proxy_fails(struct sockets *s, const char *why)
 {
-	struct sockets *s = c->sockets;
 	char addr[NET_ADDR_TEXT];
 
 	if (!s->proxy_failed)
 		rc_log(RC_LOG_WARNING, "the proxy %s: %s; dialled again until it works",
 		       net_addr_format(addr, &s->config.proxy), why);
 	s->proxy_failed = true;
-	peerd_not_dialled(s->core, c->peer, why);
+}
+
+/* The dial ended for a reason that isn't the address's: it isn't held against it. */
+static void proxy_fails(struct conn *c, const char *why)
+{
+	say_proxy_fails(c->sockets, why);
+	peerd_not_dialled(c->sockets->core, c->peer, why);
+}
+
+/* Once it was asked for the address, that is what it waits for. */
+static const char *net_late(void *ctx, void *conn)
+{
+	const struct conn *c = conn;
+
+	if (!c->socks || (c->socks->part > SOCKS_AUTH && c->socks->out_len == 0))
+		return NULL;
+	say_proxy_fails(ctx, "no answer in time");
+	return "the proxy doesn't answer in time";
 }
 
 static void proxy_begin(struct conn *c, const struct net_addr *target)
@@ -345,7 +360,7 @@ static void net_close(void *ctx, void *conn)
 		conn_free(c);
 }
 
-const struct net_ops sockets_net_ops = {net_dial, net_send, net_set_reading, net_close};
+const struct net_ops sockets_net_ops = {net_dial, net_send, net_set_reading, net_close, net_late};
 
 /* ---- listening ---- */
 

@@ -1,7 +1,9 @@
 /*
  * Headers: each peer is asked for what it has beyond ours. A long run (full messages) comes from
  * one peer at a time, the others tell the rest of theirs after it; chaind judges in order. A branch
- * with too little work so far chaind only counts, and has it asked for again (chaind's presync.h).
+ * with too little work so far chaind only counts, and has it asked for again (chaind's presync.h):
+ * that is a long run too, and goes on where it stood when its peer has its next turn, unless the
+ * answer it begins with shows more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +21,14 @@
 #define AGAIN_SOON   (1 * PEERD_SECOND)
 #define AGAIN_FUTURE (30 * PEERD_SECOND)
 #define AGAIN_ANYHOW (600 * PEERD_SECOND)
-/* Another one is asked for its long run, when chaind keeps nothing of the first one's for so long.
+/*
+ * Another peer has its turn, where one waits, when nothing of this one's made the best header
+ * higher for so long; twice as long at each change that goes by in vain, eight times at most: less
+ * than chaind keeps a count that stands still (PRESYNC_IDLE), and time for 500,000 headers to be
+ * counted at 1 Mbit/s (480 s × 125,000 / 118).
  */
-#define COUNTING_ALONE (60 * PEERD_SECOND)
+#define TURN_LEAST (60 * PEERD_SECOND)
+#define TURN_MOST  (8 * TURN_LEAST)
 /* A branch that was counted in vain: about what 200,000 headers take. The first is within what is
  * saved up. */
 #define COUNTED_COST (1000 * 1000)
@@ -58,6 +65,15 @@ static void send_getheaders(struct peer *peer, const struct rc_block_id *ids, si
 	peer->headers_at = core_now(peer->core);
 }
 
+static void take_turn(struct peer *peer)
+{
+	struct peerd *core = peer->core;
+
+	core->header_peer = peer->id;
+	core->header_since = peer->header_turn = core_now(core);
+	core->header_inbound = peer->role == PEER_INBOUND;
+}
+
 static void on_locator(void *arg, const struct rc_reply *why, const struct rc_locator *reply)
 {
 	struct chain_call *call = arg;
@@ -89,16 +105,48 @@ void sync_ask(struct peer *peer)
 	if (!peer_is_ready(peer) || peer->headers_asked || peer->locator_asked ||
 	    !core->out.chain->up(core->out.chain_ctx))
 		return;
+	/* chaind's count of its branch waits for its turn. */
+	peer->headers_behind =
+		peer->counting && core->header_peer != 0 && core->header_peer != peer->id;
+	if (peer->headers_behind)
+		return;
 	peer->locator_asked = true;
-	peer->headers_behind = false;
 	core->out.chain->locator(core->out.chain_ctx, NULL, on_locator,
 				 chain_call_new(core, peer->id, 0));
 }
 
-/* The one that was asked for a long run is done or gone. */
+/* Those we chose and those who came to us by turns, so that neither can keep the others from it by
+ * their number; of them who had its last one longest ago. */
+static bool has_turn_before(const struct peer *a, const struct peer *b)
+{
+	bool inbound = !a->core->header_inbound;
+
+	if ((a->role == PEER_INBOUND) != (b->role == PEER_INBOUND))
+		return (a->role == PEER_INBOUND) == inbound;
+	return a->header_turn < b->header_turn;
+}
+
+static struct peer *next_behind(const struct peerd *core)
+{
+	struct peer *next = NULL;
+
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		if (p->headers_behind && (!next || has_turn_before(p, next)))
+			next = p;
+	}
+	return next;
+}
+
+/* The one that was asked for a long run is done or gone, or had its time. All who wait are asked
+ * for what is new of theirs, perhaps little by now, but those whose branch chaind counts: of them
+ * the next one alone. */
 static void next_header_peer(struct peerd *core)
 {
+	struct peer *next = next_behind(core);
+
 	core->header_peer = 0;
+	if (next)
+		take_turn(next);
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
 		if (p->headers_behind)
 			sync_ask(p);
@@ -114,20 +162,31 @@ void sync_shown(struct peer *peer, const struct rc_block_ref *ref)
 	fetch_changed(peer->core);
 }
 
-/* chaind said what became of headers of a branch that it counts, or doesn't any more. */
+/* chaind said what became of headers of a branch that it counts, or doesn't any more. It counts few
+ * at a time (PRESYNC_MAX): one, for us, so that none is in vain because there are others. */
 static void note_counting(struct peer *peer, const struct rc_submit_headers *reply)
 {
+	struct peerd *core = peer->core;
+
 	if (reply->go_on) {
 		peer->counting = true;
+		if (core->header_peer == 0)
+			take_turn(peer);
+		peer->headers_behind = core->header_peer != peer->id;
 		/* An answer on its way leads here again. */
-		if (!peer->headers_asked && peer->headers_submitted == 0)
+		if (!peer->headers_behind && !peer->headers_asked && peer->headers_submitted == 0)
 			send_getheaders(peer, &reply->ask_from, 1);
-	} else if (peer->counting && strcmp(reply->verdict, "ok") == 0) {
+	} else if (peer->counting) {
 		peer->counting = false;
-		if (reply->accepted > 0)
+		if (reply->accepted > 0) {
 			again_in(peer, 0); /* enough: the rest as of any other */
-		else
+			return;
+		}
+		/* Where it lost its count, that isn't the peer's doing. */
+		if (strcmp(reply->verdict, "header-parent-unknown") != 0)
 			peer_charge(peer, COUNTED_COST, 0);
+		if (core->header_peer == peer->id)
+			next_header_peer(core);
 	}
 }
 
@@ -137,6 +196,7 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 	struct chain_call *call = arg;
 	struct peerd *core = call->core;
 	struct peer *peer = core_peer(core, call->peer);
+	bool higher = reply && reply->last.height > core->best_header.height;
 
 	core_enter(core);
 	if (reply)
@@ -146,8 +206,10 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 	if (peer && !reply && why->err != RC_ECANCELLED)
 		again_in(peer, why->err == RC_EBUSY ? why->retry_ms * PEERD_MS : AGAIN_SOON);
 	if (peer && reply) {
-		if (reply->accepted > 0 && core->header_peer == peer->id)
+		if (higher && core->header_peer == peer->id) {
 			core->header_since = core_now(core);
+			core->header_patience = TURN_LEAST;
+		}
 		note_counting(peer, reply);
 		sync_shown(peer, &reply->last);
 		if (strcmp(reply->verdict_class, "invalid") == 0)
@@ -184,10 +246,8 @@ static void go_on(struct peer *peer, const struct rc_block_id *last)
 {
 	struct peerd *core = peer->core;
 
-	if (core->header_peer == 0) {
-		core->header_peer = peer->id;
-		core->header_since = core_now(core);
-	}
+	if (core->header_peer == 0)
+		take_turn(peer);
 	if (core->header_peer != peer->id) {
 		peer->headers_behind = true;
 		return;
@@ -303,8 +363,10 @@ void sync_chain_up(struct peerd *core)
 {
 	sync_refresh(core);
 	core->header_peer = 0;
-	for (struct peer *p = core->peers; p; p = p->hh.next)
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		p->counting = false; /* should it go on counting, it says so */
 		sync_ask(p);
+	}
 }
 
 void sync_ready(struct peer *peer)
@@ -325,9 +387,11 @@ void sync_check_times(struct peer *peer, int64_t now)
 {
 	struct peerd *core = peer->core;
 
-	if (core->header_peer == peer->id && peer->counting &&
-	    now - core->header_since > COUNTING_ALONE)
+	if (core->header_peer == peer->id && now - core->header_since > core->header_patience &&
+	    next_behind(core)) {
+		core->header_patience *= core->header_patience < TURN_MOST ? 2 : 1;
 		next_header_peer(core);
+	}
 	if (!peer->headers_asked || peer->pauses || now - peer->headers_at < HEADERS_TIMEOUT)
 		return;
 	peer->headers_asked = false;
@@ -348,4 +412,5 @@ void sync_check_times(struct peer *peer, int64_t now)
 void sync_init(struct peerd *core)
 {
 	core->header_peer = 0;
+	core->header_patience = TURN_LEAST;
 }

@@ -222,7 +222,7 @@ static int drop_treeless(struct ledger *ledger, struct version *v, int err, stru
 
 	pthread_mutex_lock(&ledger->lock);
 	v->sure = false;
-	ledger->broken = is_applied(ledger, v);
+	ledger->broken |= is_applied(ledger, v);
 	pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
 	if (ledger->broken) {
@@ -240,6 +240,20 @@ static int drop_treeless(struct ledger *ledger, struct version *v, int err, stru
 	return err;
 }
 
+int ledger_refuse_broken(struct ledger *ledger, struct rc_error *error)
+{
+	int err = RC_OK;
+
+	pthread_mutex_lock(&ledger->lock);
+	if (ledger->broken)
+		err = rc_error_set(error, RC_EFORMAT,
+				   "state: its tree is damaged: block %u has none, and isn't "
+				   "written nor built on",
+				   ledger->applied->block.height);
+	pthread_mutex_unlock(&ledger->lock);
+	return err;
+}
+
 int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error)
 {
 	struct coinmap_change coins = version_coins(v);
@@ -248,6 +262,11 @@ int ledger_grow(struct ledger *ledger, struct version *v, struct rc_error *error
 	enum coinmap_fit fit;
 	int err;
 
+	err = ledger_refuse_broken(ledger, error);
+	if (err) {
+		version_free(v);
+		return err;
+	}
 	v->seq = ledger->top->seq + 1;
 	v->below = ledger->top;
 	fit = coinmap_apply(ledger->coins, v->seq, &coins);

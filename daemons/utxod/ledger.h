@@ -117,7 +117,8 @@ int ledger_revert(struct ledger *ledger, const struct rc_block_id *to, struct rc
 
 /* ---- logger ---- */
 
-/* Writes the steps of applied versions to the log; sync: they are durable when this returns. */
+/* Writes the steps of applied versions to the log; sync: they are durable when this returns.
+ * RC_EFORMAT: one of them turned out to have no tree; what isn't written by then never is. */
 int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error);
 /* Writes the deltas of staged versions to the log, so that little is left for ledger_write to do
  * when they are committed; dropped ones leave nothing that counts. sync: they are on the disk when

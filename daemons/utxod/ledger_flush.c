@@ -39,6 +39,22 @@ void marker_put(struct disk *disk, const struct marker *m, const struct rc_buf *
 	rc_buf_done(&buf);
 }
 
+/* As free_ids_settle left them: an id that a page has, or will be given once more, would stand for
+ * two pages. */
+static bool free_ids_good(const struct rc_buf *ids, uint32_t next)
+{
+	uint32_t last = 0; /* is no page */
+
+	for (size_t i = 0; i + 4 <= ids->len; i += 4) {
+		uint32_t id = rc_get_le32(ids->data + i);
+
+		if (id <= last || id >= next)
+			return false;
+		last = id;
+	}
+	return ids->len % 4 == 0;
+}
+
 int marker_read(struct disk *disk, struct marker *ret, struct rc_buf *free_ids,
 		struct rc_error *error)
 {
@@ -68,7 +84,7 @@ int marker_read(struct disk *disk, struct marker *ret, struct rc_buf *free_ids,
 		rc_read_into(&r, t->node.hash.b, 32);
 		t->node.sum = rc_read_le64(&r);
 	}
-	if (!rc_reader_end(&r) || free_ids->len % 4)
+	if (!rc_reader_end(&r) || !free_ids_good(free_ids, ret->next_id))
 		err = rc_error_set(error, RC_EFORMAT,
 				   "state: its marker is damaged; restore a backup or remove the "
 				   "state directory");
@@ -180,16 +196,32 @@ static int compare_le32(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void free_ids_settle(struct rc_buf *ids, uint32_t next)
+{
+	size_t n = 0;
+
+	if (ids->len)
+		qsort(ids->data, ids->len / 4, 4, compare_le32);
+	for (size_t i = 0; i < ids->len; i += 4) {
+		uint32_t id = rc_get_le32(ids->data + i);
+
+		if (id >= next || (n && id == rc_get_le32(ids->data + n - 4)))
+			continue;
+		memmove(ids->data + n, ids->data + i, 4);
+		n += 4;
+	}
+	ids->len = n;
+}
+
 /*
  * Ids that are free in the state as written: those free now, those that younger versions took,
- * those given up by what is written. An id may be listed twice while the builder works; once is
- * kept. (One it has taken for a version not finished yet can be missing: after a crash it is just
- * unused.)
+ * those given up by what is written. An id may be listed twice while the builder works, and one may
+ * be that was never used when the others were listed. (One it has taken for a version not finished
+ * yet can be missing: after a crash it is just unused.)
  */
 static uint32_t put_free_ids(struct ledger *ledger, const struct span *span, struct rc_buf *buf)
 {
 	uint32_t next = tree_free_ids(ledger->tree, buf);
-	size_t n;
 
 	for (struct version *v = span->first; v; v = next_in(span, v))
 		put_ids(buf, v->change.gone, v->change.n_gone);
@@ -198,17 +230,7 @@ static uint32_t put_free_ids(struct ledger *ledger, const struct span *span, str
 		if (atomic_load(&v->rooted))
 			put_ids(buf, v->change.made, v->change.n_made);
 	pthread_mutex_unlock(&ledger->lock);
-	if (!buf->len)
-		return next;
-	qsort(buf->data, buf->len / 4, 4, compare_le32);
-	n = 4;
-	for (size_t i = 4; i < buf->len; i += 4)
-		if (rc_get_le32(buf->data + i) != rc_get_le32(buf->data + n - 4) &&
-		    rc_get_le32(buf->data + i) < next) {
-			memmove(buf->data + n, buf->data + i, 4);
-			n += 4;
-		}
-	buf->len = n;
+	free_ids_settle(buf, next);
 	return next;
 }
 

@@ -87,6 +87,8 @@ uint64_t version_changes(const struct version *version);
 struct version *version_new(uint8_t *encoded, size_t len, enum version_kind kind);
 void version_free(struct version *version);
 
+/* RC_EFORMAT: something applied turned out to have no tree. */
+int ledger_refuse_broken(struct ledger *ledger, struct rc_error *error);
 /* Puts a new version on top: maps, line, tree. On failure it is freed and nothing has changed. */
 int ledger_grow(struct ledger *ledger, struct version *version, struct rc_error *error);
 /* With the lock held: applied moves up to this version. */
@@ -109,7 +111,10 @@ struct marker {
 	struct tree_roots roots;
 };
 void marker_put(struct disk *disk, const struct marker *marker, const struct rc_buf *free_ids);
-/* RC_ENOENT: a new database. */
+/* Page ids as they go there, u32 little-endian each: ascending, each once, those below `next` that
+ * isn't used yet. */
+void free_ids_settle(struct rc_buf *ids, uint32_t next);
+/* RC_ENOENT: a new database. RC_EFORMAT: damaged; free ids that aren't settled are. */
 int marker_read(struct disk *disk, struct marker *ret, struct rc_buf *free_ids,
 		struct rc_error *error);
 

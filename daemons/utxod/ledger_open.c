@@ -108,6 +108,8 @@ static int read_step(struct ledger *ledger, uint64_t seq, struct version **ret,
 static int replay_one(struct ledger *ledger, struct version *v, struct rc_error *error)
 {
 	unsigned long long seq = ledger->top->seq + 1;
+	uint32_t height = v->block.height;
+	struct rc_error why;
 	int err;
 
 	if (!rc_block_id_eq(v->kind == VERSION_UNDO ? &v->step.id : &v->step_parent,
@@ -115,10 +117,16 @@ static int replay_one(struct ledger *ledger, struct version *v, struct rc_error 
 		version_free(v);
 		return rc_error_set(error, RC_EFORMAT, "log of deltas: step %llu is damaged", seq);
 	}
-	err = ledger_grow(ledger, v, error);
-	if (err == RC_EINVAL)
-		err = RC_EFORMAT;
-	return err ? rc_error_prefix(error, "log of deltas: step %llu", seq) : RC_OK;
+	err = ledger_grow(ledger, v, &why);
+	/* Which of the two isn't what was written can't be told. */
+	if (err == RC_EINVAL || err == RC_EFORMAT)
+		return rc_error_set(error, RC_EFORMAT,
+				    "state: its tree or the log of deltas is damaged: step %llu, "
+				    "block %u: %s; restore a backup of both, or remove the state "
+				    "directory to have it built again",
+				    seq, height, why.text);
+	return err ? rc_error_set(error, err, "applying step %llu again: %s", seq, why.text)
+		   : RC_OK;
 }
 
 /* Applied without following the chain: the log knows it already. */

@@ -63,8 +63,10 @@ static int stage(struct ledger *ledger, struct rc_bytes delta, struct rc_error *
 {
 	struct version *v;
 	struct rc_delta head;
-	int err;
+	int err = ledger_refuse_broken(ledger, error);
 
+	if (err)
+		return err;
 	if (!rc_delta_decode_head(delta.data, delta.len, &head))
 		return rc_error_set(error, RC_EINVAL, "malformed delta");
 	if (have_block(ledger, &head.id))
@@ -451,7 +453,10 @@ int ledger_write(struct ledger *ledger, bool sync, struct rc_error *error)
 	int err;
 
 	atomic_store(&ledger->write_in_flight, true);
-	err = put_steps(ledger, sync, error);
+	/* A step that can't be applied would end each start to come. */
+	err = ledger_refuse_broken(ledger, error);
+	if (!err)
+		err = put_steps(ledger, sync, error);
 	if (!err && sync) {
 		pthread_mutex_lock(&ledger->lock);
 		ledger_set_durable(ledger, ledger->written);

@@ -30,7 +30,8 @@
 	X(RC_ECONFIG, -17, "bad configuration")           \
 	X(RC_ECRYPTO, -18, "cryptographic failure")       \
 	X(RC_ECANCELLED, -19, "cancelled")                \
-	X(RC_ENOSPC, -20, "no space left")
+	X(RC_ENOSPC, -20, "no space left")                \
+	X(RC_ESYNC, -21, "a sync failed")
 
 enum rc_err {
 	RC_OK = 0,

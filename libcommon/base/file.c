@@ -69,24 +69,31 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 	return 0;
 }
 
+/* errno says why. */
+static int sync_failed(const char *path, struct rc_error *error)
+{
+	return rc_error_set(error, RC_ESYNC, "sync of %s: %s", path, strerror(errno));
+}
+
 int rc_dir_sync(const char *path, struct rc_error *error)
 {
 	RC_CLEANUP(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || fsync(fd) < 0)
-		return rc_error_errno(error, "sync of directory %s", path);
-	return RC_OK;
+	if (fd < 0)
+		return rc_error_errno(error, "sync of %s", path);
+	return fsync(fd) < 0 ? sync_failed(path, error) : RC_OK;
 }
 
-static int sync_parent(const char *path, struct rc_error *error)
+static char *parent_of(const char *path)
 {
-	RC_AUTOFREE char *dir = rc_strdup(path);
-	char *slash = strrchr(dir, '/');
+	const char *slash = strrchr(path, '/');
+	char *dir;
 
 	if (!slash)
-		return rc_dir_sync(".", error);
-	slash[slash == dir] = 0;
-	return rc_dir_sync(dir, error);
+		return rc_strdup(".");
+	dir = rc_strdup(path);
+	dir[slash == path ? 1 : slash - path] = 0;
+	return dir;
 }
 
 /* errno says what failed. */
@@ -102,9 +109,14 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		    struct rc_error *error)
 {
 	RC_AUTOFREE char *temp = rc_asprintf("%s.tmp", path);
+	RC_AUTOFREE char *dir = parent_of(path);
+	/* Before anything is changed: without a descriptor for it nothing is. */
+	RC_CLEANUP(closep) int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	RC_CLEANUP(closep) int fd = -1;
-	int err;
+	int err = RC_OK;
 
+	if (dir_fd < 0)
+		return rc_error_errno(error, "%s", path);
 	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return rc_error_errno(error, "%s", temp);
@@ -112,13 +124,17 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0)
 		return give_up(temp, error);
 	RC_TEST_POINT_FILE(path, WRITTEN);
-	if (fsync(fd) < 0)
-		return give_up(temp, error);
+	if (fsync(fd) < 0) {
+		err = sync_failed(temp, error);
+		unlink(temp);
+		return err;
+	}
 	RC_TEST_POINT_FILE(path, SYNCED);
 	if (rename(temp, path) < 0)
 		return give_up(temp, error);
 	RC_TEST_POINT_FILE(path, RENAMED);
-	err = sync_parent(path, error);
+	if (fsync(dir_fd) < 0)
+		err = sync_failed(dir, error);
 	RC_TEST_POINT_FILE(path, SAVED);
 	return err;
 }

@@ -14,6 +14,8 @@ int rc_file_read(const char *path, size_t max, struct rc_buf *buf, struct rc_err
 /*
  * Replaces path by these bytes: temporary file beside it, fsync, rename, fsync of the directory.
  * After any crash the file has the old content or the new, whole. mode is the file's.
+ * RC_ESYNC: a sync failed, so which of the two isn't known, and a sync that is tried again may lie.
+ * All other errors leave the file as it was.
  */
 int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		    struct rc_error *error);
@@ -21,7 +23,7 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 /* Makes a directory and its missing parents; fine if it is there already. */
 int rc_dir_make(const char *path, mode_t mode, struct rc_error *error);
 
-/* fsync of a directory: a new or renamed name in it is durable afterwards. */
+/* fsync of a directory: a new or renamed name in it is durable afterwards. RC_ESYNC if it fails. */
 int rc_dir_sync(const char *path, struct rc_error *error);
 
 /*

@@ -38,7 +38,8 @@ bool rc_xonly_tweak(const uint8_t internal[32], const uint8_t tweak[32], uint8_t
 		    int *ret_parity);
 
 /* Whether output with this parity is lift_x(internal) + tweak·G. *ret_key_bad (may be NULL) tells
- * an internal key or tweak that is no key (control-key) from a mismatch (policy-commitment). */
+ * an internal key or tweak that is no key (control-key) from a mismatch (policy-commitment). Any
+ * thread. The first call makes a table, in some 15 ms. */
 bool rc_xonly_tweak_check(const uint8_t output[32], int parity, const uint8_t internal[32],
 			  const uint8_t tweak[32], bool *ret_key_bad);
 

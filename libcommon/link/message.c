@@ -46,6 +46,7 @@ struct in_stream {
 	uint16_t type;
 	uint64_t total, received;
 	uint64_t number; /* of those that began */
+	uint64_t taken;	 /* of all of them, but for skipped ones */
 	struct rc_buf data;
 };
 
@@ -248,8 +249,10 @@ static enum rc_link_fault take_fragment(struct rc_link *link, const uint8_t *bod
 	if (left > in->total - in->received)
 		return RC_LINK_FAULT_LENGTH;
 	in->received += left;
-	if (!in->skipped && left)
+	if (!in->skipped && left) {
 		rc_buf_put(&in->data, r.p, left);
+		in->taken += left;
+	}
 	if (!(flags & FLAG_LAST))
 		return RC_LINK_FAULT_NONE;
 	if (in->received != in->total)
@@ -459,6 +462,11 @@ size_t rc_link_half_received(const struct rc_link *link, enum rc_link_stream str
 
 	*ret_number = in->number;
 	return in->active && in->data.len ? in->data.cap : 0;
+}
+
+uint64_t rc_link_data_in(const struct rc_link *link, enum rc_link_stream stream)
+{
+	return link->in_streams[stream].taken;
 }
 
 bool rc_link_wants_write(const struct rc_link *link)

@@ -84,6 +84,9 @@ size_t rc_link_queued(const struct rc_link *link, enum rc_link_stream stream);
 size_t rc_link_half_received(const struct rc_link *link, enum rc_link_stream stream,
 			     uint64_t *ret_number);
 
+/* Bytes that came of a stream's messages, whole or not yet, of types that are known here. */
+uint64_t rc_link_data_in(const struct rc_link *link, enum rc_link_stream stream);
+
 /* Whether rc_link_pull would give something. */
 bool rc_link_wants_write(const struct rc_link *link);
 

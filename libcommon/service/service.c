@@ -47,6 +47,7 @@ static enum rc_exit exit_code(int err)
 		return RC_EXIT_UNAVAILABLE;
 	case RC_EIO:
 	case RC_ENOSPC:
+	case RC_ESYNC:
 		return RC_EXIT_IO;
 	default:
 		return RC_EXIT_FAILURE;

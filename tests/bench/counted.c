@@ -324,6 +324,8 @@ static void connect_block(void)
 	coins = coins_of_plan(&f);
 	context = (struct rc_connect_context){
 		.network = &f.network, .median_time = f.network.params.genesis_time + HEIGHT - 1};
+	/* Makes the table that a process makes once. */
+	rc_xonly_tweak_check(f.keys[0].x, 0, f.keys[0].x, f.leaf.b, NULL);
 	begin();
 	verdict = rc_block_check(f.raw.data, f.raw.len, &arena, &block);
 	if (verdict == RC_VERDICT_OK) {

@@ -97,15 +97,10 @@ class Sweep(harness.TestCase):
         return status, "stop", said, refused
 
     def judge_end(self, node, daemon, ended):
-        """What the daemon with the fault did is one of what it may do; returns which.
-
-        peerd refuses what it couldn't keep and goes on (peerd(8)); its directory is then synced for
-        the next file that takes a name there, which isn't that sync tried again.
-        """
+        """What the daemon with the fault did is one of what it may do; returns which."""
         status, when, _, refused = ended
         told = node.told(daemon)
-        if os.path.exists(self.report.path) and self.report.read().synced_again and not (
-                daemon == "peerd" and os.path.isdir(self.report.file)):
+        if os.path.exists(self.report.path) and self.report.read().synced_again:
             raise Wrong("a sync that failed was tried again")
         if status < 0:
             raise Wrong(f"ended by signal {-status} ({when})")

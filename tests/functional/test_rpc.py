@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 
 import harness
 from harness import wait_for
@@ -749,7 +748,14 @@ class Holding(harness.TestCase):
             s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             s.shutdown(socket.SHUT_WR)
             wait_for("it is held", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
-            time.sleep(2.5)     # those who wait are looked at each second
+            # Those who wait are looked at each second: who waits for an event and hangs up loses his
+            # place by that, so all were looked at.
+            later = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=120)
+            later.request("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1,
+                "method": "waitforblockheight", "params": [1000, 600000]}), node.client.headers())
+            wait_for("another waits", lambda: node.rpc("getrpcinfo")["in_flight"] >= 3)
+            later.close()
+            wait_for("who hung up is gone", lambda: node.rpc("getrpcinfo")["in_flight"] <= 2)
             node.start("chaind")
             response = http.client.HTTPResponse(s)
             response.begin()

@@ -36,7 +36,8 @@ static void whole(const struct rc_buf *block, const struct rc_compact *c, struct
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mempool pool = {0};
-	struct rebuild_from from = {.pool = &pool, .salt = 0x9e3779b97f4a7c15};
+	struct rebuild_from from = {
+		.pool = &pool, .salt = 0x9e3779b97f4a7c15, .block_limit = BLOCK_LIMIT};
 	struct rc_arena arena = RC_ARENA_INIT;
 	struct rc_buf block = RC_BUF_INIT, missing = RC_BUF_INIT;
 	struct rc_compact c;

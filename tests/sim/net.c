@@ -489,7 +489,7 @@ static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
 	return c;
 }
 
-const struct net_ops sockets_net_ops = {net_dial, net_send, net_set_reading, net_close};
+const struct net_ops sockets_net_ops = {net_dial, net_send, net_set_reading, net_close, NULL};
 
 /* ---- a process's sockets ---- */
 

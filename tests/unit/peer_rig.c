@@ -159,8 +159,12 @@ static void on_dialled(void *arg)
 {
 	struct rig_end *a = arg, *b = a->other;
 
-	if (a->closed)
+	if (a->closed || a->node->proxy_silent)
 		return;
+	if (a->node->proxy_down) {
+		peerd_not_dialled(a->node->core, a->peer, "the proxy is down");
+		return;
+	}
 	if (!b || !b->node->core) {
 		peerd_lost(a->node->core, a->peer, "nobody is there");
 		return;
@@ -242,6 +246,12 @@ static void net_close(void *ctx, void *conn)
 	end->closed = true;
 	if (end->other)
 		rig_later(node->rig, node->rig->latency, deliver_end, end->other);
+}
+
+static const char *net_late(void *ctx, void *conn)
+{
+	(void)conn;
+	return ((struct rig_node *)ctx)->proxy_silent ? "the proxy says nothing" : NULL;
 }
 
 static int64_t stranger_max(void *arg, enum rc_link_stream stream, uint16_t type)
@@ -353,6 +363,18 @@ void rig_stranger_greet(struct rig_stranger *s, bool relay)
 	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_HELLO, data, rc__p2p__hello__pack(&m, data));
 }
 
+bool rig_open(struct rig_stranger *s, struct rig_node *node, const char *from)
+{
+	rig_stranger_dial_from(s, node, from);
+	rig_turn(node->rig, 50);
+	if (s->peer == 0)
+		return false;
+	rig_stranger_greet(s, true);
+	rig_turn(node->rig, 50);
+	assert_false(s->closed);
+	return true;
+}
+
 void rig_stranger_done(struct rig_stranger *s)
 {
 	rc_link_free(s->link);
@@ -362,7 +384,7 @@ void rig_stranger_done(struct rig_stranger *s)
 		peerd_lost(s->end->other->node->core, s->peer, "the stranger went");
 }
 
-static const struct net_ops net = {net_dial, net_send, net_set_reading, net_close};
+static const struct net_ops net = {net_dial, net_send, net_set_reading, net_close, net_late};
 
 /* ---- nodes ---- */
 
@@ -499,6 +521,11 @@ bool rig_run(struct rig *rig, int64_t us, bool (*until)(void *arg), void *arg)
 	}
 	rig->now = end;
 	return until && until(arg);
+}
+
+void rig_turn(struct rig *rig, int64_t ms)
+{
+	rig_run(rig, ms * PEERD_MS, NULL, NULL);
 }
 
 void rig_done(struct rig *rig)

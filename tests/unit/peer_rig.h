@@ -44,11 +44,14 @@ struct rig_node {
 	struct rig_wanted *wanted; /* long polls that are open */
 	struct anchors anchors;	   /* given to its next core */
 	bool chain_up;
-	bool silent;		/* takes bytes and hands none to its core: a stalled node */
-	const char *refuse;	/* verdict of every block it is given, NULL: ok */
-	const char *refuse_txs; /* class of the verdict of every transaction, NULL: ok */
-	uint32_t pool_most;	/* transactions in one answer of its pool, 0: any number */
-	bool no_route;		/* its dials fail at once */
+	bool silent;		    /* takes bytes and hands none to its core: a stalled node */
+	const char *refuse;	    /* verdict of every block it is given, NULL: ok */
+	const char *refuse_txs;	    /* class of the verdict of every transaction, NULL: ok */
+	const char *refuse_headers; /* verdict of those that are counted, NULL: ok */
+	uint32_t pool_most;	    /* transactions in one answer of its pool, 0: any number */
+	bool no_route;		    /* its dials fail at once */
+	bool proxy_down;	    /* its dials end by the proxy's fault */
+	bool proxy_silent;	    /* and never, but for being late */
 	/* What its chaind says of compact blocks, and how often it was asked. */
 	struct rc_bytes compact; /* of every block; empty: whole ones */
 	struct rc_block_part txns;
@@ -82,6 +85,8 @@ struct rig_node *rig_add(struct rig *rig, const struct peerd_options *options);
 struct rig_node *rig_of_one(struct rig *rig, uint64_t seed);
 /* Runs events until the time has passed or until(arg) holds; returns whether it does. */
 bool rig_run(struct rig *rig, int64_t us, bool (*until)(void *arg), void *arg);
+/* Runs events for so many milliseconds. */
+void rig_turn(struct rig *rig, int64_t ms);
 /* Ends the core as kill -9 would; a new one is made from nothing by rig_restart. */
 void rig_kill(struct rig_node *node);
 void rig_restart(struct rig_node *node, const struct peerd_options *options);
@@ -114,6 +119,8 @@ void rig_stranger_dial(struct rig_stranger *stranger, struct rig_node *node, uin
 void rig_stranger_dial_from(struct rig_stranger *stranger, struct rig_node *node, const char *from);
 /* Its hello; relay: it wants transactions. */
 void rig_stranger_greet(struct rig_stranger *stranger, bool relay);
+/* All of it: a link from any IP:PORT that is ready, and wants transactions; false: refused. */
+bool rig_open(struct rig_stranger *stranger, struct rig_node *node, const char *from);
 void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream, uint16_t type,
 		       const void *data, size_t len);
 /* Bytes as they are, outside of the link. */

@@ -372,6 +372,10 @@ static bool count_headers(struct rig_node *node, const struct rc_buf *data,
 		return false;
 	rc_header_decode(data->data, &first);
 	rc_header_decode(data->data + (n - 1) * RC_HEADER_SIZE, &last);
+	if (node->refuse_headers) {
+		r->verdict = r->verdict_class = node->refuse_headers;
+		return true;
+	}
 	if (rc_block_id_is_zero(&node->count_from))
 		node->count_from = node->rig->network.genesis_id;
 	if (rc_block_id_eq(&first.prev, &node->count_from))

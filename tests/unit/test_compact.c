@@ -136,6 +136,7 @@ struct world {
 	struct pool_tx in_pool[N + 1];
 	struct orphans orphans;
 	struct leftovers leftovers;
+	size_t limit; /* bytes of a block; 0: of the networks */
 	struct rc_buf out, missing;
 	uint32_t n_missing;
 };
@@ -192,7 +193,8 @@ static void pool_has(struct world *w, const struct rc_tx *tx)
 static enum rebuild_outcome run(struct world *w, const uint32_t *places,
 				const struct rc_bytes *given, size_t n_given)
 {
-	struct rebuild_from from = {&w->pool, &w->orphans, &w->leftovers, 0x123456789abcdef};
+	struct rebuild_from from = {&w->pool, &w->orphans, &w->leftovers, 0x123456789abcdef,
+				    w->limit ? w->limit : 2000000};
 
 	rc_buf_clear(&w->out);
 	rc_buf_clear(&w->missing);
@@ -242,6 +244,31 @@ static void test_rebuild(void **state)
 	/* Places of another message are no harm. */
 	assert_int_equal(run(&w, (uint32_t[]){N, UINT32_MAX}, given, 2), REBUILD_MISSING);
 	assert_int_equal(w.n_missing, 3);
+	world_done(&w);
+}
+
+/* What has the short ids is larger than a block may be: neither put together nor asked for. */
+static void test_too_large(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (uint32_t i = 2; i < N; i++)
+		pool_has(&w, &w.block.txs[i]);
+	w.limit = w.raw.len - w.block.txs[1].raw.len;
+	assert_int_equal(run(&w, NULL, NULL, 0), REBUILD_MISSING);
+	assert_int_equal(w.n_missing, 1);
+	w.limit--;
+	assert_int_equal(run(&w, NULL, NULL, 0), REBUILD_AMBIGUOUS);
+	assert_int_equal(w.missing.len, 0);
+	pool_has(&w, &w.block.txs[1]);
+	w.limit = w.raw.len;
+	assert_int_equal(run(&w, NULL, NULL, 0), REBUILD_WHOLE);
+	assert_whole(&w);
+	w.limit--;
+	assert_int_equal(run(&w, NULL, NULL, 0), REBUILD_AMBIGUOUS);
+	assert_int_equal(w.out.len, 0);
 	world_done(&w);
 }
 
@@ -365,15 +392,11 @@ static void test_leftovers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_rebuild),
-		cmocka_unit_test(test_two_of_one_short_id),
-		cmocka_unit_test(test_impostor),
-		cmocka_unit_test(test_short_ids_twice),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_leftovers),
+		cmocka_unit_test(test_good),	  cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_places),	  cmocka_unit_test(test_rebuild),
+		cmocka_unit_test(test_too_large), cmocka_unit_test(test_two_of_one_short_id),
+		cmocka_unit_test(test_impostor),  cmocka_unit_test(test_short_ids_twice),
+		cmocka_unit_test(test_many),	  cmocka_unit_test(test_leftovers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 
 #include "daemons/utxod/ledger_internal.h"
 
+#define PAGE_BYTES ((size_t)1 << 19)
+
 struct fixture {
 	struct rc_test_random random;
 	struct world world;
@@ -22,6 +24,7 @@ static int setup(void **state)
 	rc_test_random_init(&f->random);
 	world_init(&f->world, &f->random.random);
 	options = world_ledger_options(&f->world);
+	options.page_bytes = PAGE_BYTES;
 	f->disks = (struct disk_pair){disk_memory_new(), disk_memory_new()};
 	f->ledger = world_open_ledger(&f->disks, &options);
 	*state = f;
@@ -139,11 +142,30 @@ static void test_changed(void **state)
 	damage(*state, false);
 }
 
+/* A state larger than the pages' memory is brought there piece by piece. */
+static void test_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_figures before, after;
+
+	grow(f, 0, 12000);
+	for (unsigned i = 0; i < 2; i++)
+		grow(f, 1, 1);
+	flush(f);
+	ledger_figures(f->ledger, &before);
+	assert_true(before.page_bytes <= PAGE_BYTES);
+	verify(f, true);
+	ledger_figures(f->ledger, &after);
+	assert_true(after.page_loads - before.page_loads > PAGE_BYTES / PAGE_SIZE_MAX);
+	assert_true(after.page_bytes <= PAGE_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,6 +275,80 @@ static void choices(void **state)
 	book_free(book);
 }
 
+#define CROWD 13000
+
+/*
+ * One who answered just now stands beside thousands of new addresses, and this node starts again:
+ * he is chosen as soon as he was. Several of his kind are chosen alike, wherever the thousands
+ * stand in the file, which is in the order of addresses.
+ */
+static void who_answered_comes_before_a_crowd(void **state)
+{
+	struct rc_test_random r;
+	struct rc_buf file = RC_BUF_INIT;
+	struct book *book, *again;
+	unsigned times[4] = {0}, crowd = 0;
+	struct rc_error error;
+
+	(void)state;
+	rc_test_random_init(&r);
+	book = book_new(&r.random, false);
+	for (uint8_t i = 0; i < 4; i++) {
+		struct net_endpoint e = {.addr = v4(50 + i, 1, 1, 1)};
+
+		hear(book, e.addr, v4(9, 1, 1, 1));
+		book_attempt(book, &e.addr, NOW);
+		book_good(book, &e, 1, NOW);
+	}
+	for (uint32_t i = 0; i < CROWD; i++)
+		hear(book, v4(60 + i % 30, (uint8_t)(i >> 8), (uint8_t)i, 1),
+		     v4((uint8_t)(60 + i % 4), 1, 1, 1));
+	book_encode(book, network, &file);
+	book_free(book);
+	assert_int_equal(
+		book_decode(file.data, file.len, network, &r.random, false, &again, &error), RC_OK);
+	rc_buf_done(&file);
+	assert_true(book_count(again) > CROWD / 2);
+	for (unsigned i = 0; i < 4000; i++) {
+		uint8_t first = book_select(again, NOW + 60)->addr.ip[12];
+
+		if (first < 60)
+			times[first - 50]++;
+		else
+			crowd++;
+	}
+	assert_in_range(crowd, 1600, 2400);
+	/* Alike but for two that share a bucket, one in a hundred times. */
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(times[i] > 0);
+	book_free(again);
+}
+
+/* A wrong key that is told again and again keeps nobody away: after one dial none is believed. */
+static void wrong_keys_are_believed_once(void **state)
+{
+	struct rc_test_random r;
+	struct book *book;
+	struct net_addr addr = v4(50, 1, 1, 1);
+	struct book_hearsay h = {
+		.endpoint = {.addr = addr, .has_key = true}, .services = 1, .time = NOW};
+	struct net_addr source = v4(60, 1, 1, 1);
+
+	(void)state;
+	rc_test_random_init(&r);
+	rc_link_key_from_secret((uint8_t[32]){[31] = 1}, h.endpoint.key);
+	book = book_new(&r.random, false);
+	hear(book, addr, v4(9, 1, 1, 1));
+	book_add(book, &h, &source, 0, NOW);
+	assert_true(book_find(book, &addr)->has_key);
+	book_attempt(book, &addr, NOW);
+	book_failed(book, &addr);
+	book_forget_key(book, &addr);
+	book_add(book, &h, &source, 0, NOW);
+	assert_false(book_find(book, &addr)->has_key);
+	book_free(book);
+}
+
 #define PRIVATE 8
 
 static void the_file_holds_everything(void **state)
@@ -393,6 +467,8 @@ int main(void)
 		cmocka_unit_test(groups),
 		cmocka_unit_test(addresses_as_text),
 		cmocka_unit_test(choices),
+		cmocka_unit_test(who_answered_comes_before_a_crowd),
+		cmocka_unit_test(wrong_keys_are_believed_once),
 		cmocka_unit_test(the_file_holds_everything),
 		cmocka_unit_test(every_damage_is_refused),
 	};

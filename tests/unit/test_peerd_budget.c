@@ -115,21 +115,6 @@ static int end(void **state)
 	return 0;
 }
 
-static void turn(int64_t ms)
-{
-	rig_run(&rig, ms * PEERD_MS, NULL, NULL);
-}
-
-static void open_from(struct rig_stranger *s, const char *from)
-{
-	rig_stranger_dial_from(s, node, from);
-	turn(50);
-	assert_false(s->closed);
-	rig_stranger_greet(s, true);
-	turn(50);
-	assert_false(s->closed);
-}
-
 static bool is_read(const struct rig_stranger *s)
 {
 	return !(core_peer(node->core, s->peer)->pauses & PEER_PAUSE_BUDGET);
@@ -155,15 +140,15 @@ static void others_are_served(const char *from)
 	uint8_t data[64];
 	size_t len;
 
-	open_from(s, from);
+	assert_true(rig_open(s, node, from));
 	ask.locator.data = rig.network.genesis_id.b;
 	ask.locator.len = 32;
 	len = rc__p2p__get_headers__pack(&ask, data);
 	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_GETHEADERS, data, len);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_int_equal(s->heard[PEER_MSG_HEADERS], 1);
 	rig_stranger_done(s);
-	turn(50);
+	rig_turn(&rig, 50);
 }
 
 static bool is_closed(void *arg)
@@ -193,17 +178,17 @@ static void unknown_types_cost(void **state)
 	uint64_t most = table[BUDGET_BYTES].most, before;
 
 	(void)state;
-	open_from(&s, "8.8.8.8:1");
+	assert_true(rig_open(&s, node, "8.8.8.8:1"));
 	for (unsigned i = 0; i < 40; i++)
 		rig_stranger_send(&s, i % 2 ? RC_LINK_BULK : RC_LINK_CONTROL, 999, data,
 				  sizeof(data));
-	turn(1000);
+	rig_turn(&rig, 1000);
 	assert_false(s.closed);
 	assert_false(is_read(&s));
 	before = bytes_read(&s);
 	assert_true(before > most);
 	assert_true(before < most + 2 * table[BUDGET_BYTES].rate + 200000);
-	turn(10000);
+	rig_turn(&rig, 10000);
 	assert_true(bytes_read(&s) - before <= 11 * table[BUDGET_BYTES].rate);
 	others_are_served("9.9.9.9:1");
 	assert_true(node->core->counters[PEERD_WASTE_BYTES] >= before - 10000);
@@ -219,9 +204,9 @@ static void empty_messages_cost(void **state)
 	static struct rig_stranger s;
 
 	(void)state;
-	open_from(&s, "8.8.8.8:1");
+	assert_true(rig_open(&s, node, "8.8.8.8:1"));
 	send_many(&s, RC_LINK_BULK, 999, "", 0, 300000);
-	turn(1000);
+	rig_turn(&rig, 1000);
 	assert_false(is_read(&s));
 	rig_stranger_done(&s);
 }
@@ -238,13 +223,13 @@ static void messages_cost(void **state)
 	(void)state;
 	m.nonce = 0x0102030405060708;
 	len = rc__p2p__ping__pack(&m, ping);
-	open_from(&s, "8.8.8.8:1");
+	assert_true(rig_open(&s, node, "8.8.8.8:1"));
 	send_many(&s, RC_LINK_CONTROL, PEER_MSG_PING, ping, len, 2 * most);
-	turn(1000);
+	rig_turn(&rig, 1000);
 	assert_false(is_read(&s));
 	/* What came in one piece is handled, the rest waits. */
 	assert_in_range(s.heard[PEER_MSG_PONG], most, most + 3000);
-	turn(11000);
+	rig_turn(&rig, 11000);
 	assert_in_range(s.heard[PEER_MSG_PONG], most + 5000, 2 * most);
 	others_are_served("9.9.9.9:1");
 	rig_stranger_done(&s);
@@ -268,11 +253,11 @@ static void a_group_is_a_few_peers(void **state)
 	len = rc__p2p__ping__pack(&m, ping);
 	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++) {
 		snprintf(from, sizeof(from), "8.8.%u.1:7440", i);
-		open_from(&s[i], from);
+		assert_true(rig_open(&s[i], node, from));
 	}
 	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
 		send_many(&s[i], RC_LINK_CONTROL, PEER_MSG_PING, ping, len, each);
-	turn(500);
+	rig_turn(&rig, 500);
 	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++) {
 		answers += s[i].heard[PEER_MSG_PONG];
 		over += !is_read(&s[i]);
@@ -291,9 +276,9 @@ static void a_group_is_a_few_peers(void **state)
 	rig_stranger_dial_from(&again, node, "8.8.77.1:7440");
 	assert_int_equal(again.peer, 0);
 	rig_stranger_done(&again);
-	turn(60000);
+	rig_turn(&rig, 60000);
 	assert_null(node->core->groups);
-	open_from(&again, "8.8.77.1:7440");
+	assert_true(rig_open(&again, node, "8.8.77.1:7440"));
 	rig_stranger_done(&again);
 }
 
@@ -307,16 +292,16 @@ static void asking_again_costs(void **state)
 
 	(void)state;
 	rig_mine(node, 1, 500000, 0);
-	open_from(&s, "8.8.8.8:1");
+	assert_true(rig_open(&s, node, "8.8.8.8:1"));
 	memcpy(item + 1, node->tip->id.b, 32);
 	m.items.data = item;
 	m.items.len = sizeof(item);
 	len = rc__p2p__get_data__pack(&m, data);
 	for (unsigned i = 0; i < 100; i++) {
 		rig_stranger_send(&s, RC_LINK_CONTROL, PEER_MSG_GETDATA, data, len);
-		turn(20);
+		rig_turn(&rig, 20);
 	}
-	turn(10000);
+	rig_turn(&rig, 10000);
 	/* 8 MiB saved up, 256 KiB a second for 12 seconds: 24 blocks, and two under way. */
 	assert_in_range(s.heard[PEER_MSG_BLOCK], 20, 26);
 	rig_stranger_done(&s);
@@ -330,17 +315,17 @@ static void a_late_block_is_free_once(void **state)
 	int64_t before;
 
 	(void)state;
-	open_from(&s, "8.8.8.8:1");
+	assert_true(rig_open(&s, node, "8.8.8.8:1"));
 	seen_add(&node->core->asked_blocks, node->tip->id.b);
 	core_peer(node->core, s.peer)->late = 1;
 	peer_message_put_raw((struct rc_bytes){node->tip->body, node->tip->len}, &buf);
-	turn(60000);
+	rig_turn(&rig, 60000);
 	before = left(&s, BUDGET_BYTES);
 	rig_stranger_send(&s, RC_LINK_BULK, PEER_MSG_BLOCK, buf.data, buf.len);
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_int_equal(left(&s, BUDGET_BYTES), before);
 	rig_stranger_send(&s, RC_LINK_BULK, PEER_MSG_BLOCK, buf.data, buf.len);
-	turn(7);
+	rig_turn(&rig, 7);
 	assert_in_range(before - left(&s, BUDGET_BYTES), 1, (int64_t)node->tip->len);
 	rc_buf_done(&buf);
 	rig_stranger_done(&s);
@@ -365,7 +350,7 @@ static void give_txs(struct rig_stranger *s, uint32_t first, uint32_t n)
 	m.items.len = items.len;
 	rc__p2p__inv__pack(&m, rc_buf_add(&buf, rc__p2p__inv__get_packed_size(&m)));
 	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_INV, buf.data, buf.len);
-	turn(100);
+	rig_turn(&rig, 100);
 	for (uint32_t i = first; i < first + n; i++) {
 		rc_buf_clear(&raw);
 		rc_buf_clear(&buf);
@@ -373,7 +358,7 @@ static void give_txs(struct rig_stranger *s, uint32_t first, uint32_t n)
 		peer_message_put_raw((struct rc_bytes){raw.data, raw.len}, &buf);
 		rig_stranger_send(s, RC_LINK_BULK, PEER_MSG_TX, buf.data, buf.len);
 	}
-	turn(100);
+	rig_turn(&rig, 100);
 	rc_arena_done(&arena);
 	rc_buf_done(&items);
 	rc_buf_done(&raw);
@@ -387,11 +372,11 @@ static void useless_transactions_cost(void **state)
 	int64_t most = (int64_t)table[BUDGET_TIME].most;
 
 	(void)state;
-	open_from(&s, "8.8.8.8:1");
-	turn(60000);
+	assert_true(rig_open(&s, node, "8.8.8.8:1"));
+	rig_turn(&rig, 60000);
 	give_txs(&s, 0, 50);
 	assert_int_equal(HASH_COUNT(node->pool), 50);
-	turn(5000);
+	rig_turn(&rig, 5000);
 	assert_int_equal(left(&s, BUDGET_TIME), most);
 	node->refuse_txs = "policy";
 	give_txs(&s, 100, 100);
@@ -399,6 +384,49 @@ static void useless_transactions_cost(void **state)
 	assert_in_range(most - left(&s, BUDGET_TIME), 70000, 100000);
 	assert_int_equal(node->core->counters[PEERD_PENALTIES], 0);
 	rig_stranger_done(&s);
+}
+
+/* Links made again and again have chaind list its pool no oftener than once a second, for all who
+ * wait; each is told, and pays for it. */
+static void one_list_for_all_who_wait(void **state)
+{
+	static struct rig_stranger s[15], one; /* outlive what is under way */
+	unsigned before, told = 0;
+	int64_t most = (int64_t)table[BUDGET_TIME].most, least = most;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5000; i++)
+		rig_pay(node, i);
+	before = node->pool_lists;
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++) { /* 100 ms each */
+		char from[32];
+
+		snprintf(from, sizeof(from), "8.8.%u.1:7440", i);
+		assert_true(rig_open(&s[i], node, from));
+	}
+	assert_in_range(node->pool_lists, before + 1, before + 2);
+	rig_turn(&rig, 5000);
+	assert_in_range(node->pool_lists, before + 2, before + 3);
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		told += s[i].heard[PEER_MSG_INV] > 0;
+	assert_int_equal(told, RC_ARRAY_LEN(s));
+	/* Nothing is listed for nobody. */
+	rig_turn(&rig, 60000);
+	assert_true(node->pool_lists <= before + 3);
+	before = node->pool_lists;
+	rig_stranger_dial(&one, node, 7440);
+	rig_turn(&rig, 50);
+	rig_stranger_greet(&one, true);
+	for (unsigned i = 0; i < 100; i++) {
+		rig_turn(&rig, 1);
+		if (left(&one, BUDGET_TIME) < least)
+			least = left(&one, BUDGET_TIME);
+	}
+	assert_int_equal(node->pool_lists, before + 1);
+	assert_true(most - least >= 800); /* 5,000 of 0.2 µs, less what comes back in a ms */
+	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
+		rig_stranger_done(&s[i]);
+	rig_stranger_done(&one);
 }
 
 int main(void)
@@ -415,6 +443,7 @@ int main(void)
 		ROW(asking_again_costs),
 		ROW(a_late_block_is_free_once),
 		ROW(useless_transactions_cost),
+		ROW(one_list_for_all_who_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,22 +30,15 @@ static void pack(const ProtobufCMessage *m, struct rc_buf *buf)
 	protobuf_c_message_pack(m, rc_buf_add(buf, protobuf_c_message_get_packed_size(m)));
 }
 
-static void turn(int64_t ms)
-{
-	rig_run(&rig, ms * PEERD_MS, NULL, NULL);
-}
-
 /* A link that is ready. */
 static void open_link(struct rig_stranger *s)
 {
 	static uint16_t port = 30000;
 
-	rig_stranger_dial(s, node, ++port);
-	turn(50);
-	assert_false(s->closed);
-	rig_stranger_greet(s, true);
-	turn(50);
-	assert_false(s->closed);
+	char from[32];
+
+	snprintf(from, sizeof(from), "127.0.0.1:%u", ++port);
+	assert_true(rig_open(s, node, from));
 	assert_int_equal(s->heard[PEER_MSG_HELLO], 1);
 }
 
@@ -100,12 +93,12 @@ static void out_of_place(void **state)
 			open_link(&s);
 		else
 			rig_stranger_dial(&s, node, (uint16_t)(31000 + i));
-		turn(50);
+		rig_turn(&rig, 50);
 		if (rows[i].number == PEER_MSG_HELLO)
 			rig_stranger_greet(&s, true);
 		else
 			rig_stranger_send(&s, rows[i].stream, rows[i].number, "", 0);
-		turn(50);
+		rig_turn(&rig, 50);
 		assert_true(s.closed);
 		rig_stranger_done(&s);
 	}
@@ -137,7 +130,7 @@ static void malformed(void **state)
 		open_link(&s);
 		rig_stranger_send(&s, rows[i].stream, (uint16_t)rows[i].type, rows[i].data,
 				  rows[i].len);
-		turn(50);
+		rig_turn(&rig, 50);
 		assert_true(s.closed);
 		rig_stranger_done(&s);
 	}
@@ -155,7 +148,7 @@ static void too_long(void **state)
 
 		open_link(&s);
 		rig_stranger_send(&s, rows[i].stream, rows[i].number, data, rows[i].max + 1u);
-		turn(3000);
+		rig_turn(&rig, 3000);
 		assert_true(s.closed);
 		rig_stranger_done(&s);
 	}
@@ -169,7 +162,7 @@ static void an_unknown_type_is_skipped(void **state)
 	open_link(&s);
 	for (uint16_t type = PEER_MSG_BLOCKTXN + 1; type < 200; type++)
 		rig_stranger_send(&s, type % 2 ? RC_LINK_BULK : RC_LINK_CONTROL, type, "abc", 3);
-	turn(500);
+	rig_turn(&rig, 500);
 	assert_false(s.closed);
 	assert_int_equal(score_of(&s), 0);
 	rig_stranger_done(&s);
@@ -184,32 +177,32 @@ static void misdeeds(void **state)
 	(void)state;
 	open_link(&s);
 	send_items(&s, PEER_MSG_INV, 9, 1, 0); /* an unknown kind */
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_true(s.closed);
 	rig_stranger_done(&s);
 	open_link(&s);
 	send_items(&s, PEER_MSG_GETDATA, PEER_ITEM_WTXID, 6000, 0);
-	turn(200);
+	rig_turn(&rig, 200);
 	assert_true(s.closed);
 	rig_stranger_done(&s);
 	open_link(&s);
 	send_raw(&s, RC_LINK_CONTROL, PEER_MSG_HEADERS, two, sizeof(two)); /* don't follow */
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_true(s.closed);
 	rig_stranger_done(&s);
 	open_link(&s);
 	send_raw(&s, RC_LINK_CONTROL, PEER_MSG_HEADERS, two, sizeof(two) - 1);
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_true(s.closed);
 	rig_stranger_done(&s);
 	open_link(&s);
 	send_raw(&s, RC_LINK_BULK, PEER_MSG_TX, "no transaction", 14);
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_true(s.closed);
 	rig_stranger_done(&s);
 	open_link(&s);
 	send_raw(&s, RC_LINK_CONTROL, PEER_MSG_GETHEADERS, two, 31); /* half an id */
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_true(s.closed);
 	rig_stranger_done(&s);
 	assert_int_equal(discouraged_count(node->core->discouraged), 6);
@@ -230,7 +223,7 @@ static void unasked_data(void **state)
 		send_raw(&s, RC_LINK_BULK, PEER_MSG_BLOCK, node->tip->body, node->tip->len);
 		send_items(&s, PEER_MSG_NOTFOUND, PEER_ITEM_BLOCK, 10, i);
 	}
-	turn(2000);
+	rig_turn(&rig, 2000);
 	assert_false(s.closed);
 	assert_int_equal(score_of(&s), 0);
 	assert_int_equal(HASH_COUNT(node->pool), 0); /* nobody asked for them */
@@ -254,7 +247,7 @@ static void floods_are_bounded(void **state)
 			for (unsigned j = 0; j < 50; j++)
 				rig_stranger_send(&s[i], RC_LINK_CONTROL, PEER_MSG_GETADDR, "", 0);
 		}
-		turn(100);
+		rig_turn(&rig, 100);
 		assert_true(relay_wants(core) <= 4 * 5000);
 	}
 	for (unsigned i = 0; i < 4; i++) {
@@ -271,13 +264,13 @@ static void floods_are_bounded(void **state)
 	ask.locator.len = 32;
 	pack(&ask.base, &buf);
 	rig_stranger_send(&good, RC_LINK_CONTROL, PEER_MSG_GETHEADERS, buf.data, buf.len);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_int_equal(good.heard[PEER_MSG_HEADERS], 1);
 	rc_buf_done(&buf);
 	for (unsigned i = 0; i < 4; i++)
 		rig_stranger_done(&s[i]);
 	rig_stranger_done(&good);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_int_equal(relay_wants(core), 0);
 }
 
@@ -290,14 +283,14 @@ static void promises_not_kept(void **state)
 	open_link(&a);
 	open_link(&b);
 	send_items(&a, PEER_MSG_INV, PEER_ITEM_WTXID, 50, 0);
-	turn(50);
+	rig_turn(&rig, 50);
 	send_items(&b, PEER_MSG_INV, PEER_ITEM_WTXID, 50, 0);
-	turn(200);
+	rig_turn(&rig, 200);
 	assert_int_equal(a.heard[PEER_MSG_GETDATA], 1);
 	assert_int_equal(b.heard[PEER_MSG_GETDATA], 0);
-	turn(6000);
+	rig_turn(&rig, 6000);
 	assert_int_equal(b.heard[PEER_MSG_GETDATA], 1);
-	turn(60000);
+	rig_turn(&rig, 60000);
 	assert_int_equal(relay_wants(node->core), 0);
 	rig_stranger_done(&a);
 	rig_stranger_done(&b);
@@ -318,10 +311,10 @@ static void a_promise_of_one_who_went(void **state)
 	assert_int_equal(relay_wants(node->core), 5);
 	rig_run(&rig, 2 * PEERD_MS, NULL, NULL); /* chaind is asked */
 	rig_stranger_done(&a);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_int_equal(relay_wants(node->core), 0);
 	send_items(&b, PEER_MSG_INV, PEER_ITEM_WTXID, 5, 0);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_int_equal(b.heard[PEER_MSG_GETDATA], 1);
 	rig_stranger_done(&b);
 }
@@ -336,13 +329,13 @@ static void promises_fill_no_room_of_others(void **state)
 		open_link(&s[i]);
 		send_items(&s[i], PEER_MSG_INV, PEER_ITEM_WTXID, 5000, i * 5000);
 	}
-	turn(200);
+	rig_turn(&rig, 200);
 	assert_int_equal(relay_wants(node->core), 50000);
 	assert_int_equal(s[10].heard[PEER_MSG_GETDATA], 0);
 	open_link(&chosen);
 	core_peer(node->core, chosen.peer)->role = PEER_OUTBOUND;
 	send_items(&chosen, PEER_MSG_INV, PEER_ITEM_WTXID, 10, 1000000);
-	turn(200);
+	rig_turn(&rig, 200);
 	assert_int_equal(chosen.heard[PEER_MSG_GETDATA], 1);
 	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
 		rig_stranger_done(&s[i]);
@@ -358,7 +351,7 @@ static void send_filter(struct rig_stranger *s, uint64_t fee_per_kb)
 	pack(&m.base, &buf);
 	rig_stranger_send(s, RC_LINK_CONTROL, PEER_MSG_FEEFILTER, buf.data, buf.len);
 	rc_buf_done(&buf);
-	turn(50);
+	rig_turn(&rig, 50);
 }
 
 /* The list of the whole pool is dear for chaind, a fee filter is cheap for a peer. */
@@ -369,7 +362,7 @@ static void a_filter_that_opens_and_shuts(void **state)
 
 	(void)state;
 	open_link(&s);
-	turn(50);
+	rig_turn(&rig, 50);
 	before = node->pool_lists;
 	for (unsigned i = 0; i < 20; i++) {
 		send_filter(&s, UINT64_MAX);
@@ -395,7 +388,7 @@ static void inbound_slots(void **state)
 		taken += s[i].peer != 0;
 	}
 	assert_int_equal(taken, 4);
-	turn(6000); /* their time is over */
+	rig_turn(&rig, 6000); /* their time is over */
 	assert_int_equal(HASH_COUNT(core->peers), 0);
 	for (unsigned i = 0; i < 20; i++)
 		rig_stranger_done(&s[i]);
@@ -408,7 +401,7 @@ static void inbound_slots(void **state)
 			core_now(core) / PEERD_SECOND);
 	rig_stranger_dial(&s[11], node, 33001);
 	assert_int_not_equal(s[11].peer, 0);
-	turn(50);
+	rig_turn(&rig, 50);
 	assert_true(s[3].closed);
 	for (unsigned i = 0; i < 12; i++)
 		rig_stranger_done(&s[i]);
@@ -433,7 +426,7 @@ static void half_messages_are_bounded(void **state)
 		rc_link_pull(s[i].link, &buf, 60000); /* not to the end */
 		rig_stranger_write(&s[i], buf.data, buf.len);
 		rc_buf_done(&buf);
-		turn(50);
+		rig_turn(&rig, 50);
 	}
 	for (unsigned i = 0; i < 8; i++)
 		closed += s[i].closed;
@@ -457,7 +450,7 @@ static void park_half(struct rig_stranger *s)
 	rc_link_pull(s->link, &buf, 60000);
 	rig_stranger_write(s, buf.data, buf.len);
 	rc_buf_done(&buf);
-	turn(50);
+	rig_turn(&rig, 50);
 }
 
 /* What else a link sends doesn't make its half block younger. */
@@ -483,7 +476,7 @@ static void a_half_message_ages(void **state)
 		rc_buf_clear(&out);
 		rc_link_pull(s[0].link, &out, 1);
 		rig_stranger_write(&s[0], out.data, out.len);
-		turn(50);
+		rig_turn(&rig, 50);
 	}
 	assert_false(s[0].closed);
 	park_half(&s[3]);
@@ -529,18 +522,18 @@ static void who_does_not_read_starves_nobody(void **state)
 	(void)state;
 	node->core->opt.served_bytes = 1 << 20;
 	open_link(&good);
-	turn(15000); /* nothing waits for it: that isn't slowness */
+	rig_turn(&rig, 15000); /* nothing waits for it: that isn't slowness */
 	for (unsigned i = 0; i < 6; i++) {
 		open_link(&s[i]);
 		s[i].deaf = true;
 		for (unsigned round = 0; round < 4; round++) {
 			send_items(&s[i], PEER_MSG_GETDATA, PEER_ITEM_WTXID, 4000, 1);
-			turn(50);
+			rig_turn(&rig, 50);
 		}
 	}
-	turn(500);
+	rig_turn(&rig, 500);
 	ask_block(&good, node->tip);
-	turn(4000);
+	rig_turn(&rig, 4000);
 	assert_int_equal(good.heard[PEER_MSG_BLOCK], 1);
 	assert_false(good.closed);
 	for (unsigned i = 0; i < 6; i++)
@@ -602,7 +595,7 @@ static void what_was_not_there_is_told_again(void **state)
 	(void)state;
 	open_link(&s);
 	wtxid = rig_pay(node, 1);
-	turn(5000);
+	rig_turn(&rig, 5000);
 	assert_int_equal(s.heard[PEER_MSG_INV], 1);
 	rig_confirm(node, &wtxid);
 	memcpy(item + 1, wtxid.b, 32);
@@ -610,10 +603,10 @@ static void what_was_not_there_is_told_again(void **state)
 	m.items.len = sizeof(item);
 	pack(&m.base, &buf);
 	rig_stranger_send(&s, RC_LINK_CONTROL, PEER_MSG_GETDATA, buf.data, buf.len);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_int_equal(s.heard[PEER_MSG_NOTFOUND], 1);
 	rig_pay(node, 1);
-	turn(5000);
+	rig_turn(&rig, 5000);
 	assert_int_equal(s.heard[PEER_MSG_INV], 2);
 	rc_buf_done(&buf);
 	rig_stranger_done(&s);

@@ -176,22 +176,6 @@ static int end(void **state)
 	return 0;
 }
 
-static void turn(int64_t ms)
-{
-	rig_run(&rig, ms * PEERD_MS, NULL, NULL);
-}
-
-static void open_from(struct rig_stranger *s, const char *from)
-{
-	rig_stranger_dial_from(s, node, from);
-	turn(50);
-	if (s->peer == 0)
-		return;
-	rig_stranger_greet(s, true);
-	turn(50);
-	assert_false(s->closed);
-}
-
 /* All slots in use, most by one network group: a newcomer takes the place of that group's newest,
  * and who gave something new keeps its own. */
 static void the_largest_group_makes_room(void **state)
@@ -209,16 +193,16 @@ static void the_largest_group_makes_room(void **state)
 			snprintf(from, sizeof(from), "%u.1.1.1:7440", 20 + i);
 		else
 			snprintf(from, sizeof(from), "8.8.%u.1:7440", i);
-		open_from(&s[i], from);
+		rig_open(&s[i], node, from);
 		assert_int_not_equal(s[i].peer, 0);
 		assert_int_equal(s[i].heard[PEER_MSG_PING], 1);
 		assert_true(core_peer(node->core, s[i].peer)->ping_best_us < 100000);
 	}
 	gave.peer = s[39].peer; /* the newest of the large group */
 	peerd_chain_tx(node->core, &gave);
-	open_from(&s[40], "9.9.9.9:7440");
+	rig_open(&s[40], node, "9.9.9.9:7440");
 	assert_int_not_equal(s[40].peer, 0);
-	turn(50);
+	rig_turn(&rig, 50);
 	for (unsigned i = 0; i < 15; i++)
 		kept += !s[i].closed;
 	assert_int_equal(kept, 15);
@@ -230,7 +214,7 @@ static void the_largest_group_makes_room(void **state)
 	/* Nobody makes room for a discouraged one. */
 	assert_true(net_addr_parse("10.1.1.1:9", 1, &bad));
 	discouraged_add(node->core->discouraged, &bad, core_now(node->core) / PEERD_SECOND);
-	open_from(&s[41], "10.1.1.1:9");
+	rig_open(&s[41], node, "10.1.1.1:9");
 	assert_int_equal(s[41].peer, 0);
 	assert_int_equal(node->core->counters[PEERD_EVICTED], 1);
 	for (unsigned i = 0; i < 42; i++)
@@ -365,7 +349,7 @@ static void anchors_are_dialled_first(void **state)
 	rig_restart(node, &o);
 	core = node->core;
 	assert_false(connect_keep_anchors(core));
-	turn(20000);
+	rig_turn(&rig, 20000);
 	assert_int_equal(connect_count(core, PEER_BLOCK_ONLY, true), 2);
 	assert_true(connect_keep_anchors(core));
 	assert_false(connect_keep_anchors(core)); /* nothing new */
@@ -377,7 +361,7 @@ static void anchors_are_dialled_first(void **state)
 	node->dials = 0;
 	rig_restart(node, &o);
 	core = node->core;
-	turn(200);
+	rig_turn(&rig, 200);
 	assert_int_equal(node->dials, 2);
 	for (const struct peer *p = core->peers; p; p = p->hh.next) {
 		assert_int_equal(p->role, PEER_BLOCK_ONLY);
@@ -390,13 +374,69 @@ static void anchors_are_dialled_first(void **state)
 	assert_false(connect_keep_anchors(core));
 	/* Lost ones are kept while there are no better; one that misbehaves isn't. */
 	peerd_set_active(core, false);
-	turn(100);
+	rig_turn(&rig, 100);
 	assert_false(connect_keep_anchors(core));
 	discouraged_add(core->discouraged, &node->anchors.list[0].addr,
 			core_now(core) / PEERD_SECOND);
 	assert_true(connect_keep_anchors(core));
 	assert_int_equal(core->anchors.n, 1);
 	assert_true(net_addr_eq(&core->anchors.list[0].addr, &node->anchors.list[1].addr));
+}
+
+static void linked_to_both_anchors(void)
+{
+	unsigned linked = 0;
+
+	for (const struct peer *p = node->core->peers; p; p = p->hh.next) {
+		for (unsigned i = 0; i < 2; i++)
+			linked += p->role == PEER_BLOCK_ONLY && p->state == PEER_READY &&
+				  net_addr_eq(&p->addr, &node->anchors.list[i].addr);
+	}
+	assert_int_equal(linked, 2);
+}
+
+/* A proxy that isn't up, or takes connections and says nothing: no address is blamed for that, and
+ * the anchors are dialled once it works. */
+static void a_dead_proxy_blames_nobody(void **state)
+{
+	struct peerd_options o = seeded(6);
+
+	(void)state;
+	for (unsigned silent = 0; silent < 2; silent++) {
+		rig_kill(node);
+		for (unsigned i = 0; i < 2; i++) {
+			node->anchors.list[i] = seeds[4 + i];
+			node->anchors.list[i].has_key = true;
+			memcpy(node->anchors.list[i].key, rig.nodes[5 + i].core->link_key,
+			       RC_LINK_KEY_SIZE);
+		}
+		node->anchors.n = 2;
+		o.outbound = 2;
+		o.block_only = 2;
+		o.addnode = &seeds[0];
+		o.n_addnode = 1;
+		node->proxy_silent = silent;
+		node->proxy_down = !silent;
+		node->dials = 0;
+		rig_restart(node, &o);
+		rig_turn(&rig, 120000);
+		/* After 1, 2, 4, 8, 10, 10 … seconds, five at a time. */
+		assert_in_range(node->dials, 25, 5 * 15);
+		assert_int_equal(HASH_COUNT(node->core->backoffs), 0);
+		for (unsigned i = 0; i < 6; i++) {
+			const struct book_entry *e = book_find(node->core->book, &seeds[i].addr);
+
+			assert_int_equal(e->attempts, 0);
+			assert_int_equal(e->last_try, 0);
+		}
+		node->proxy_silent = node->proxy_down = false;
+		rig_turn(&rig, 17000); /* what is dialled still, and the longest wait */
+		linked_to_both_anchors();
+		assert_int_equal(connect_count(node->core, PEER_OUTBOUND, true), 2);
+		assert_int_equal(connect_count(node->core, PEER_MANUAL, true), 1);
+		/* From then on an address that fails is to blame. */
+		assert_int_equal(node->core->way_failures, 0);
+	}
 }
 
 /* With 'connect', or without links for blocks, nobody else is dialled. */
@@ -413,7 +453,7 @@ static void anchors_obey_the_options(void **state)
 	o.connect = &only;
 	o.n_connect = 1;
 	rig_restart(node, &o);
-	turn(5000);
+	rig_turn(&rig, 5000);
 	assert_int_equal(node->dials, 1);
 	assert_int_equal(connect_count(node->core, PEER_MANUAL, true), 1);
 	rig_kill(node);
@@ -421,7 +461,7 @@ static void anchors_obey_the_options(void **state)
 	o.block_only = 0;
 	node->dials = 0;
 	rig_restart(node, &o);
-	turn(5000);
+	rig_turn(&rig, 5000);
 	assert_int_equal(node->dials, 0);
 }
 
@@ -441,9 +481,9 @@ static void feelers_learn_who_is_there(void **state)
 	o.block_only = 0;
 	rig_restart(node, &o);
 	core = node->core;
-	turn(60000);
+	rig_turn(&rig, 60000);
 	assert_int_equal(connect_count(core, PEER_OUTBOUND, true), 1);
-	turn(3600 * 1000);
+	rig_turn(&rig, 3600 * 1000);
 	for (unsigned i = 0; i < 6; i++)
 		there += book_find(core->book, &seeds[i].addr)->tried;
 	assert_int_equal(there, 5);
@@ -466,6 +506,7 @@ int main(void)
 		ROW(the_largest_group_makes_room),
 		cmocka_unit_test(the_anchors_file),
 		ROW(anchors_are_dialled_first),
+		ROW(a_dead_proxy_blames_nobody),
 		ROW(anchors_obey_the_options),
 		ROW(feelers_learn_who_is_there),
 	};

@@ -374,9 +374,10 @@ static int64_t mono_us(void *arg)
 	return (int64_t)now * 1000000;
 }
 
-/* Submits up to 2,000 of n from where chaind says, as a peer would answer. */
-static struct headers_result submit_from(struct test_node *node, struct presync_who who, size_t n,
-					 const struct rc_block_id *from)
+/* Submits up to 2,000 of n from where chaind says, as a peer would answer; one of them, by its
+ * place in the message, with a target of its own choice (spoilt SIZE_MAX: none). */
+static struct headers_result submit_spoilt(struct test_node *node, struct presync_who who, size_t n,
+					   const struct rc_block_id *from, size_t spoilt)
 {
 	const struct branch *b = &branches[0];
 	struct headers_result result;
@@ -385,11 +386,21 @@ static struct headers_result submit_from(struct test_node *node, struct presync_
 
 	while (!rc_block_id_eq(&b->headers[i].prev, from))
 		i++;
-	for (size_t j = i; j < n && j < i + PRESYNC_FULL; j++)
-		rc_header_encode(&b->headers[j], rc_buf_add(&raw, RC_HEADER_SIZE));
+	for (size_t j = i; j < n && j < i + PRESYNC_FULL; j++) {
+		struct rc_header header = b->headers[j];
+
+		header.bits ^= j - i == spoilt;
+		rc_header_encode(&header, rc_buf_add(&raw, RC_HEADER_SIZE));
+	}
 	chaind_submit_headers(node->chaind, who, raw.data, raw.len / RC_HEADER_SIZE, &result);
 	rc_buf_done(&raw);
 	return result;
+}
+
+static struct headers_result submit_from(struct test_node *node, struct presync_who who, size_t n,
+					 const struct rc_block_id *from)
+{
+	return submit_spoilt(node, who, n, from, SIZE_MAX);
 }
 
 /* Each peer's branch is counted by itself, whichever peerd calls it how. */
@@ -438,6 +449,33 @@ static void chaind_counts_first(void **state)
 	rc_loop_free(loop);
 }
 
+/* Of a message some headers may be kept, and a later one breaks a rule: both are told. */
+static void chaind_tells_what_breaks(void **state)
+{
+	struct presync_who who = {1, 5};
+	struct rc_block_id from = network.genesis_id;
+	struct headers_result result = {0};
+	struct rc_loop *loop = rc_loop_new();
+	struct rc_clock clock = {wall_ms, mono_us, NULL};
+	struct test_node n;
+
+	(void)state;
+	node_init_on(&n, loop, "n", &network, &clock);
+	n.chaind->chain.least_work = work_of(&branches[0], LONG / 10);
+	while (!result.accepted) {
+		result = submit_from(&n, who, LONG / 10, &from);
+		assert_int_equal(result.verdict, RC_VERDICT_OK);
+		assert_true(result.go_on);
+		from = result.ask_from;
+	}
+	result = submit_spoilt(&n, who, LONG / 10, &from, 500);
+	assert_int_equal(result.accepted, 500);
+	assert_int_equal(rc_verdict_class(result.verdict), RC_CLASS_INVALID);
+	assert_false(result.go_on);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +487,7 @@ int main(void)
 		cmocka_unit_test(strays_are_passed_over),
 		cmocka_unit_test(those_of_all_peers_are_bounded),
 		cmocka_unit_test(chaind_counts_first),
+		cmocka_unit_test(chaind_tells_what_breaks),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

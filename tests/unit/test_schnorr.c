@@ -144,13 +144,69 @@ static void test_tweak_faults(void **state)
 	assert_true(key_bad);
 }
 
+/* The check by the table against the arithmetic of secrets: (±d + t)·G. */
+static void check_tweak(const uint8_t secret[32], const uint8_t tweak[32])
+{
+	uint8_t internal[32], tweaked[32], output[32];
+	bool key_bad = true;
+	int parity = 0;
+
+	assert_true(rc_xonly_from_secret(secret, internal, NULL));
+	assert_true(rc_secret_tweak(secret, tweak, tweaked));
+	assert_true(rc_xonly_from_secret(tweaked, output, &parity));
+	assert_true(rc_xonly_tweak_check(output, parity, internal, tweak, &key_bad));
+	assert_false(key_bad);
+	assert_false(rc_xonly_tweak_check(output, !parity, internal, tweak, &key_bad));
+	output[7] ^= 1;
+	assert_false(rc_xonly_tweak_check(output, parity, internal, tweak, &key_bad));
+	assert_false(key_bad);
+}
+
+static void test_tweak_check(void **state)
+{
+	uint8_t secret[32], tweak[32] = {0};
+	uint8_t one[32] = {[31] = 1}, small[32] = {0};
+
+	(void)state;
+	check_tweak(one, tweak); /* 0: the key as it is */
+	/* Each point of the table alone. The first, G + G, is a doubling. */
+	for (unsigned j = 0; j < 32; j++) {
+		for (unsigned d = 1; d < 256; d++) {
+			tweak[31 - j] = (uint8_t)d;
+			check_tweak(one, tweak);
+		}
+		tweak[31 - j] = 0;
+	}
+	assert_true(rc_hex_decode(order_hex, tweak, 32));
+	tweak[31] -= 2; /* the largest that leaves a point */
+	check_tweak(one, tweak);
+	/* Infinity on the way: d·G with an odd y is lifted to −d·G. */
+	memset(tweak, 0, sizeof(tweak));
+	tweak[30] = 9;
+	for (unsigned odd = 0, d = 1; odd < 5; d++) {
+		uint8_t key[32];
+		int parity;
+
+		small[31] = tweak[31] = (uint8_t)d;
+		assert_true(rc_xonly_from_secret(small, key, &parity));
+		check_tweak(small, tweak);
+		odd += (unsigned)parity;
+	}
+	for (unsigned i = 0; i < 2000; i++) {
+		uint8_t number[8] = {(uint8_t)i, (uint8_t)(i >> 8)};
+
+		rc_tagged_hash(RC_TAG_TAPTWEAK, number, sizeof(number), secret);
+		rc_tagged_hash(RC_TAG_TAPTWEAK, secret, sizeof(secret), tweak);
+		check_tweak(secret, tweak);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bip340),
-		cmocka_unit_test(test_bad_secrets),
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_tweak_faults),
+		cmocka_unit_test(test_bip340),	    cmocka_unit_test(test_bad_secrets),
+		cmocka_unit_test(test_keys),	    cmocka_unit_test(test_tweak_faults),
+		cmocka_unit_test(test_tweak_check),
 	};
 
 	rc_schnorr_init();

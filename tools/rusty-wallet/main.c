@@ -85,6 +85,7 @@ static int exit_code(int err)
 		return RC_EXIT_NOPERM;
 	case RC_EIO:
 	case RC_ENOSPC:
+	case RC_ESYNC:
 		return RC_EXIT_IO;
 	default:
 		return RC_EXIT_FAILURE;
