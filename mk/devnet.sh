@@ -70,6 +70,7 @@ on node3 rusty-cli getblockchaininfo | grep -E '"(blocks|bestblockhash|stateroot
 say "The daemons"
 until_true "the table at height 14" table_shows 14
 "$net" status
+"$net" status --json >/dev/null # ready by JSON too
 
 say "It works (in $((SECONDS - start)) s). The network goes on running."
 cat <<MSG

@@ -32,12 +32,11 @@ $(BUILD)/sim/sim: $(SIM_O) $(BUILD)/sim/utxod.o $(BUILD)/sim/chaind.o $(BUILD)/s
 
 tests: $(BUILD)/sim/sim
 
-#: make sim          10,000 seeds of the simulation, each printed with what it does; goes on
-#:                   where it was stopped (SEED=1 COUNT=10000, SIM_RECORD=build/sim/record)
-SEED ?= 1
-COUNT ?= 10000
-SIM_RECORD ?= $(BUILD)/sim/record
+#: make sim          10,000 seeds of the simulation and 200 eclipses; may be stopped, goes on; prints
+#:                   the rows for tests/RECORD.md (SEED=1 COUNT=10000 ECLIPSES=200 JOBS=1)
 sim: $(BUILD)/sim/sim
-	$(BUILD)/sim/sim --seed=$(SEED) --count=$(COUNT) --twice=100 --record=$(SIM_RECORD)
+	@BUILD=$(BUILD) $(PYTHON) tests/sim/campaign.py $(if $(SEED),--first $(SEED)) \
+		$(if $(COUNT),--seeds $(COUNT)) $(if $(ECLIPSES),--eclipses $(ECLIPSES)) \
+		$(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: sim

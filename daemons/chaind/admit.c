@@ -69,6 +69,7 @@ struct admission {
 	uint32_t to_ask;
 	bool fee_known;
 	struct rc_loose_result loose;
+	struct verified_place verified; /* its place there */
 	struct rc_witness_finding finding;
 	struct admit_result result;
 	size_t len;
@@ -419,7 +420,7 @@ static void verify_run(struct rc_work *work)
 
 		a->finding = rc_witness_job_run(&admit->chain->network->id, &job, NULL);
 		if (a->finding.verdict == RC_VERDICT_OK)
-			verified_add(admit->verified, &a->tx.wtxid);
+			verified_add(admit->verified, &a->verified);
 	}
 }
 
@@ -569,7 +570,7 @@ static void judge(struct admission *a)
 		verdict = mempool_check(admit->pool, &a->tx, a->loose.fee, now);
 	if (verdict != RC_VERDICT_OK)
 		refuse(a, verdict, 0, false);
-	else if (verified_has(admit->verified, &a->tx.wtxid))
+	else if (verified_has(admit->verified, &a->verified))
 		enter_pool(a);
 	else
 		start_verify(a);
@@ -838,6 +839,7 @@ void admit_submit(struct admit *admit, const void *raw, size_t len,
 	a->coins = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coins));
 	a->coin_at = rc_arena_alloc(&a->arena, a->tx.n_inputs * sizeof(*a->coin_at));
 	a->source = rc_arena_alloc(&a->arena, a->tx.n_inputs);
+	verified_find(admit->verified, &a->tx.wtxid, &a->verified);
 	add_asker(a, options, fn, arg);
 	enlist(a);
 	admit->count++;

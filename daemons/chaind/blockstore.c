@@ -72,9 +72,8 @@ size_t blockstore_record_encode(const struct block_node *node, struct rc_buf *bu
 	return buf->len - before;
 }
 
-/* Puts one record into the chain. False: its bytes are no record of this key. */
-static bool load_record(struct chain *chain, struct rc_bytes key, struct rc_bytes value,
-			size_t *lost)
+bool blockstore_record_load(struct chain *chain, struct rc_bytes key, struct rc_bytes value,
+			    size_t *lost)
 {
 	struct rc_reader r = rc_reader_of(value.data, value.len);
 	const uint8_t *raw = rc_read_bytes(&r, RC_HEADER_SIZE);
@@ -87,19 +86,22 @@ static bool load_record(struct chain *chain, struct rc_bytes key, struct rc_byte
 	enum rc_verdict verdict = RC_VERDICT_OK;
 	struct rc_header header;
 	struct rc_block_id id;
+	struct rc_u256 target;
 	struct block_node *parent;
 	char text[256];
 
-	if (!rc_reader_end(&r) || key.len != BLOCKSTORE_KEY_SIZE)
+	if (!rc_reader_end(&r) || key.len != BLOCKSTORE_KEY_SIZE || flags & ~NODE_STORED_FLAGS ||
+	    (name_len && !(flags & NODE_FAILED)))
 		return false;
 	rc_header_decode(raw, &header);
 	rc_header_id(raw, &id);
-	if (memcmp(key.data + 5, id.b, 32) != 0 || rc_get_be32(key.data + 1) != header.height)
+	if (memcmp(key.data + 5, id.b, 32) != 0 || rc_get_be32(key.data + 1) != header.height ||
+	    !rc_bits_target(header.bits, &target))
 		return false;
 	memcpy(text, name, name_len);
 	text[name_len] = '\0';
 	/* A name this version doesn't know: the block is judged again. */
-	if (flags & NODE_FAILED && !rc_verdict_parse(text, &verdict))
+	if (flags & NODE_FAILED && (strlen(text) != name_len || !rc_verdict_parse(text, &verdict)))
 		flags &= (uint8_t)~NODE_FAILED;
 	parent = chain_find(chain, &header.prev);
 	if (!parent || node_height(parent) + 1 != header.height || chain_find(chain, &id)) {
@@ -122,7 +124,7 @@ int blockstore_load(struct blockstore *store, struct chain *chain, struct rc_err
 
 	while (rc == RC_OK && rc_store_iter_next(iter, &key, &value)) {
 		n++;
-		if (!load_record(chain, key, value, &lost))
+		if (!blockstore_record_load(chain, key, value, &lost))
 			rc = rc_error_set(error, RC_EFORMAT,
 					  "%s has a damaged index record; restore a backup, or "
 					  "remove the directory to fetch the chain again",

@@ -53,5 +53,9 @@ uint64_t blockstore_disk_bytes(const struct blockstore *store);
 /* Keys and records, for tests. */
 #define BLOCKSTORE_KEY_SIZE 37
 size_t blockstore_record_encode(const struct block_node *node, struct rc_buf *buf);
+/* Puts one record into the chain, or counts it in *lost: its parent isn't there, or it is there
+ * itself. False: the bytes are no record of this key. */
+bool blockstore_record_load(struct chain *chain, struct rc_bytes key, struct rc_bytes value,
+			    size_t *lost);
 
 #endif

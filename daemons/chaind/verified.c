@@ -49,37 +49,41 @@ void verified_free(struct verified *v)
 }
 
 /* Salted, so that nobody outside can choose which entries fall together. */
-static struct entry *bucket_of(const struct verified *v, const struct rc_wtxid *wtxid,
-			       struct entry *ret_key)
+void verified_find(const struct verified *v, const struct rc_wtxid *wtxid,
+		   struct verified_place *ret_place)
 {
 	struct rc_sha256 s = v->salted;
+	const struct entry *bucket;
 
 	rc_sha256_update(&s, wtxid->b, sizeof(wtxid->b));
-	rc_sha256_final(&s, ret_key->b);
-	return v->entries + rc_get_le64(ret_key->b) % v->n_buckets * BUCKET;
+	rc_sha256_final(&s, ret_place->key);
+	ret_place->bucket = rc_get_le64(ret_place->key) % v->n_buckets;
+	bucket = v->entries + ret_place->bucket * BUCKET;
+	__builtin_prefetch(bucket);
+	__builtin_prefetch(bucket + BUCKET / 2);
 }
 
-bool verified_has(struct verified *v, const struct rc_wtxid *wtxid)
+bool verified_has(struct verified *v, const struct verified_place *place)
 {
-	struct entry key, *bucket = bucket_of(v, wtxid, &key);
+	const struct entry *bucket = v->entries + place->bucket * BUCKET;
 	bool found = false;
 
 	pthread_mutex_lock(&v->lock);
 	for (int i = 0; i < BUCKET && !found; i++)
-		found = memcmp(&bucket[i], &key, sizeof(key)) == 0;
+		found = memcmp(&bucket[i], place->key, sizeof(place->key)) == 0;
 	pthread_mutex_unlock(&v->lock);
 	return found;
 }
 
-void verified_add(struct verified *v, const struct rc_wtxid *wtxid)
+void verified_add(struct verified *v, const struct verified_place *place)
 {
 	static const struct entry none;
-	struct entry key, *bucket = bucket_of(v, wtxid, &key);
+	struct entry *bucket = v->entries + place->bucket * BUCKET;
 	int at = -1;
 
 	pthread_mutex_lock(&v->lock);
 	for (int i = 0; i < BUCKET; i++) {
-		if (memcmp(&bucket[i], &key, sizeof(key)) == 0) {
+		if (memcmp(&bucket[i], place->key, sizeof(place->key)) == 0) {
 			pthread_mutex_unlock(&v->lock);
 			return;
 		}
@@ -88,6 +92,6 @@ void verified_add(struct verified *v, const struct rc_wtxid *wtxid)
 	}
 	if (at < 0)
 		at = (int)(v->victim++ % BUCKET);
-	bucket[at] = key;
+	memcpy(&bucket[at], place->key, sizeof(place->key));
 	pthread_mutex_unlock(&v->lock);
 }

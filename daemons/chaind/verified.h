@@ -16,7 +16,17 @@ struct verified;
 
 struct verified *verified_new(size_t bytes, const struct rc_random *random);
 void verified_free(struct verified *verified);
-bool verified_has(struct verified *verified, const struct rc_wtxid *wtxid);
-void verified_add(struct verified *verified, const struct rc_wtxid *wtxid);
+
+/* Where a wtxid stands. What is found for several beforehand is in the cache when it is looked at,
+ * and one place serves to look and to add. */
+struct verified_place {
+	uint8_t key[32];
+	size_t bucket;
+};
+
+void verified_find(const struct verified *verified, const struct rc_wtxid *wtxid,
+		   struct verified_place *ret_place);
+bool verified_has(struct verified *verified, const struct verified_place *place);
+void verified_add(struct verified *verified, const struct verified_place *place);
 
 #endif

@@ -9,15 +9,8 @@
 #include "daemons/peerd/peerd.h"
 
 /* A group whose links are gone is remembered until its budgets are full again, or a new link would
- * begin with all of them; of more than this the oldest is forgotten. 200 bytes each. */
+ * begin with all of them; of more than this the oldest is forgotten. 300 bytes each. */
 #define GROUPS_MAX 4096
-
-struct peer_group {
-	struct net_group group;
-	unsigned links;
-	struct budget budget;
-	UT_hash_handle hh;
-};
 
 static struct peer_group *group_find(const struct peerd *core, const struct net_addr *addr)
 {

@@ -190,7 +190,9 @@ static void on_compact(void *arg, const struct rc_reply *why, const struct rc_bl
 		if (!peer_is_ready(p) || !p->compact_wanted ||
 		    !seen_add(&p->known_blocks, call->id.b))
 			continue;
-		if (reply && !reply->whole && peer_queued(p) <= ANNOUNCE_AHEAD) {
+		memory_count(core);
+		if (reply && !reply->whole && peer_queued(p) <= ANNOUNCE_AHEAD &&
+		    memory_left(p, MEMORY_OUT) > 0) {
 			core_count(core, PEERD_BLOCKS_SERVED, 1);
 			send_compact(p, reply->raw);
 		} else {
@@ -222,6 +224,11 @@ static void drop(struct peer *peer)
 	free(r->raw);
 	free(r->places);
 	free(r);
+}
+
+size_t compact_held(const struct peer *peer)
+{
+	return peer->rebuilding ? peer->rebuilding->len + peer->rebuilding->places_len : 0;
 }
 
 void compact_given_up(struct peer *peer, const struct rc_block_id *id)

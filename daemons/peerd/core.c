@@ -69,6 +69,8 @@ void core_leave(struct peerd *core)
 		return;
 	}
 	relay_ask(core);
+	if (core->memory_waits)
+		memory_settle(core);
 	for (size_t i = 0; i < core->n_dirty; i++) {
 		core->dirty[i]->dirty = false;
 		if (!core->dirty[i]->dead)
@@ -100,6 +102,7 @@ static void on_tick(void *arg)
 		if (!peer->dead)
 			serve_go(peer);
 	}
+	memory_check_times(core, now);
 	relay_check_times(core, now);
 	charge_tick(core);
 	if (core->peers || core->groups)

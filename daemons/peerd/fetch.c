@@ -426,6 +426,8 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 
 	core_enter(core);
 	core->submit_bytes -= call->len;
+	if (peer)
+		peer->chain_bytes -= call->len;
 	if (!reply) {
 		/* Not judged: it is wanted again by and by. */
 		if (why->err != RC_ECANCELLED) {
@@ -465,6 +467,7 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 
 	*call = (struct submit_call){core, peer->id, raw.len, *id};
 	core->submit_bytes += raw.len;
+	peer->chain_bytes += raw.len;
 	core_count(core, PEERD_BLOCKS_RECEIVED, 1);
 	RC_TEST_POINT(PEERD_BLOCK);
 	announce_arrived(core, id);

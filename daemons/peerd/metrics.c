@@ -38,6 +38,22 @@ static void count_peers(struct peerd *core)
 				 c[PEERD_PEERS_MANUAL];
 }
 
+static void count_memory(struct peerd *core)
+{
+	uint64_t *all = &core->counters[PEERD_MEMORY_HALF_BYTES];
+	uint64_t *most = &core->counters[PEERD_GROUP_HALF_BYTES];
+
+	memory_count(core);
+	for (unsigned kind = 0; kind < MEMORIES; kind++) {
+		all[kind] = core->held[kind];
+		most[kind] = 0;
+		for (const struct peer *p = core->peers; p; p = p->hh.next) {
+			if (p->group)
+				most[kind] = rc_max_u64(most[kind], p->group->held[kind]);
+		}
+	}
+}
+
 /* The core counts by itself, without locks: what is shown follows. */
 static void show(struct rc_metrics *metrics, size_t index, uint64_t value)
 {
@@ -55,6 +71,7 @@ void metrics_update(struct daemon *daemon)
 	size_t n = 0;
 
 	count_peers(core);
+	count_memory(core);
 	c[PEERD_BYTES_RECEIVED] = core->bytes_in;
 	c[PEERD_BYTES_SENT] = core->bytes_out;
 	for (const struct peer *p = core->peers; p; p = p->hh.next) {

@@ -74,11 +74,6 @@ const struct rc_option peerd_option_table[] = {
 #define SESSION_BYTES UINT64_C(1000000000000)
 /* A proxy that builds a path first takes longer than a connection. */
 #define PROXY_DIAL_SECONDS 30
-/* Of all links together: 32 of the largest blocks of the built-in networks (2 MB) on their way in,
- * and as much out. */
-#define HALF_BYTES   ((size_t)64 << 20)
-#define SERVED_BYTES ((size_t)64 << 20)
-
 static int endpoints(const struct rc_config *config, const char *name, uint16_t port,
 		     struct net_endpoint **ret, size_t *ret_n, struct rc_error *error)
 {
@@ -176,9 +171,8 @@ int options_read(const struct rc_config *config, const struct rc_network *networ
 		.relay_delay_us = (int64_t)rc_config_u64(config, "relay_delay_ms") * PEERD_MS,
 		.session_us = seconds(config, "session_hours") * 3600,
 		.session_bytes = SESSION_BYTES,
-		.half_bytes = HALF_BYTES,
-		.served_bytes = SERVED_BYTES,
 	};
+	memcpy(o->memory, memory_limits, sizeof(o->memory));
 	if (o->port == 0)
 		o->port = o->default_port;
 	if (rc_config_is_set(config, "proxy")) {

@@ -500,56 +500,6 @@ void peer_penalise(struct peer *peer, const char *what, const char *detail)
 
 /* ---- bytes in ---- */
 
-/* Notes what its streams hold of messages that aren't complete, and since when. */
-static void note_halves(struct peer *peer)
-{
-	for (unsigned i = 0; i < RC_LINK_STREAMS; i++) {
-		struct half_message *half = &peer->half[i];
-		uint64_t number;
-
-		half->bytes = rc_link_half_received(peer->link, (enum rc_link_stream)i, &number);
-		if (number != half->number)
-			half->since = core_now(peer->core);
-		half->number = number;
-	}
-}
-
-/*
- * Half-received messages of all links have a bound together, since each alone may be as long as a
- * block. Beyond it the one that began first goes, of those who came to us if there is one: who
- * sends at a useful speed has ended by then. Who waits for chaind can't end, and isn't chosen.
- */
-static void bound_halves(struct peer *fed)
-{
-	struct peerd *core = fed->core;
-	struct peer *victim = NULL;
-	int64_t since = 0;
-	size_t total = 0;
-
-	if (fed->dead)
-		return;
-	note_halves(fed);
-	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		for (unsigned i = 0; i < RC_LINK_STREAMS && !p->dead; i++) {
-			bool inbound = p->role == PEER_INBOUND;
-			bool before = victim && victim->role == PEER_INBOUND;
-
-			if (!p->half[i].bytes)
-				continue;
-			total += p->half[i].bytes;
-			if (p->pauses & (PEER_PAUSE_HELD | PEER_PAUSE_TXS))
-				continue;
-			if (!victim || (inbound && !before) ||
-			    (inbound == before && p->half[i].since < since)) {
-				victim = p;
-				since = p->half[i].since;
-			}
-		}
-	}
-	if (total > core->opt.half_bytes && victim)
-		peer_drop(victim, "half a message for too long, while memory is wanted");
-}
-
 void peerd_received(struct peerd *core, uint64_t id, const uint8_t *data, size_t len)
 {
 	struct peer *peer = core_peer(core, id);
@@ -570,7 +520,7 @@ void peerd_received(struct peerd *core, uint64_t id, const uint8_t *data, size_t
 				core_count(core, PEERD_MALFORMED, 1);
 			peer_drop(peer, "%s", rc_link_fault_text(fault));
 		}
-		bound_halves(peer);
+		memory_fed(peer);
 		charge_waste(peer);
 		if (!peer->dead && rc_link_wants_write(peer->link))
 			peer_flush(peer);

@@ -4,7 +4,8 @@
  * are lost.
  *
  * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
- * room for a newcomer; gossip.c addresses; charge.c what peers cost us; sync.c headers; fetch.c
+ * room for a newcomer; gossip.c addresses; charge.c what peers cost us; memory.c what they hold;
+ * sync.c headers; fetch.c
  * blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
  * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
@@ -30,6 +31,19 @@
 
 /* Headers that wait for their blocks before they are told on. */
 #define PEERD_GOOD_HEADERS 64
+
+/* What links hold in memory. */
+enum memory_kind {
+#define MEMORY(NAME, name, group, all, what) MEMORY_##NAME,
+#include "daemons/peerd/memory.def"
+#undef MEMORY
+	MEMORIES
+};
+/* Bytes: of the inbound links of a network group, of all links. */
+struct memory_limit {
+	size_t group, all;
+};
+extern const struct memory_limit memory_limits[MEMORIES]; /* the table's */
 
 struct peerd_options {
 	uint16_t port;		/* that other nodes use; 0: we don't listen */
@@ -58,8 +72,7 @@ struct peerd_options {
 	int64_t relay_delay_us;	 /* mean delay of an inventory of transactions */
 	int64_t session_us;	 /* a link is made anew after this … */
 	uint64_t session_bytes;	 /* … or so many bytes */
-	size_t half_bytes;	 /* of messages begun and not complete, all links together */
-	size_t served_bytes;	 /* of what peers asked for and haven't taken, likewise */
+	struct memory_limit memory[MEMORIES];
 	char user_agent[64];
 };
 
@@ -107,6 +120,25 @@ struct txns_question {
 struct failed_block {
 	struct rc_block_id id;
 	int64_t until;
+};
+
+struct peer;
+
+/* The inbound links of a network group. */
+struct peer_group {
+	struct net_group group;
+	unsigned links;
+	struct budget budget;
+
+	/* memory.c */
+	size_t held[MEMORIES]; /* by its links, when last counted */
+	struct peer *turn;     /* of those with half a message the one that goes on, then … */
+	uint64_t turn_id;      /* … and at the tick before … */
+	uint64_t turn_mark;    /* … bytes received of it when it had sent enough … */
+	int64_t turn_at;       /* … and when */
+	bool memory_told;      /* that it holds too much */
+
+	UT_hash_handle hh;
 };
 
 struct peer {
@@ -184,6 +216,7 @@ struct peer {
 	uint64_t bytes_mark;
 	int64_t block_since;
 	uint32_t last_block_height;
+	size_t chain_bytes;  /* of its blocks and transactions on their way to chaind */
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
 	size_t held_len;
 	struct timer held_timer;
@@ -243,6 +276,7 @@ enum peer_pause {
 	PEER_PAUSE_HELD = 2,   /* its block waits for chaind */
 	PEER_PAUSE_OUTPUT = 4, /* it doesn't read what we send */
 	PEER_PAUSE_TXS = 8,    /* its transactions wait for chaind */
+	PEER_PAUSE_MEMORY = 16 /* it holds some, and its network group too much */
 };
 
 /* A link we keep by an operator's word (connect, addnode). */
@@ -290,6 +324,10 @@ struct peerd {
 	size_t n_dirty, dirty_cap;
 	uint64_t next_peer;
 
+	/* memory.c */
+	size_t held[MEMORIES]; /* by all links, when last counted */
+	bool memory_waits;     /* somebody isn't read */
+
 	/* connect.c */
 	struct book *book;
 	struct bans bans;
@@ -308,7 +346,8 @@ struct peerd {
 
 	/* sync.c */
 	uint64_t header_peer;	 /* whom a long run of headers is asked from; 0: nobody */
-	int64_t header_since;	 /* it was chosen, or brought the best header higher */
+	int64_t header_since;	 /* it was chosen, or brought the best header much higher … */
+	uint32_t header_mark;	 /* … than this */
 	int64_t header_patience; /* how long it may take for that */
 	bool header_inbound;	 /* the last one came to us */
 	struct rc_block_ref chain_tip, best_header;
@@ -327,7 +366,8 @@ struct peerd {
 	int64_t stall_raised_at;
 
 	/* serve.c */
-	bool serve_waits; /* for room that others take: somebody with nothing ahead */
+	bool serve_waits; /* for room that others take: somebody with nothing ahead … */
+	bool group_waits; /* … or somebody whose network group has none */
 
 	/* announce.c */
 	struct seen announced; /* blocks */
@@ -464,8 +504,6 @@ void peer_flush(struct peer *peer);
 size_t peer_queued(const struct peer *peer);
 void peer_pause(struct peer *peer, enum peer_pause why, bool pause);
 void peer_ping(struct peer *peer);
-/* Under want of memory, ends a peer that takes what it asked for too slowly. */
-void serve_check_times(struct peer *peer, int64_t now);
 void peer_check_times(struct peer *peer, int64_t now);
 static inline bool peer_is_ready(const struct peer *peer)
 {
@@ -489,6 +527,29 @@ bool charge_worn_out(struct peer *peer, int64_t now);
 bool charge_group_over(struct peerd *core, const struct net_addr *addr);
 void charge_tick(struct peerd *core);
 void charge_done(struct peerd *core);
+
+/*
+ * memory.c. MEMORY_FREE: a link may hold so much whatever its group does. Slow, where memory is
+ * wanted, is who takes or sends less than MEMORY_SLOW_BYTES in MEMORY_SLOW_AFTER.
+ */
+#define MEMORY_FREE	  (256u << 10)
+#define MEMORY_SLOW_BYTES (256u << 10)
+#define MEMORY_SLOW_AFTER (10 * PEERD_SECOND)
+/* Brings held of the core and of all groups up to date. */
+void memory_count(struct peerd *core);
+/* What a group may hold. */
+size_t memory_group_most(const struct peerd *core, enum memory_kind kind);
+/* What this peer's group may hold still (a dialled peer is one of its own), and what all links may:
+ * as of the last count. */
+size_t memory_left(const struct peer *peer, enum memory_kind kind);
+size_t memory_left_all(const struct peerd *core, enum memory_kind kind);
+/* Counts; who waits for room is read again where there is some. */
+void memory_settle(struct peerd *core);
+/* It was read. */
+void memory_fed(struct peer *peer);
+void memory_check_times(struct peerd *core, int64_t now);
+/* Ends a link: why, "while memory is wanted". */
+void memory_drop(struct peer *peer, const char *why);
 
 /* connect.c */
 void connect_init(struct peerd *core);
@@ -574,7 +635,14 @@ void compact_chain_tip(struct peerd *core, const struct rc_block_id *id);
 /* To those who want it and don't have the block. header: for where it can't be had. */
 void compact_announce(struct peerd *core, const struct rc_block_id *id, const uint8_t *header);
 
+/* Bytes of the compact block it has in hand. */
+size_t compact_held(const struct peer *peer);
+
 /* serve.c */
+/* Bytes of its questions, and of answers of chaind on their way at the most. */
+size_t serve_held(const struct peer *peer);
+/* Under want of memory, ends a peer that takes what it asked for too slowly. */
+void serve_check_times(struct peer *peer, int64_t now);
 void serve_init_peer(struct peer *peer);
 void serve_on_getblocktxn(struct peer *peer, const void *m);
 void serve_done_peer(struct peer *peer);

@@ -33,7 +33,10 @@
 #define SUBMITS_MAX	4 /* batches of one peer on their way; beyond, it is not read */
 #define INV_BATCH	5000
 #define INV_QUEUE_MAX	50000
-#define INBOUND_SLOWER	2 /* who came to us learns later */
+#define INV_QUEUE_FULL	(MEMORY_FREE / 32) /* where its group holds too much */
+#define INV_QUEUE_KEEP	1024		   /* the room for so many is kept */
+#define INV_AHEAD	(64u << 10)	   /* who has so much to take is told of no more */
+#define INBOUND_SLOWER	2		   /* who came to us learns later */
 #define RECENT_TXS	50000
 #define OWN_TXS_MAX	10000
 #define OWN_TICK	(30 * PEERD_SECOND)
@@ -427,10 +430,11 @@ static void on_submitted(void *arg, const struct rc_reply *why, const struct rc_
 	RC_TEST_POINT(PEERD_TXS_TAKEN);
 	if (peer) {
 		peer->tx_submits--;
+		peer->chain_bytes -= call->n;
 		peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
 	}
 	if (!reply && why->err != RC_ECANCELLED) {
-		rc_log(RC_LOG_DEBUG, "%llu transactions were not taken: %s",
+		rc_log(RC_LOG_DEBUG, "%llu bytes of transactions were not taken: %s",
 		       (unsigned long long)call->n, rc_err_text(why->err));
 		seen_clear(&core->recent_txs); /* they may be asked for again */
 	}
@@ -463,10 +467,12 @@ static void send_batch(void *arg)
 		txs[i].data = rc_read_bytes(&r, txs[i].len);
 	}
 	peer->tx_submits++;
+	peer->chain_bytes += peer->tx_batch.len;
 	peer_pause(peer, PEER_PAUSE_TXS, peer->tx_submits >= SUBMITS_MAX);
 	RC_TEST_POINT(PEERD_TXS);
 	core->out.chain->submit_txs(core->out.chain_ctx, peer->id, txs, peer->n_tx_batch,
-				    on_submitted, chain_call_new(core, peer->id, peer->n_tx_batch));
+				    on_submitted,
+				    chain_call_new(core, peer->id, peer->tx_batch.len));
 	peer->n_tx_batch = 0;
 	rc_buf_clear(&peer->tx_batch);
 }
@@ -515,6 +521,11 @@ static void on_inv_timer(void *arg)
 	struct rc_buf items = RC_BUF_INIT;
 	size_t i = 0, sent = 0;
 
+	if (rc_link_queued(peer->link, RC_LINK_CONTROL) > INV_AHEAD) {
+		timer_arm(&core->timers, &peer->inv_timer,
+			  core_now(core) + core_delay(core, core->opt.relay_delay_us));
+		return;
+	}
 	for (; i < peer->n_inv && sent < INV_BATCH; i++) {
 		const uint8_t *wtxid = peer->inv + i * 32;
 
@@ -533,6 +544,11 @@ static void on_inv_timer(void *arg)
 		peer_send(peer, PEER_MSG_INV, &m.base);
 	}
 	rc_buf_done(&items);
+	if (peer->n_inv == 0 && peer->inv_cap > INV_QUEUE_KEEP) {
+		free(peer->inv);
+		peer->inv = NULL;
+		peer->inv_cap = 0;
+	}
 	if (peer->n_inv)
 		timer_arm(&core->timers, &peer->inv_timer,
 			  core_now(core) + core_delay(core, core->opt.relay_delay_us));
@@ -544,7 +560,9 @@ static void queue_inv(struct peer *peer, const uint8_t wtxid[32], uint64_t fee_p
 	int64_t mean = core->opt.relay_delay_us;
 
 	if (!peer_is_ready(peer) || !peer->relay || fee_per_kb < peer->fee_filter ||
-	    peer->n_inv >= INV_QUEUE_MAX || seen_has(&peer->known_txs, wtxid))
+	    peer->n_inv >= INV_QUEUE_MAX ||
+	    (peer->n_inv >= INV_QUEUE_FULL && memory_left(peer, MEMORY_OUT) == 0) ||
+	    seen_has(&peer->known_txs, wtxid))
 		return;
 	if (peer->n_inv == peer->inv_cap) {
 		peer->inv_cap = peer->inv_cap ? 2 * peer->inv_cap : 64;
@@ -660,6 +678,13 @@ static void tell_list(struct peer *peer, const struct rc_mempool_list *list)
 
 static void list_pool(struct peerd *core);
 
+/* The list takes 1.6 MB at most of a peer's, until it is told. */
+static bool has_room(const struct peer *peer)
+{
+	return memory_left(peer, MEMORY_OUT) > 0 &&
+	       memory_left_all(peer->core, MEMORY_OUT) > peer->core->opt.memory[MEMORY_OUT].all / 2;
+}
+
 /* n: the list is also to tell which of ours are left. */
 static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempool_list *reply)
 {
@@ -674,8 +699,9 @@ static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempo
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
 		if (p->pool != POOL_LISTED)
 			continue;
-		p->pool = POOL_NONE;
-		if (reply)
+		memory_count(core);
+		p->pool = has_room(p) ? POOL_NONE : POOL_WAITS;
+		if (reply && p->pool == POOL_NONE)
 			tell_list(p, reply);
 	}
 	list_pool(core);
@@ -683,13 +709,14 @@ static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempo
 	free(call);
 }
 
-/* For those who wait; who comes to wait while a list is on its way has the next one. */
+/* For those who wait and have room for it; who comes to wait while a list is on its way has the
+ * next one. */
 static void list_pool(struct peerd *core)
 {
 	bool wanted = core->own_due;
 
 	for (const struct peer *p = core->peers; p && !wanted; p = p->hh.next)
-		wanted = p->pool == POOL_WAITS;
+		wanted = p->pool == POOL_WAITS && has_room(p);
 	if (!wanted || core->pool_listing || core->stopping ||
 	    !core->out.chain->up(core->out.chain_ctx))
 		return;
@@ -698,7 +725,7 @@ static void list_pool(struct peerd *core)
 		return;
 	}
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
-		if (p->pool == POOL_WAITS)
+		if (p->pool == POOL_WAITS && has_room(p))
 			p->pool = POOL_LISTED;
 	}
 	core->pool_listing = true;
@@ -816,6 +843,7 @@ void relay_check_times(struct peerd *core, int64_t now)
 		if (w->deadline <= now)
 			want_retry(core, w);
 	}
+	list_pool(core);
 }
 
 size_t relay_wants(const struct peerd *core)

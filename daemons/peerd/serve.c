@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/num.h"
 #include "daemons/peerd/peerd.h"
 #include "proto/peer.pb-c.h"
 #include "types/compact.h"
@@ -15,12 +16,12 @@
 /* Questions to chaind for one peer, and bulk bytes queued for it before the next one. */
 #define SERVING_MAX 2
 #define BULK_AHEAD  (4u << 20)
-/* Of what the bound over all leaves, one peer may have so much ahead. */
-#define AHEAD_SHARE 8
-/* Who takes less than this in so long is slow, when half of the bound is held … */
-#define SLOW_BYTES (256u << 10)
-#define SLOW_AFTER (10 * PEERD_SECOND)
-/* … and in so long when all of it is: then whoever holds most for longest goes. */
+/* Of what the bound over all leaves, and that of its network group, one peer may have so much
+ * ahead. */
+#define AHEAD_SHARE	  8
+#define AHEAD_GROUP_SHARE 4
+/* Who is slow (MEMORY_SLOW_BYTES, MEMORY_SLOW_AFTER) ends when half of the bound is held, or all of
+ * its group's; who takes that little in so long when all of it is, and holds most for longest. */
 #define SLOW_AT_BOUND (2 * PEERD_SECOND)
 /* Ids remembered as given to a peer, a generation: 16 kB. */
 #define SERVED_KNOWN 1000
@@ -364,27 +365,42 @@ static void unpark(struct peer *peer, const struct rc_block_id *id)
 	}
 }
 
+size_t serve_held(const struct peer *peer)
+{
+	size_t bytes = (size_t)peer->serving * peer->core->network->params.block_limit +
+		       peer->items_cap * sizeof(*peer->items);
+
+	if (peer->serving_headers)
+		bytes += peer_message_find(PEER_MSG_HEADERS)->max;
+	if (peer->txns.places)
+		bytes += peer->txns.len;
+	return bytes;
+}
+
 /* What all peers asked for and haven't taken yet; an answer of chaind on its way may be as long as
  * a block. */
-static size_t held_for_all(const struct peerd *core)
+static size_t held_for_all(struct peerd *core)
 {
-	size_t bytes = 0;
+	memory_count(core);
+	return core->held[MEMORY_OUT];
+}
 
-	for (const struct peer *p = core->peers; p; p = p->hh.next)
-		if (!p->dead && p->link)
-			bytes += peer_queued(p) +
-				 (size_t)p->serving * core->network->params.block_limit;
-	return bytes;
+static size_t ahead_of_all(const struct peerd *core)
+{
+	return memory_left_all(core, MEMORY_OUT) / AHEAD_SHARE;
+}
+
+static size_t ahead_of_group(const struct peer *peer)
+{
+	return memory_left(peer, MEMORY_OUT) / AHEAD_GROUP_SHARE;
 }
 
 /* How much may be ahead of one peer: less for each the more is held for all, so that a few slow
  * ones don't take what the others need, and nothing at the bound. */
-static size_t bulk_ahead(const struct peerd *core)
+static size_t bulk_ahead(const struct peer *peer)
 {
-	size_t held = held_for_all(core), most = core->opt.served_bytes;
-	size_t share = held < most ? (most - held) / AHEAD_SHARE : 0;
-
-	return share < BULK_AHEAD ? share : BULK_AHEAD;
+	memory_count(peer->core);
+	return rc_min_u64(BULK_AHEAD, rc_min_u64(ahead_of_all(peer->core), ahead_of_group(peer)));
 }
 
 /* At the bound: ends the link of who came to us and holds most for longest, so that a few who
@@ -409,7 +425,7 @@ static bool drop_worst(struct peerd *core)
 	}
 	if (!worst)
 		return false;
-	peer_drop(worst, "it takes what it asked for too slowly, while memory is wanted");
+	memory_drop(worst, "it takes what it asked for too slowly");
 	return true;
 }
 
@@ -417,14 +433,14 @@ void serve_check_times(struct peer *peer, int64_t now)
 {
 	struct peerd *core = peer->core;
 	uint64_t taken = rc_link_bytes_out(peer->link);
-	size_t held;
+	size_t held, most = core->opt.memory[MEMORY_OUT].all;
 
 	/* The time begins with the first answer that waits. */
 	if (peer_queued(peer) == 0) {
 		peer->taken_at = 0;
 		return;
 	}
-	if (!peer->taken_at || taken - peer->taken_mark >= SLOW_BYTES) {
+	if (!peer->taken_at || taken - peer->taken_mark >= MEMORY_SLOW_BYTES) {
 		peer->taken_mark = taken;
 		peer->taken_at = now;
 		return;
@@ -432,30 +448,39 @@ void serve_check_times(struct peer *peer, int64_t now)
 	if (now - peer->taken_at < SLOW_AT_BOUND)
 		return;
 	held = held_for_all(core);
-	if (held >= core->opt.served_bytes && drop_worst(core))
+	if (held >= most && drop_worst(core))
 		return;
-	if (now - peer->taken_at >= SLOW_AFTER && held >= core->opt.served_bytes / 2)
-		peer_drop(peer, "it takes what it asked for too slowly, while memory is wanted");
+	if (now - peer->taken_at >= MEMORY_SLOW_AFTER &&
+	    (held >= most / 2 || memory_left(peer, MEMORY_OUT) == 0))
+		memory_drop(peer, "it takes what it asked for too slowly");
 }
 
 /* Whether chaind may be asked for one more item of this peer. */
 static bool has_room(struct peer *peer)
 {
 	struct peerd *core = peer->core;
-	size_t ahead = rc_link_queued(peer->link, RC_LINK_BULK);
+	size_t ahead = rc_link_queued(peer->link, RC_LINK_BULK), share;
 
 	/* It isn't read, and what it asked for before waits too. */
 	if (peer->pauses & PEER_PAUSE_BUDGET)
 		return false;
+	share = bulk_ahead(peer);
 	/* Where it is tight, one question each. */
-	if (peer->serving > 0 && held_for_all(core) >= core->opt.served_bytes / 2)
+	if (peer->serving > 0 &&
+	    (memory_left_all(core, MEMORY_OUT) <= core->opt.memory[MEMORY_OUT].all / 2 ||
+	     memory_left(peer, MEMORY_OUT) <= memory_group_most(core, MEMORY_OUT) / 2))
 		return false;
-	if (ahead < bulk_ahead(core))
+	if (ahead < share)
 		return true;
 	if (ahead > 0 || peer->serving > 0)
 		return false;
+	/* For its group to take something, or end (serve_check_times). */
+	if (ahead_of_group(peer) == 0) {
+		core->group_waits = true;
+		return false;
+	}
 	/* Whose own queue is empty isn't kept waiting by those who don't take theirs. */
-	if (drop_worst(core) && (peer->dead || bulk_ahead(core) > 0))
+	if (drop_worst(core) && (peer->dead || bulk_ahead(peer) > 0))
 		return !peer->dead;
 	core->serve_waits = true;
 	return false;
@@ -497,8 +522,8 @@ static void serve_next(struct peer *answered)
 	struct peerd *core = answered->core;
 	struct peer *p = answered;
 
-	if (core->serve_waits) {
-		core->serve_waits = false;
+	if (core->serve_waits || core->group_waits) {
+		core->serve_waits = core->group_waits = false;
 		do {
 			p = p->hh.next ? p->hh.next : core->peers;
 			if (p != answered && peer_is_ready(p) &&

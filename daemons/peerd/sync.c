@@ -22,13 +22,15 @@
 #define AGAIN_FUTURE (30 * PEERD_SECOND)
 #define AGAIN_ANYHOW (600 * PEERD_SECOND)
 /*
- * Another peer has its turn, where one waits, when nothing of this one's made the best header
- * higher for so long; twice as long at each change that goes by in vain, eight times at most: less
- * than chaind keeps a count that stands still (PRESYNC_IDLE), and time for 500,000 headers to be
- * counted at 1 Mbit/s (480 s × 125,000 / 118).
+ * Another peer has its turn, where one waits, when this one hasn't made the best header so many
+ * higher in so long: eight full messages, which a link of 250 kbit/s carries. It is twice as long
+ * at each change that goes by in vain, eight times at most: less than chaind keeps a count that
+ * stands still (PRESYNC_IDLE), and time for 500,000 headers to be counted at 1 Mbit/s (480 s ×
+ * 125,000 / 118).
  */
 #define TURN_LEAST (60 * PEERD_SECOND)
 #define TURN_MOST  (8 * TURN_LEAST)
+#define TURN_GAIN  (8 * PEER_HEADERS_MAX)
 /* A branch that was counted in vain: about what 200,000 headers take. The first is within what is
  * saved up. */
 #define COUNTED_COST (1000 * 1000)
@@ -71,6 +73,7 @@ static void take_turn(struct peer *peer)
 
 	core->header_peer = peer->id;
 	core->header_since = peer->header_turn = core_now(core);
+	core->header_mark = core->best_header.height;
 	core->header_inbound = peer->role == PEER_INBOUND;
 }
 
@@ -196,7 +199,6 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 	struct chain_call *call = arg;
 	struct peerd *core = call->core;
 	struct peer *peer = core_peer(core, call->peer);
-	bool higher = reply && reply->last.height > core->best_header.height;
 
 	core_enter(core);
 	if (reply)
@@ -206,7 +208,9 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 	if (peer && !reply && why->err != RC_ECANCELLED)
 		again_in(peer, why->err == RC_EBUSY ? why->retry_ms * PEERD_MS : AGAIN_SOON);
 	if (peer && reply) {
-		if (higher && core->header_peer == peer->id) {
+		if (core->header_peer == peer->id && reply->last.height > core->header_mark &&
+		    reply->last.height - core->header_mark >= TURN_GAIN) {
+			core->header_mark = reply->last.height;
 			core->header_since = core_now(core);
 			core->header_patience = TURN_LEAST;
 		}

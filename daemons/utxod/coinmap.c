@@ -144,10 +144,13 @@ static void remove_entry(struct stripe *s, uint64_t hash, uint32_t at)
 	s->live--;
 }
 
-/* Over the limit: drops coins that the disk has and nobody asked for lately. */
+/* Over the limit: drops coins that the disk has and nobody asked for lately. The clock goes round
+ * once before, lest all of them count as asked for when the limit is reached. */
 static void evict(struct coinmap *map, struct stripe *s)
 {
-	for (unsigned look = EVICT_LOOK; look && s->live > map->stripe_limit; look--) {
+	uint32_t from = map->stripe_limit - map->stripe_limit / EVICT_LOOK;
+
+	for (unsigned look = EVICT_LOOK; look && s->live > from; look--) {
 		struct entry *e;
 
 		s->hand = s->hand + 1 < s->n ? s->hand + 1 : 1;
@@ -156,7 +159,7 @@ static void evict(struct coinmap *map, struct stripe *s)
 			continue;
 		if (e->used)
 			e->used = 0;
-		else
+		else if (s->live > map->stripe_limit)
 			remove_entry(s, hash_of(map, &e->outpoint) / STRIPES, s->hand);
 	}
 }

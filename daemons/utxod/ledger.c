@@ -33,6 +33,15 @@ size_t version_bytes(const struct version *version)
 	       version->change.page_bytes;
 }
 
+size_t version_own_bytes(const struct version *version)
+{
+	const struct tree_change *c = &version->change;
+
+	return sizeof(*version) + version->encoded_len + version->arena.total +
+	       c->n_touched * (sizeof(c->touched[0]) + sizeof(c->patch[0])) +
+	       c->n_blocks * sizeof(c->block[0]) + (c->n_made + c->n_gone) * sizeof(uint32_t);
+}
+
 /* How much more a flush has to write for it: pages that were changed since the last one already are
  * written anyway. */
 size_t version_dirty(const struct version *version, uint64_t flushed)
@@ -94,9 +103,17 @@ void ledger_step(const struct version *version, struct step *ret)
 
 /* ---- on top ---- */
 
+void ledger_count(struct ledger *ledger, struct version *v, size_t bytes)
+{
+	ledger->line_bytes += bytes - v->counted;
+	v->counted = bytes;
+	tree_beside(ledger->tree, ledger->line_bytes);
+}
+
 static void link_top(struct ledger *ledger, struct version *v)
 {
 	pthread_mutex_lock(&ledger->lock);
+	ledger_count(ledger, v, version_own_bytes(v));
 	ledger->top->above = v;
 	ledger->top = v;
 	ledger->staged_blocks++;
@@ -114,22 +131,31 @@ static void unlink_top(struct ledger *ledger, struct version *v)
 	ledger->top->above = NULL;
 	ledger->staged_blocks--;
 	ledger->staged_bytes -= version_bytes(v);
+	ledger_count(ledger, v, 0);
 	while (v->pins)
 		pthread_cond_wait(&ledger->left, &ledger->lock);
 	pthread_mutex_unlock(&ledger->lock);
 }
 
+/* Kept between blocks: 16,000 changes fit. Memory that is new for each block would be cleared by
+ * the system first, a millisecond for 10,000. */
+#define SCRATCH_KEPT ((size_t)4 << 20)
+
 static int grow_tree(struct ledger *ledger, struct version *v, struct tree_change *ret_change,
 		     struct rc_error *error)
 {
 	struct tree_ops ops[TREE_NAMESPACES];
-	struct rc_arena arena = RC_ARENA_INIT;
+	struct rc_arena *scratch = &ledger->scratch;
 	int err;
 
-	delta_ops(&v->delta, v->kind == VERSION_UNDO, &arena, ops);
+	scratch->chunk = (size_t)version_changes(v) * DELTA_OPS_EACH + DELTA_OPS_ONCE;
+	delta_ops(&v->delta, v->kind == VERSION_UNDO, scratch, ops);
 	err = tree_update(ledger->tree, v->seq, &v->below->roots, ops, &v->roots, ret_change,
 			  error);
-	rc_arena_done(&arena);
+	if (scratch->total > SCRATCH_KEPT)
+		rc_arena_done(scratch);
+	else
+		rc_arena_reset(scratch);
 	if (!err)
 		tree_state_root(&v->roots, &v->root);
 	return err;
@@ -208,6 +234,7 @@ static void take_change(struct ledger *ledger, struct version *v, const struct t
 		v->change = *change;
 		ledger->staged_bytes += version_bytes(v);
 	}
+	ledger_count(ledger, v, version_own_bytes(v));
 	atomic_store(&v->rooted, true);
 	pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
@@ -516,6 +543,7 @@ static struct version *take_bottom(struct ledger *ledger)
 	if (v->seq < ledger->living && v->retired) {
 		ledger->bottom = v->above;
 		ledger->bottom->below = NULL;
+		ledger_count(ledger, v, 0);
 	} else {
 		v = NULL;
 	}

@@ -50,7 +50,7 @@ struct ledger;
 
 struct ledger_options {
 	struct rc_block_id genesis;
-	size_t page_bytes;    /* pages, those of unflushed versions included (memory.h) */
+	size_t page_bytes;    /* pages and versions, unflushed ones included (memory.h) */
 	size_t coin_bytes;    /* coins to remember */
 	size_t stage_bytes;   /* 0: LEDGER_STAGE_BYTES */
 	size_t switch_bytes;  /* 0: LEDGER_SWITCH_BYTES */
@@ -228,7 +228,7 @@ struct ledger_figures {
 	uint64_t versions;
 	uint64_t page_bytes, page_hits, page_loads, page_drops, hashes;
 	uint64_t coin_bytes, coin_entries, coin_hits, coin_misses;
-	uint64_t delta_bytes;			    /* of the versions' deltas */
+	uint64_t delta_bytes;			    /* of the versions: deltas, most of it */
 	uint64_t commits, aborts, switches, undone; /* since the start */
 	uint64_t writes, syncs, flushes;
 	struct ledger_recovery recovery;

@@ -295,6 +295,16 @@ static int sync_log(struct ledger *ledger, const struct version *upto, struct rc
 	return RC_OK;
 }
 
+/* The pages are handed to the disk as the last version has them: what the versions since took from
+ * them, which is most of what they hold, needn't stay until they are on it. */
+static void let_go_of_pages(struct ledger *ledger, const struct span *span)
+{
+	pthread_mutex_lock(&ledger->lock);
+	span->last->pins--;
+	pthread_mutex_unlock(&ledger->lock);
+	ledger_collect(ledger);
+}
+
 static void finish(struct ledger *ledger, const struct span *span)
 {
 	uint64_t changes = 0;
@@ -312,7 +322,6 @@ static void finish(struct ledger *ledger, const struct span *span)
 		ledger->dirty_bytes += version_dirty(v, ledger->flushed);
 	}
 	ledger->dirty_changes -= changes;
-	span->last->pins--;
 	pthread_cond_broadcast(&ledger->left);
 	pthread_mutex_unlock(&ledger->lock);
 	ledger_collect(ledger);
@@ -335,11 +344,12 @@ static int flush(struct ledger *ledger, struct rc_error *error)
 	if (err)
 		return err;
 	RC_TEST_POINT(UTXOD_FLUSH_LOG);
+	put_pages(ledger, &span);
+	let_go_of_pages(ledger, &span);
+	RC_TEST_POINT(UTXOD_FLUSH_PAGES);
 	put_coins(disk, &span);
 	put_entries(disk, &span);
 	RC_TEST_POINT(UTXOD_FLUSH_COINS);
-	put_pages(ledger, &span);
-	RC_TEST_POINT(UTXOD_FLUSH_PAGES);
 	marker = (struct marker){.seq = span.last->seq,
 				 .block = span.last->block,
 				 .coins = span.last->coins,

@@ -36,6 +36,7 @@ struct version {
 	bool sure; /* it fits the state whatever its tree says: it may be applied before that */
 	atomic_bool rooted;
 	atomic_bool dead; /* dropped: its readers leave */
+	size_t counted;	  /* of its own bytes, as the ledger has added them up */
 	unsigned pins;
 	bool logged;   /* its delta is in the log, ahead of its step */
 	bool released; /* what gave the tree's older versions is gone */
@@ -49,6 +50,7 @@ struct ledger {
 	struct coinmap *coins;
 	struct registry *registry;
 	struct deltalog *log;
+	struct rc_arena scratch; /* the builder's: what a block is while its tree is made */
 
 	pthread_mutex_t lock;
 	pthread_cond_t left; /* a pin went, or a flush ended, or `ending` */
@@ -60,6 +62,7 @@ struct ledger {
 	uint64_t flushed;
 	struct block_ref flushed_block;
 	size_t unsynced;
+	size_t line_bytes; /* of the versions in the line, but for pages and patches */
 	size_t staged_bytes, staged_blocks;
 	size_t dirty_bytes; /* what a flush of all that is applied has to write */
 	uint64_t dirty_changes;
@@ -79,6 +82,8 @@ struct ledger {
 struct coinmap_change version_coins(const struct version *version);
 struct registry_change version_registry(const struct version *version);
 size_t version_bytes(const struct version *version);
+/* Its own: neither pages nor patches. */
+size_t version_own_bytes(const struct version *version);
 /* version above flushed, which is where the disk stands. */
 size_t version_dirty(const struct version *version, uint64_t flushed);
 uint64_t version_changes(const struct version *version);
@@ -87,6 +92,8 @@ uint64_t version_changes(const struct version *version);
 struct version *version_new(uint8_t *encoded, size_t len, enum version_kind kind);
 void version_free(struct version *version);
 
+/* With the lock held: of the pages' memory, the version has so many bytes of its own now. */
+void ledger_count(struct ledger *ledger, struct version *version, size_t bytes);
 /* RC_EFORMAT: something applied turned out to have no tree. */
 int ledger_refuse_broken(struct ledger *ledger, struct rc_error *error);
 /* Puts a new version on top: maps, line, tree. On failure it is freed and nothing has changed. */

@@ -29,6 +29,7 @@ static void start_line(struct ledger *ledger, const struct marker *marker)
 	ledger->bottom = ledger->applied = ledger->top = base;
 	ledger->living = ledger->flushed = ledger->written = ledger->durable = base->seq;
 	ledger->flushed_block = ledger->durable_block = base->block;
+	ledger_count(ledger, base, version_own_bytes(base));
 }
 
 static int read_marker(struct ledger *ledger, struct marker *marker, struct rc_error *error)
@@ -302,6 +303,7 @@ void ledger_close(struct ledger *ledger)
 		ledger->bottom = v->above;
 		version_free(v);
 	}
+	rc_arena_done(&ledger->scratch);
 	deltalog_free(ledger->log);
 	registry_free(ledger->registry);
 	coinmap_free(ledger->coins);
@@ -331,9 +333,8 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 		.dirty_bytes = ledger->dirty_bytes,
 		.dirty_changes = ledger->dirty_changes,
 		.versions = ledger->top->seq - ledger->bottom->seq + 1,
+		.delta_bytes = ledger->line_bytes,
 	};
-	for (const struct version *v = ledger->bottom; v; v = v->above)
-		ret->delta_bytes += v->encoded_len + v->arena.total; /* change: the builder's yet */
 	pthread_mutex_unlock(&ledger->lock);
 	ret->page_bytes = tree.bytes;
 	ret->page_hits = tree.hits;

@@ -36,12 +36,33 @@ static size_t flushable(const struct ledger *ledger)
 	return dirty > stays ? dirty - stays : 0;
 }
 
+/* Passes of the clock's hand over a part of the pages: two rounds of a quarter of a million. */
+#define RELIEVE_TRIMS 8
+
+/* Whether the pages' memory is passed though all that can be has been dropped, and the flush that
+ * is under way will free some: it holds what the versions after those it writes took from pages. */
+static bool is_pressed(struct ledger *ledger)
+{
+	if (!tree_over(ledger->tree))
+		return false;
+	ledger_collect(ledger);
+	tree_trim(ledger->tree);
+	if (!atomic_load(&ledger->flush_in_flight))
+		return false;
+	for (unsigned i = 1; i < RELIEVE_TRIMS && tree_over(ledger->tree); i++)
+		tree_trim(ledger->tree);
+	return tree_over(ledger->tree);
+}
+
 /* The undo steps of a switch do not count: they leave only by a commit of what stands on them. */
 static int refuse_full(struct ledger *ledger, struct rc_error *error)
 {
 	size_t blocks = 0, bytes = 0;
 	int err = RC_OK;
 
+	if (is_pressed(ledger))
+		return rc_error_set(error, RC_EBUSY,
+				    "the tree's memory is full until a flush ends");
 	pthread_mutex_lock(&ledger->lock);
 	for (const struct version *v = ledger->top;
 	     v != ledger->applied && v->kind == VERSION_APPLY; v = v->below) {

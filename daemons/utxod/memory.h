@@ -17,11 +17,11 @@
 
 /*
  * All in bytes; log + state + flush + coins + pages is what was given. What is staged or applied
- * and not flushed lives in `pages` (pages that were changed, most of it) and is bounded by `stage`
- * and by LEDGER_DIRTY_TIMES × `flush`: together less than `pages`. Only a single block that makes
- * more new pages than that can pass them; it has to be applied all the same. So can the undo steps
- * of a pending reorganisation, by two sixteenths when everything else is at its bound, and by more
- * if LEDGER_SWITCH_BLOCKS of them alone are larger than `undo`.
+ * and not flushed lives in `pages` (pages that were changed, most of it; deltas) and is bounded by
+ * `stage` and by LEDGER_DIRTY_TIMES × `flush`: together less than `pages`. Only a single block that
+ * makes more new pages than that can pass them; it has to be applied all the same. So can the undo
+ * steps of a pending reorganisation, by two sixteenths when everything else is at its bound, and by
+ * more if LEDGER_SWITCH_BLOCKS of them alone are larger than `undo`.
  */
 struct memory_plan {
 	size_t log;   /* database of the log */

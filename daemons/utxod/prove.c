@@ -294,13 +294,6 @@ static void put_head(const struct ledger_view *view, const struct rc_proof_quest
 	}
 }
 
-/* Where no block comes for long, nobody else drops what readers brought into memory. */
-static void end_reading(const struct ledger_view *view, struct tree_reader *reader)
-{
-	tree_reader_done(reader);
-	tree_trim(view->ledger->tree);
-}
-
 int ledger_prove(const struct ledger_view *view, const struct rc_proof_question *q, bool sums_only,
 		 uint32_t max_leaves, struct rc_buf *proof, struct rc_error *error)
 {
@@ -322,7 +315,7 @@ int ledger_prove(const struct ledger_view *view, const struct rc_proof_question 
 		err = rc_error_set(error, RC_ENOENT, "unknown: the block was dropped");
 	if (err)
 		proof->len = start;
-	end_reading(view, &reader);
+	tree_reader_done(&reader);
 	rc_buf_done(&d.steps);
 	return err;
 }
@@ -384,7 +377,7 @@ int ledger_list(const struct ledger_view *view, const struct rc_hash *lock_hash,
 	if (!err)
 		*ret = list;
 	free(leaves.keys);
-	end_reading(view, &reader);
+	tree_reader_done(&reader);
 	rc_buf_done(&d.steps);
 	return err;
 }

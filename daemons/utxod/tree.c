@@ -84,19 +84,16 @@ void tree_give_back_id(struct tree *tree, uint32_t id)
 	tree->free_ids[tree->n_free++] = id;
 }
 
-struct tree_slot *tree_slot(struct tree *tree, uint32_t id)
+/* The slot of the first page of a chunk that is asked for. */
+struct tree_slot *tree_new_slots(struct tree *tree, uint32_t id)
 {
 	_Atomic(struct tree_slot *) *place = &tree->chunk[id >> SLOT_CHUNK_BITS];
-	struct tree_slot *chunk = atomic_load_explicit(place, memory_order_acquire);
+	struct tree_slot *chunk = NULL, *fresh = rc_alloc_array(SLOT_CHUNK, sizeof(*fresh));
 
-	if (!chunk) {
-		struct tree_slot *fresh = rc_alloc_array(SLOT_CHUNK, sizeof(*fresh));
-
-		if (atomic_compare_exchange_strong(place, &chunk, fresh))
-			chunk = fresh;
-		else
-			free(fresh);
-	}
+	if (atomic_compare_exchange_strong(place, &chunk, fresh))
+		chunk = fresh;
+	else
+		free(fresh);
 	return &chunk[id & (SLOT_CHUNK - 1)];
 }
 
@@ -199,13 +196,6 @@ int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error
 	return err;
 }
 
-struct page *tree_peek(struct tree *tree, uint32_t id)
-{
-	struct page *page = atomic_load_explicit(&tree_slot(tree, id)->head, memory_order_acquire);
-
-	return page && page->order.n ? page : NULL;
-}
-
 static void note_used(struct tree_slot *slot)
 {
 	if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
@@ -262,6 +252,10 @@ void tree_reader_done(struct tree_reader *reader)
 	free_copies(reader->top);
 	free_copies(reader->spare);
 	reader->top = reader->spare = NULL;
+	/* Where no block comes for long, nobody else does. */
+	if (reader->loaded)
+		tree_trim(reader->tree);
+	reader->loaded = false;
 }
 
 struct page_copy *tree_reader_mark(const struct tree_reader *reader)
@@ -302,23 +296,25 @@ static bool copy_page(struct tree_slot *slot, uint64_t seq, struct page *copy)
 	return there && copy->order.n;
 }
 
-static int read_page(struct tree *tree, uint64_t seq, uint32_t id, struct page *copy,
+static int read_page(struct tree_reader *reader, uint32_t id, struct page *copy,
 		     struct rc_error *error)
 {
+	struct tree *tree = reader->tree;
 	struct tree_slot *slot = tree_slot(tree, id);
 
-	while (!copy_page(slot, seq, copy)) {
+	while (!copy_page(slot, reader->seq, copy)) {
 		struct page *page;
 		int err;
 
 		if (!copy->order.n)
 			return rc_error_set(error, RC_EFORMAT,
 					    "state: tree page %u isn't there in version %llu", id,
-					    (unsigned long long)seq);
+					    (unsigned long long)reader->seq);
 		err = load(tree, id, &page, error);
 		if (err)
 			return err;
 		install(tree, page);
+		reader->loaded = true;
 	}
 	note_used(slot);
 	atomic_fetch_add_explicit(&tree->hits, 1, memory_order_relaxed);
@@ -349,7 +345,7 @@ static int node_of_page(struct tree_reader *reader, uint32_t id, struct tree_nod
 		copy = rc_alloc(sizeof(*copy));
 	copy->below = reader->top;
 	reader->top = copy;
-	err = read_page(reader->tree, reader->seq, id, &copy->page, error);
+	err = read_page(reader, id, &copy->page, error);
 	if (!err)
 		node_of_items(&copy->page, 0, copy->page.order.n - 1u, ret);
 	return err;
@@ -520,13 +516,31 @@ static bool droppable(const struct tree *tree, struct tree_slot *slot, const str
 	return false;
 }
 
+static int64_t over(const struct tree *tree)
+{
+	return (int64_t)(atomic_load(&tree->slab.live) + atomic_load(&tree->beside)) -
+	       (int64_t)tree->limit;
+}
+
+bool tree_over(const struct tree *tree)
+{
+	return over(tree) > 0;
+}
+
+void tree_beside(struct tree *tree, size_t bytes)
+{
+	atomic_store(&tree->beside, bytes);
+}
+
 void tree_trim(struct tree *tree)
 {
 	uint32_t left = TRIM_SLICE;
 	int64_t dropping;
 
 	pthread_mutex_lock(&tree->lock);
-	dropping = (int64_t)atomic_load(&tree->slab.live) - (int64_t)tree->limit;
+	if (left / 2 > tree->next_id)
+		left = 2 * tree->next_id; /* after two rounds nothing is new */
+	dropping = over(tree);
 	for (; left && !tree->updating && dropping > 0; left--) {
 		struct tree_slot *slot;
 		struct page *page;

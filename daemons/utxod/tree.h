@@ -113,6 +113,7 @@ struct tree_reader {
 	struct tree *tree;
 	uint64_t seq;
 	struct page_copy *top, *spare;
+	bool loaded; /* something that wasn't in memory: it has to be trimmed */
 };
 void tree_reader_init(struct tree_reader *reader, struct tree *tree, uint64_t seq);
 void tree_reader_done(struct tree_reader *reader);
@@ -147,6 +148,10 @@ uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf);
 
 /* Drops pages from memory until the limit holds, as far as that can be. */
 void tree_trim(struct tree *tree);
+/* How much the caller holds out of the same limit, beside the pages. */
+void tree_beside(struct tree *tree, size_t bytes);
+/* Whether the limit is passed. */
+bool tree_over(const struct tree *tree);
 
 struct tree_figures {
 	size_t bytes;  /* of pages in memory */

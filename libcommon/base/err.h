@@ -48,6 +48,7 @@ enum rc_exit {
 	RC_EXIT_UNAVAILABLE = 69, /* a port in use, a daemon away */
 	RC_EXIT_IO = 74,	  /* first failed write or sync of durable data: final */
 	RC_EXIT_TEMPFAIL = 75,	  /* locked by another process: try again */
+	RC_EXIT_UNSETTLED = 76,	  /* rusty-wallet: a payment may be made or not, and is kept */
 	RC_EXIT_NOPERM = 77,
 	RC_EXIT_CONFIG = 78, /* bad configuration: never restarted */
 };

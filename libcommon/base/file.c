@@ -139,6 +139,15 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 	return err;
 }
 
+int rc_file_remove(const char *path, struct rc_error *error)
+{
+	RC_AUTOFREE char *dir = parent_of(path);
+
+	if (unlink(path) == 0)
+		return rc_dir_sync(dir, error);
+	return errno == ENOENT ? RC_OK : rc_error_errno(error, "removing %s", path);
+}
+
 int rc_dir_make(const char *path, mode_t mode, struct rc_error *error)
 {
 	RC_AUTOFREE char *part = rc_strdup(path);

@@ -22,7 +22,8 @@ static inline struct rc_reader rc_reader_of(const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
-	return (struct rc_reader){p, p + len, false};
+	/* Of an empty buffer p is NULL, to which C adds nothing, not even 0. */
+	return (struct rc_reader){p, len ? p + len : p, false};
 }
 
 static inline size_t rc_reader_left(const struct rc_reader *r)

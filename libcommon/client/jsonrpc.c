@@ -1,6 +1,7 @@
 /* JSON-RPC over HTTP: find the node, call, turn each way of failing into one sentence. */
 #include "client/jsonrpc.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +32,11 @@
 struct rc_jsonrpc {
 	struct rc_http *http;
 	char *authorization; /* NULL: none is needed */
-	char *cookie_path;   /* read again after a 401: rpcd renews the cookie when it starts */
+	char *cookie_path;   /* read again after a 401: rpcd renews it when it starts; NULL: none */
+	bool loopback;	     /* TCP to this host */
 	uint32_t timeout_ms;
 	uint32_t retry_ms;
+	bool retry_unsure;
 	size_t answer_max;
 	uint64_t next_id;
 	json_t *last_error;
@@ -125,6 +128,19 @@ static bool split_host(char *text, char **ret_host, uint16_t *port)
 	return *host && *port;
 }
 
+/* Whether what is sent there stays on this host, where only root could listen to it. */
+static bool is_loopback(const char *host)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, host, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	return strcmp(host, "localhost") == 0;
+}
+
 /* http://HOST[:PORT][/] */
 static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 		    struct rc_error *error)
@@ -144,7 +160,7 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 	if (strncmp(url, "http://", 7))
 		return rc_error_set(error, RC_EINVAL,
 				    "%s: an address looks like http://127.0.0.1:7441 or "
-				    "unix:/run/rustycoin/rpcd.sock",
+				    "unix:/run/rustycoin/rpcd/rpcd.sock",
 				    url);
 	copy = rc_strdup(url + 7);
 	rest = copy;
@@ -162,6 +178,7 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 				    "the address of rpcd has no good host and port; it looks like "
 				    "http://127.0.0.1:7441");
 	client->http = rc_http_new(NULL, host, port);
+	client->loopback = is_loopback(host);
 	return RC_OK;
 }
 
@@ -169,8 +186,8 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 static const char *const socket_names[] = {"rpcd/rpcd.sock", "rpcd.sock"};
 
 /* The node of a run directory: its socket, if it is there and for us, else port and cookie. */
-static int open_found(struct rc_jsonrpc *client, const char *rundir, const char *network,
-		      struct rc_error *error)
+static int open_found(struct rc_jsonrpc *client, const char *rundir, const char *cookie,
+		      const char *network, struct rc_error *error)
 {
 	uint16_t port = rc_jsonrpc_default_port(network);
 	bool there = false;
@@ -184,8 +201,9 @@ static int open_found(struct rc_jsonrpc *client, const char *rundir, const char 
 		}
 		there |= errno == EACCES;
 	}
-	if (!access(client->cookie_path, R_OK) && port) {
+	if (!access(cookie, R_OK) && port) {
 		client->http = rc_http_new(NULL, "127.0.0.1", port);
+		client->loopback = true;
 		return RC_OK;
 	}
 	if (there)
@@ -207,7 +225,7 @@ int rc_jsonrpc_open(const struct rc_jsonrpc_where *where, struct rc_jsonrpc **re
 	const char *datadir = named ? where->datadir : getenv("RUSTYCOIN_DATADIR");
 	const char *run = named ? where->rundir : getenv("RUSTYCOIN_RUNDIR");
 	const char *network = where->network ? where->network : getenv("RUSTYCOIN_NETWORK");
-	RC_AUTOFREE char *rundir = NULL;
+	RC_AUTOFREE char *rundir = NULL, *cookie = NULL;
 	int err;
 
 	if (run)
@@ -216,20 +234,20 @@ int rc_jsonrpc_open(const struct rc_jsonrpc_where *where, struct rc_jsonrpc **re
 		rundir = datadir ? rc_asprintf("%s/run", datadir) : rc_strdup(DEFAULT_RUNDIR);
 	if (!network)
 		network = "main";
-	client->cookie_path =
-		where->cookie ? rc_strdup(where->cookie) : rc_asprintf("%s/rpcd/cookie", rundir);
+	cookie = where->cookie ? rc_strdup(where->cookie) : rc_asprintf("%s/rpcd/cookie", rundir);
 	client->timeout_ms = where->timeout_ms ? where->timeout_ms : DEFAULT_TIMEOUT_MS;
 	client->answer_max = where->answer_max ? where->answer_max : DEFAULT_ANSWER_MAX;
 	client->retry_ms = where->retry_ms;
+	client->retry_unsure = where->retry_unsure;
 	if (where->url)
 		err = open_url(client, where->url, rc_jsonrpc_default_port(network), error);
 	else
-		err = open_found(client, rundir, network, error);
-	/* A cookie that was named must be good; the default one may be absent, where the socket
-	 * needs none. */
-	if (err == RC_OK && where->cookie)
-		err = read_cookie(client, error);
-	else if (err == RC_OK && !client->authorization && !access(client->cookie_path, R_OK))
+		err = open_found(client, rundir, cookie, network, error);
+	/* A cookie that was named must be good; the default one, an administrator's, may be absent
+	 * and goes only where nobody else can read it. */
+	if (err == RC_OK && (where->cookie || client->loopback))
+		client->cookie_path = rc_strdup(cookie);
+	if (client->cookie_path && (where->cookie || !access(cookie, R_OK)))
 		err = read_cookie(client, error);
 	if (err < 0) {
 		rc_jsonrpc_close(client);
@@ -305,6 +323,11 @@ static int http_status_error(struct rc_jsonrpc *client, int status, struct rc_er
 
 	switch (status) {
 	case 401:
+		if (!client->cookie_path)
+			return rc_error_set(error, RC_EDENIED,
+					    "%s: a password is needed; give --cookie (that of this "
+					    "host's node goes to this host only)",
+					    where);
 		return rc_error_set(
 			error, RC_EDENIED,
 			client->authorization
@@ -361,8 +384,8 @@ static int call_once(struct rc_jsonrpc *client, const char *body, json_t **ret_r
 				   &answer, error);
 		if (err < 0)
 			return err;
-		if (answer.status != 401 || attempt || access(client->cookie_path, R_OK) ||
-		    read_cookie(client, NULL) < 0)
+		if (answer.status != 401 || attempt || !client->cookie_path ||
+		    access(client->cookie_path, R_OK) || read_cookie(client, NULL) < 0)
 			break;
 		rc_buf_done(&answer.body);
 	}
@@ -410,6 +433,9 @@ int rc_jsonrpc_call(struct rc_jsonrpc *client, const char *method, json_t *param
 		client->last_error = NULL;
 		err = call_once(client, body, ret_result, error);
 		if (err != RC_EUNAVAILABLE && err != RC_EBUSY)
+			break;
+		/* With an error object rpcd has taken the call, and may have passed it on. */
+		if (client->last_error && !client->retry_unsure)
 			break;
 		if (rc_mono_us(&rc_clock_system) >= until_us)
 			break;

@@ -17,14 +17,18 @@
  * counts, which `rusty-devnet exec` sets: RUSTYCOIN_RUNDIR, RUSTYCOIN_DATADIR. */
 struct rc_jsonrpc_where {
 	const char *url;     /* "http://HOST:PORT", "unix:/PATH", or a path; else: found */
-	const char *cookie;  /* file that holds user:password; else: RUNDIR/rpcd/cookie */
+	const char *cookie;  /* file that holds user:password; else: RUNDIR/rpcd/cookie, for a
+				loopback address; a Unix socket needs none, another host gets none
+				that wasn't named */
 	const char *datadir; /* of one node: its run directory is DATADIR/run */
 	const char *rundir;  /* else: DATADIR/run, else /run/rustycoin */
 	const char *network; /* for the default port: "main", "test", "reg"; else:
 				RUSTYCOIN_NETWORK, else main */
 	uint32_t timeout_ms; /* of one call; else: 60 s. Long polls: see rc_jsonrpc_set_timeout */
-	uint32_t retry_ms;   /* how long a call is tried again while rpcd is away or answers that a
-				daemon behind it is: 0: not at all */
+	uint32_t retry_ms;   /* how long a call is tried again while rpcd is away or has no time for
+				it, so that it wasn't carried out; 0: not at all */
+	bool retry_unsure;   /* also when a daemon behind rpcd is away, which may have carried the
+				call out before: for calls that may be repeated */
 	size_t answer_max;   /* bytes; else: 256 MiB */
 };
 

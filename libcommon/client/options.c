@@ -73,7 +73,8 @@ void rc_rpc_options_help(FILE *out)
 	fprintf(out,
 		"Where the node is (by default the socket /run/rustycoin/rpcd/rpcd.sock):\n"
 		"  --rpc-url URL     http://HOST:PORT or unix:/PATH\n"
-		"  --cookie FILE     holds user:password; default RUNDIR/rpcd/cookie\n"
+		"  --cookie FILE     holds user:password; default RUNDIR/rpcd/cookie, for this\n"
+		"                    host only\n"
 		"  --datadir DIR     of one node of rusty-devnet; its run directory is DIR/run\n"
 		"  --rundir DIR      run directory of the node\n"
 		"  --network NAME    for the default port: main, test or reg\n"
@@ -91,6 +92,8 @@ int rc_rpc_exit_code(int err)
 	case RC_EDENIED:
 	case RC_EACCES:
 		return RC_EXIT_NOPERM;
+	case RC_EIO:
+		return RC_EXIT_IO;
 	default:
 		return RC_EXIT_FAILURE;
 	}

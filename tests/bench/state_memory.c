@@ -175,6 +175,9 @@ static void add_block(uint32_t spend, uint32_t make)
 	free(delta.created);
 	note_peak();
 	flush_if_due();
+	/* The daemon's flusher does it: when a flush ends, else at once. */
+	if (!atomic_load(&s.flushing))
+		ledger_collect(s.ledger);
 }
 
 /* ---- commands ---- */

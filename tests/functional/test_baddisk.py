@@ -219,6 +219,8 @@ class FullDisk(BadDisk):
         os.makedirs(path, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", path],
                        check=True)
+        # In reverse: what tearDown couldn't remove, since something was mounted there, goes after all.
+        self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
         self.addCleanup(subprocess.run, ["umount", "-l", path], check=False)
 
     def fill(self, path):

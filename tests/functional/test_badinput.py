@@ -258,7 +258,7 @@ class BadInput(harness.TestCase):
         for command, code, word in (
                 (["rusty-cli", "--rundir", "/nonexistent", "uptime"], UNAVAILABLE, "rpcd.sock"),
                 (["rusty-cli", "--rpc-url", "http://127.0.0.1:1", "uptime"], UNAVAILABLE, "rpcd"),
-                (["rusty-cli", "--rpc-url", "ftp://x", "uptime"], 1, "http://"),
+                (["rusty-cli", "--rpc-url", "ftp://x", "uptime"], USAGE, "http://"),
                 (["rusty-cli", "--no-such-option"], USAGE, "no-such-option"),
                 (["rusty-cli", "--wait", "5x", "uptime"], USAGE, "--wait"),
                 (["rusty-cli", "--wait", "4294968", "uptime"], USAGE, "--wait"),
@@ -270,7 +270,7 @@ class BadInput(harness.TestCase):
                 (["rusty-cli", *at, "-named", "getblock", "x"], USAGE, "NAME=VALUE"),
                 (["rusty-cli", *at, "-named", "getblock", "nosuch=1"], 1, "nosuch"),
                 (["rusty-cli", *at, "--rpc-url", f"http://a:b@127.0.0.1:{node.rpc_port}", "uptime"],
-                 1, "command line"),
+                 USAGE, "command line"),
                 (["rusty-cli", "--cookie", wrong, "--rpc-url", f"http://127.0.0.1:{node.rpc_port}",
                   "uptime"], NOPERM, "password"),
                 (["rusty-miner"], USAGE, "--address"),

@@ -64,6 +64,51 @@ class MinerTest(unittest.TestCase):
         self.assertEqual(len(submitted), 3)
         self.assertEqual(len(set(submitted)), 1, "another block than the one found")
 
+    def test_refused_block(self):
+        """Whose block is refused while the clock isn't past the header's time: the header's time goes
+        on, or the same block would be found and refused for ever. Takes ten seconds, the miner's own
+        pause until it looks at the time again."""
+        submitted = []
+
+        def answer(method, params):
+            if method == "validateaddress":
+                return {"result": {"lock": "01" + "33" * 32}}
+            if method == "getblocktemplate":
+                if "longpollid" in params[0]:
+                    done.wait(60)
+                return {"result": dict(TEMPLATE, curtime=2**32 - 100)}
+            submitted.append(params[0])
+            return {"result": None} if len(submitted) == 2 else {
+                "error": {"code": -25, "message": "no", "data": {"verdict": "body-merkle"}}}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = json.dumps({"jsonrpc": "2.0", "id": request["id"],
+                                   **answer(request["method"], request["params"])}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        done = threading.Event()
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            p = subprocess.run([os.path.join(BUILD, "bin", "rusty-miner"), "--address", "x",
+                                "--threads", "1", "--blocks", "1", "--rpc-url",
+                                f"http://127.0.0.1:{server.server_address[1]}"],
+                               capture_output=True, text=True, timeout=120)
+        finally:
+            done.set()
+            server.shutdown()
+            server.server_close()
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertEqual((len(submitted), len(set(submitted))), (2, 2), "the same block again")
+
     @unittest.skipIf("san" in BUILD, "sanitizers need more address space than is left here")
     def test_no_room_for_threads(self):
         """Stacks of 1 GiB in 3 GiB of addresses: the second or third thread can't be started."""

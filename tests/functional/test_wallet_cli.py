@@ -18,25 +18,42 @@ import threading
 import time
 import unittest
 
+from purse import parse_transaction, shown
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
 WALLET = os.path.join(BUILD, "bin", "rusty-wallet")
 REG_ID = "d975ca3ce3bf84320bf85cc0f052625cc4b1d11ec903eb48a912eff2267d0386"
 WORDS = "abandon " * 11 + "about"
+# A wallet of these words on reg under the passphrase "p w", at scrypt's least price (N = 2): the many
+# commands of these tests would cost a third of a second each otherwise.
+CHEAP = bytes.fromhex(
+    "524357414c4c45540100d975ca3ce3bf84320bf85cc0f052625cc4b1d11ec903eb48a912eff2267d03860108"
+    "000000010000002b41555ab027e796238658433193822e8066c7d3ddb8203a3691373cbfb9353b204d984e4f"
+    "55fa7af2361e812d000000e7ba8ff81b8069be082e820c8a6e441172ef0f5a5b90807a6c6db48378c6d606b6"
+    "09d18e2232519e0d297ce43c")
 # Of these words on reg, by an independent program (tests/unit/test_wallet.c names the path).
 FIRST = "rcrt1pqt35qwxpq243yety2l98a0zxgpr73f6pd47grffa6nrt780vmgrsxcczhj"
 OTHER = "rcrt1p6tq4490n5kdf8rjrzaf7n8yzwkcska7erfyvktxxlzhlccveysaqd6hjjn"
 
 
+def txid_of(raw):
+    return shown(parse_transaction(bytes.fromhex(raw)).txid)
+
+
 class FakeNode:
-    """Answers the four methods the wallet uses."""
+    """Answers the five methods the wallet uses."""
 
     def __init__(self):
         self.network_id = REG_ID
         self.coins = []  # (address, oxides, txid, vout, height, coinbase)
         self.sent = []
         self.refuse = None
+        self.fail = None  # an error object for sendrawtransaction
         self.hang_up = None  # a method that gets no answer
+        self.before = {}  # of a method: what is done before it is
+        self.coins_max = 1000  # in one answer
+        self.asked = []
         node = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -44,11 +61,13 @@ class FakeNode:
 
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                node.asked.append(request["method"])
+                node.before.pop(request["method"], lambda: None)()
+                answer = {"jsonrpc": "2.0", "id": request["id"]}
+                answer.update(node.answer(request["method"], request.get("params", [])))
                 if request["method"] == node.hang_up:
                     self.close_connection = True
                     return
-                answer = {"jsonrpc": "2.0", "id": request["id"]}
-                answer.update(node.answer(request["method"], request.get("params", [])))
                 body = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -60,6 +79,7 @@ class FakeNode:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *args: None  # a wallet that was killed
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -68,6 +88,8 @@ class FakeNode:
             return {"result": {"chain": "reg", "blocks": 120, "network_id": self.network_id}}
         if method == "getaddressutxos":
             asked = params[0]["addresses"]
+            if sum(c[0] in asked for c in self.coins) > self.coins_max:
+                return {"error": {"code": -8, "message": "too many: ask for fewer addresses"}}
             return {"result": {"utxos": [
                 {"txid": txid, "vout": vout, "address": a, "lock": "", "value": "",
                  "value_oxides": v, "height": h, "confirmations": 120 - h + 1 if h else 0,
@@ -76,12 +98,18 @@ class FakeNode:
         if method == "sendrawtransaction":
             if self.refuse:
                 return {"error": {"code": -26, "message": "no", "data": {"verdict": self.refuse}}}
+            if self.fail:
+                return {"error": self.fail}
             self.sent.append(params[0])
-            return {"result": self.expected_txid}
+            return {"result": txid_of(params[0])}
+        if method == "gettxout":
+            for a, v, txid, vout, h, cb in self.coins:
+                if [txid, vout] == params[:2]:
+                    return {"result": {"confirmations": 120 - h + 1 if h else 0, "value_oxides": v,
+                                       "lock": {"type": "key", "address": a}, "coinbase": cb,
+                                       "anchor": {"height": 120}}}
+            return {"result": None}
         return {"error": {"code": -32601, "message": "no such method"}}
-
-    expected_txid = ""
-
 
 def own_terminal(tty):
     """In a new process: this is its terminal, and Ctrl-C ends it whatever the caller ignores."""
@@ -139,8 +167,8 @@ class WalletTest(unittest.TestCase):
             self.assertEqual(sorted(set(f.read().split("\n"))), ["", "watching"])
 
     def restore(self):
-        self.run_wallet("restore", "--network", "reg", "--offline", secrets=("p w", WORDS),
-                        options=("--passphrase-fd", "--words-fd"))
+        with open(self.path, "wb") as f:
+            f.write(CHEAP)
 
     def content(self):
         with open(self.path, "rb") as f:
@@ -167,6 +195,29 @@ class WalletTest(unittest.TestCase):
         info = json.loads(self.run_wallet("info", "--json", secrets=("third",)))
         self.assertEqual((info["path"], info["next_receive"]), ("m/86'/1'/0'", 1))
         self.assertEqual(info["network_id"], REG_ID)
+
+    def test_words_of_no_wallet(self):
+        """No words are written where no wallet is made."""
+        self.restore()
+        words = os.path.join(self.dir.name, "words")
+        for passphrase, code in (("p w", 1), ("", 64)):
+            with open(words, "w", encoding="ascii") as f:
+                p = subprocess.run([WALLET, "create", "--network", "reg", "--wallet", self.path,
+                                    "--words-fd", str(f.fileno()), "--passphrase-fd", "0"],
+                                   pass_fds=[f.fileno()], input=passphrase + "\n", text=True,
+                                   capture_output=True, timeout=60)
+            self.assertEqual((p.returncode, p.stdout), (code, ""), p.stderr)
+            self.assertEqual(os.path.getsize(words), 0)
+            self.path += "2"
+        self.assertFalse(os.path.exists(self.path))
+        # A descriptor that takes no words: no wallet either.
+        with open("/dev/full", "w", encoding="ascii") as f:
+            p = subprocess.run([WALLET, "create", "--network", "reg", "--wallet", self.path,
+                                "--words-fd", str(f.fileno()), "--passphrase-fd", "0"],
+                               pass_fds=[f.fileno()], input="p w\n", text=True,
+                               capture_output=True, timeout=60)
+        self.assertEqual(p.returncode, 74, p.stderr)
+        self.assertFalse(os.path.exists(self.path))
 
     def test_bad_words(self):
         for words, why in [("abandon " * 12, "don't belong together"), ("abandon zoo", "12, 15"),
@@ -212,7 +263,6 @@ class WalletTest(unittest.TestCase):
         self.assertEqual(dry["size"], len(dry["hex"]) // 2)
         self.assertEqual(dry["fee_oxides"], dry["size"])
         self.assertEqual(dry["change_oxides"], 30000000 - dry["fee_oxides"])
-        self.node.expected_txid = dry["txid"]  # a txid doesn't cover signatures
         sent = json.loads(self.run_wallet("send", OTHER, "1.2", "--json", *self.remote))
         self.assertEqual(sent["txid"], dry["txid"])
         self.assertEqual(len(self.node.sent), 1)
@@ -242,6 +292,7 @@ class WalletTest(unittest.TestCase):
                  "another network"),
                 ((OTHER, "1", "--coin", "33" * 32 + ":0"), 1, "not this wallet's"),
                 ((OTHER, "1", "--coin", "zz:0"), 64, "is no coin"),
+                ((OTHER, "1", "--coin", "11" * 32 + ":0", "--coin", "11" * 32 + ":0"), 64, "twice"),
                 ((OTHER, "1", "--fee", "0.2"), 1, "--max-fee"),
                 ((OTHER, "1", "--fee", "1", "--fee-rate", "1"), 64, "either"),
                 ((OTHER, "1", "--fee-rate", "x"), 64, "not a value"),
@@ -263,11 +314,191 @@ class WalletTest(unittest.TestCase):
         self.node.coins = [(FIRST, 150000000, "11" * 32, 0, 5, False)]
         dry = json.loads(self.run_wallet("send", OTHER, "all", "--dry-run", "--json", *self.remote))
         self.node.hang_up = "sendrawtransaction"
-        error = self.run_wallet("send", OTHER, "all", *self.remote, code=74)
+        error = self.run_wallet("send", OTHER, "all", *self.remote, code=76)
         self.assertIn(dry["txid"] + " may have been sent", error)
+        self.assertEqual(os.stat(self.path + ".pending").st_mode & 0o777, 0o600)
         self.node.hang_up = "getaddressutxos"
+        again = json.loads(self.run_wallet("send", OTHER, "all", "--json", *self.remote))
+        self.assertEqual((again["txid"], again["again"]), (dry["txid"], True))
+        self.assertEqual(len(self.node.sent), 2)
+        self.assertEqual(len(set(self.node.sent)), 1, "another transaction than the first")
+        self.assertFalse(os.path.exists(self.path + ".pending"))
+        # Settled and told: this is a new payment, and fails before anything is sent.
         error = self.run_wallet("send", OTHER, "all", *self.remote, code=74)
         self.assertNotIn("may have been sent", error)
+
+    def two_coins(self):
+        self.restore()
+        self.run_wallet("address", "new")
+        self.node.coins = [(FIRST, 150000000, "11" * 32, 0, 5, False),
+                           (FIRST, 70000000, "22" * 32, 1, 6, False)]
+
+    def spend(self, raw):
+        """The node's coins without those that a sent transaction spends."""
+        self.node.coins = [c for c in self.node.coins if bytes.fromhex(c[2])[::-1].hex() not in raw]
+
+    def test_answers_that_do_not_tell(self):
+        """Each of these may have been sent: exit 76, the same again, whatever the fee, pays once."""
+        self.two_coins()
+        for fail in ({"code": -32050, "message": "chaind is away"},
+                     {"code": -32052, "message": "busy"}, {"code": -32603, "message": "?"}):
+            with self.subTest(fail=fail):
+                self.node.fail, self.node.sent = fail, []
+                error = self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+                txid = error.split("transaction ")[1].split()[0]
+                error = self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+                self.assertIn(txid, error)
+                kept = json.loads(self.run_wallet("pending", "--json"))
+                self.assertEqual((kept["txid"], kept["address"]), (txid, OTHER))
+                self.node.fail = None
+                told = json.loads(self.run_wallet("send", OTHER, "0.50", "--fee-rate", "7", "--json",
+                                                  *self.remote))
+                self.assertEqual(told["txid"], txid)
+                self.assertEqual(self.node.sent, [kept["hex"]])
+                self.assertIn("no", self.run_wallet("pending"))
+
+    def test_in_chain_already(self):
+        self.two_coins()
+        self.node.hang_up = "sendrawtransaction"
+        self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+        self.node.hang_up = None
+        self.node.fail = {"code": -27, "message": "in the chain", "data": {"verdict": "tx-in-chain"}}
+        told = json.loads(self.run_wallet("pending", "resend", "--json", *self.remote))
+        self.assertEqual(told["txid"], txid_of(self.node.sent[0]))
+        self.assertIn("no payment is pending",
+                      self.run_wallet("pending", "resend", *self.remote, code=1))
+
+    def test_another_payment_after_an_unsettled_one(self):
+        self.two_coins()
+        self.node.hang_up = "sendrawtransaction"
+        self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+        self.node.hang_up = None
+        self.node.before["getaddressutxos"] = lambda: self.spend(self.node.sent[0])
+        told = json.loads(self.run_wallet("send", FIRST, "0.2", "--json", *self.remote))
+        self.assertEqual(len(self.node.sent), 3)
+        self.assertEqual(self.node.sent[0], self.node.sent[1])
+        self.assertEqual(told["txid"], txid_of(self.node.sent[2]))
+        self.assertNotIn("again", told)
+
+    def test_refusals_and_pending(self):
+        """Refused when it was new: no payment. Refused later: kept, until somebody drops it."""
+        self.two_coins()
+        self.node.refuse = "tx-fee-low"
+        self.assertIn("tx-fee-low", self.run_wallet("send", OTHER, "1", *self.remote, code=1))
+        self.assertFalse(os.path.exists(self.path + ".pending"))
+        self.node.refuse, self.node.hang_up = None, "sendrawtransaction"
+        self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+        self.node.refuse, self.node.hang_up = "tx-fee-low", None
+        error = self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+        self.assertIn("pending drop", error)
+        self.node.server.shutdown()
+        self.node.server.server_close()
+        self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)    # no node: not known either
+        self.run_wallet("send", OTHER, "0.5", "--dry-run", *self.remote, code=69)
+        txid = txid_of(self.node.sent[0])
+        self.assertEqual(json.loads(self.run_wallet("pending", "drop", "--json")),
+                         {"dropped": txid})
+        self.run_wallet("send", OTHER, "0.5", *self.remote, code=69)
+        self.run_wallet("pending", "forget", code=64)
+        self.node = FakeNode()
+
+    def test_killed_while_sending(self):
+        """Ended at these moments, and asked again until it answers: one transaction, told once."""
+        for moment in ("getaddressutxos", "sendrawtransaction", "answered"):
+            with self.subTest(moment=moment):
+                if os.path.exists(self.path):
+                    os.unlink(self.path)
+                self.two_coins()
+                self.node.sent = []
+                r, w = os.pipe()
+                os.write(w, b"p w\n")
+                os.close(w)
+                out_r, out_w = os.pipe()
+                if moment == "answered":    # SIGPIPE ends it as it tells the answer
+                    os.close(out_r)
+                p = subprocess.Popen([WALLET, "send", OTHER, "0.5", *self.remote, "--wallet",
+                                      self.path, "--passphrase-fd", str(r)], pass_fds=[r],
+                                     stdin=subprocess.DEVNULL, stdout=out_w)
+                if moment != "answered":
+                    self.node.before[moment] = p.kill
+                os.close(r)
+                os.close(out_w)
+                self.assertLess(p.wait(60), 0)
+                if moment != "answered":
+                    os.close(out_r)
+                told = json.loads(self.run_wallet("send", OTHER, "0.5", "--json", *self.remote))
+                self.assertEqual({txid_of(raw) for raw in self.node.sent}, {told["txid"]})
+                self.assertEqual("again" in told, moment != "getaddressutxos")
+                self.assertFalse(os.path.exists(self.path + ".pending"))
+
+    def to_full(self, *args):
+        """Runs a command whose output can't be written; its exit code and what it says."""
+        with open("/dev/full", "w", encoding="ascii") as full:
+            p = subprocess.run([WALLET, *args, "--wallet", self.path, "--passphrase-fd", "0"],
+                               input="p w\n", stdout=full, stderr=subprocess.PIPE, text=True,
+                               timeout=60)
+        return p.returncode, p.stderr
+
+    def test_result_not_written(self):
+        code, error = self.to_full("create", "--network", "reg")
+        self.assertEqual(code, 74)
+        self.assertIn("no wallet was made", error)
+        self.assertFalse(os.path.exists(self.path))
+        self.two_coins()
+        code, error = self.to_full("send", OTHER, "0.5", *self.remote)
+        self.assertEqual(code, 76)
+        self.assertIn("is made", error)
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--json", *self.remote))
+        self.assertEqual(told["txid"], txid_of(self.node.sent[0]))
+        self.assertEqual(len(set(self.node.sent)), 1)
+
+    def test_damaged_pending(self):
+        self.two_coins()
+        self.node.hang_up = "sendrawtransaction"
+        self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
+        self.node.hang_up = None
+        with open(self.path + ".pending", encoding="ascii") as f:
+            good = f.read()
+        kept = json.loads(good)
+        os.rename(self.path, self.path + ".away")
+        self.assertIn("unsettled payment", self.run_wallet("create", "--network", "reg", code=1))
+        os.rename(self.path + ".away", self.path)
+        for bad in (good[:-10], "{}", "", "[]", good.replace(kept["hex"], kept["hex"][:-2]),
+                    good.replace('"report"', '"r"'), good.replace('"order"', '"o"'),
+                    good.replace(kept["report"]["txid"], "00" * 32)):
+            with open(self.path + ".pending", "w", encoding="ascii") as f:
+                f.write(bad)
+            self.assertIn("is damaged", self.run_wallet("send", OTHER, "0.5", *self.remote, code=76))
+        self.assertEqual(len(self.node.sent), 1)
+
+    def test_many_coins(self):
+        """More coins than the node lists at once: fewer addresses; of one address: by name only."""
+        self.restore()
+        self.run_wallet("address", "new")
+        second = self.run_wallet("address", "new").strip()
+        self.node.coins = [(FIRST, 1000000, f"{i:064x}", 0, 5, False) for i in range(1, 9)]
+        self.node.coins += [(second, 9000000, "22" * 32, 1, 6, False)]
+        self.node.coins_max = 8
+        balance = json.loads(self.run_wallet("balance", "--json", *self.remote))
+        self.assertEqual(balance["confirmed_oxides"], 17000000)
+        self.node.coins_max = 7
+        self.assertIn(FIRST, self.run_wallet("send", OTHER, "all", *self.remote, code=1))
+        self.node.asked = []
+        sent = json.loads(self.run_wallet("send", OTHER, "all", "--coin", "22" * 32 + ":1", "--coin",
+                                          f"{3:064x}:0", "--json", *self.remote))
+        self.assertEqual(sent["amount_oxides"] + sent["fee_oxides"], 10000000)
+        self.assertNotIn("getaddressutxos", self.node.asked)
+
+    def test_dry_run_saves_nothing(self):
+        self.restore()
+        self.node.coins = [(FIRST, 150000000, "11" * 32, 0, 5, False)]  # not given out yet
+        before = self.content()
+        for coin in ([], ["--coin", "11" * 32 + ":0"]):
+            self.run_wallet("send", OTHER, "1", "--dry-run", *coin, *self.remote)
+            self.assertEqual((self.content(), os.path.exists(self.path + ".pending")),
+                             (before, False))
+        self.run_wallet("send", OTHER, "1", *self.remote)
+        self.assertNotEqual(self.content(), before)
 
     def test_wrong_node(self):
         self.restore()

@@ -4,7 +4,6 @@
  *   --seed=N       the first seed (default 1)
  *   --count=N      so many seeds (default 1)
  *   --budget=S     as many as begin within so many seconds of processor time
- *   --record=FILE  a line for each seed that held; begins after the last one there
  *   --jobs=N       so many at a time
  *   --twice=N      every Nth seed is run a second time, the other way about what is remembered
  *                  (memo.c): its trace must be the same
@@ -33,11 +32,11 @@
 
 #define SEED_LIMIT_S 300 /* of processor time; the dearest take ten */
 #define JOBS_MAX     64
+#define PLAIN_EVERY  10 /* one in so many runs without what is remembered */
 
 static struct {
 	uint64_t seed, count, twice;
 	double budget;
-	const char *record;
 	unsigned jobs;
 	struct scenario_options scenario;
 } options = {.seed = 1, .count = 1, .jobs = 1};
@@ -60,8 +59,8 @@ struct job {
 
 static struct job jobs[JOBS_MAX];
 static struct outcome total;
-static uint64_t done, compared;
-static FILE *record;
+static uint64_t done, compared, plain, fewest = UINT64_MAX;
+static double began;
 
 static double now(void)
 {
@@ -90,7 +89,7 @@ _Noreturn static void run_child(uint64_t seed, bool second, int fd)
 	/* What is read before it is written differs, too, if it is. */
 	if (second)
 		mallopt(M_PERTURB, 0xa5);
-	options.scenario.memo = (seed % 10 != 9) != second;
+	options.scenario.memo = (seed % PLAIN_EVERY != PLAIN_EVERY - 1) != second;
 	scenario_run(seed, &options.scenario);
 	o.hash = sim.hash;
 	o.events = sim.events;
@@ -121,9 +120,41 @@ static void start(struct job *job, uint64_t seed, bool second)
 	job->second = second;
 }
 
+static void print_line(const struct outcome *o)
+{
+	printf("%llu %016llx %u nodes, %.0f s, %llu events, %llu blocks, %llu reorganisations, "
+	       "%llu payments, %llu recoveries;",
+	       (unsigned long long)o->seed, (unsigned long long)o->hash, o->nodes, o->virtual_s,
+	       (unsigned long long)o->events, (unsigned long long)o->blocks,
+	       (unsigned long long)o->reorganisations, (unsigned long long)o->payments,
+	       (unsigned long long)o->recoveries);
+	for (unsigned i = 0; i < SIM_FAULTS; i++)
+		if (o->faults[i])
+			printf(" %s %llu", sim_fault_names[i], (unsigned long long)o->faults[i]);
+	putchar('\n');
+}
+
+/* What campaign.py reads. */
+static void print_summary(void)
+{
+	double n = done ? (double)done : 1;
+
+	printf("%llu seeds from %llu on held, %llu of them without what is remembered, %llu run "
+	       "twice: in the mean %.1f nodes, %.0f s, %.0f events, %llu at the least; all "
+	       "together:\n",
+	       (unsigned long long)done, (unsigned long long)options.seed,
+	       (unsigned long long)plain, (unsigned long long)compared, (double)total.nodes / n,
+	       total.virtual_s / n, (double)total.events / n,
+	       (unsigned long long)(done ? fewest : 0));
+	total.seed = options.seed;
+	print_line(&total);
+	printf("in %.1f s, %.1f of them on a processor\n", now() - began, used());
+	fflush(stdout);
+}
+
 _Noreturn static void fail(const struct job *job, const char *why)
 {
-	fflush(stdout);
+	print_summary();
 	fprintf(stderr, "seed %llu: %s\nreplay: build/sim/sim --seed=%llu",
 		(unsigned long long)job->seed, why, (unsigned long long)job->seed);
 	if (options.scenario.name)
@@ -136,26 +167,12 @@ _Noreturn static void fail(const struct job *job, const char *why)
 	exit(1);
 }
 
-static void print_line(FILE *to, const struct outcome *o)
-{
-	fprintf(to,
-		"%llu %016llx %u nodes, %.0f s, %llu events, %llu blocks, %llu reorganisations, "
-		"%llu payments, %llu recoveries;",
-		(unsigned long long)o->seed, (unsigned long long)o->hash, o->nodes, o->virtual_s,
-		(unsigned long long)o->events, (unsigned long long)o->blocks,
-		(unsigned long long)o->reorganisations, (unsigned long long)o->payments,
-		(unsigned long long)o->recoveries);
-	for (unsigned i = 0; i < SIM_FAULTS; i++)
-		if (o->faults[i])
-			fprintf(to, " %s %llu", sim_fault_names[i],
-				(unsigned long long)o->faults[i]);
-	fputc('\n', to);
-	fflush(to);
-}
-
 static void add(const struct outcome *o)
 {
 	done++;
+	plain += o->seed % PLAIN_EVERY == PLAIN_EVERY - 1;
+	if (o->events < fewest)
+		fewest = o->events;
 	total.events += o->events;
 	total.blocks += o->blocks;
 	total.payments += o->payments;
@@ -165,8 +182,6 @@ static void add(const struct outcome *o)
 	total.virtual_s += o->virtual_s;
 	for (unsigned i = 0; i < SIM_FAULTS; i++)
 		total.faults[i] += o->faults[i];
-	if (record)
-		print_line(record, o);
 }
 
 /* A seed's process has ended: true if its second run was begun in its place. */
@@ -198,7 +213,7 @@ static bool finish(struct job *job, int status)
 		return false;
 	}
 	if (options.count == 1)
-		print_line(stdout, &o);
+		print_line(&o);
 	if (options.twice && job->seed % options.twice == 0) {
 		job->first = o;
 		start(job, job->seed, true);
@@ -234,38 +249,12 @@ static bool any_job(void)
 	return false;
 }
 
-/* Seeds of one job at a time end in order; of several, those that were begun and not written are
- * run again. */
-static void open_record(void)
-{
-	char line[1024];
-	uint64_t have = 0, end = options.seed + options.count;
-
-	record = fopen(options.record, "a+");
-	if (!record) {
-		perror(options.record);
-		exit(1);
-	}
-	rewind(record);
-	while (fgets(line, sizeof(line), record)) {
-		uint64_t seed = strtoull(line, NULL, 10);
-
-		if (seed >= options.seed && seed < end)
-			have++;
-	}
-	printf("%llu seeds stand in %s already\n", (unsigned long long)have, options.record);
-	options.seed += have;
-	options.count -= have < options.count ? have : options.count;
-	options.jobs = 1;
-}
-
 static void read_options(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"seed", required_argument, NULL, 's'},
 		{"count", required_argument, NULL, 'c'},
 		{"budget", required_argument, NULL, 'b'},
-		{"record", required_argument, NULL, 'r'},
 		{"jobs", required_argument, NULL, 'j'},
 		{"twice", required_argument, NULL, 't'},
 		{"nodes", required_argument, NULL, 'n'},
@@ -287,9 +276,6 @@ static void read_options(int argc, char **argv)
 		case 'b':
 			options.budget = atof(optarg);
 			options.count = UINT64_MAX / 2;
-			break;
-		case 'r':
-			options.record = optarg;
 			break;
 		case 'j':
 			options.jobs = (unsigned)atoi(optarg);
@@ -320,31 +306,17 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	double began = now();
-	uint64_t first;
-
+	began = now();
 	read_options(argc, argv);
-	if (options.record)
-		open_record();
-	first = options.seed;
 	for (uint64_t i = 0; i < options.count; i++) {
 		if (options.budget && used() >= options.budget)
 			break;
 		while (!free_job())
 			wait_for_one();
-		start(free_job(), first + i, false);
+		start(free_job(), options.seed + i, false);
 	}
 	while (any_job())
 		wait_for_one();
-	printf("%llu seeds from %llu on held, %llu of them run twice: in the mean %.1f nodes, %.0f "
-	       "s, "
-	       "%.0f events; all together:\n",
-	       (unsigned long long)done, (unsigned long long)first, (unsigned long long)compared,
-	       done ? (double)total.nodes / (double)done : 0,
-	       done ? total.virtual_s / (double)done : 0,
-	       done ? (double)total.events / (double)done : 0);
-	total.seed = first;
-	print_line(stdout, &total);
-	printf("in %.1f s, %.1f of them on a processor\n", now() - began, used());
+	print_summary();
 	return 0;
 }

@@ -427,6 +427,22 @@ static void run_for(int64_t us)
 	sim_run_until(sim.now + us, NULL, NULL);
 }
 
+/* Where the next blocks decide ties: one that is behind, because it lost power late, would only
+ * make another. */
+static unsigned highest_node(void)
+{
+	unsigned best = 0;
+	uint32_t height, most = 0;
+
+	for (unsigned i = 0; i < plan.nodes; i++) {
+		if (check_height(&nodes[i], &height) && height > most) {
+			most = height;
+			best = i;
+		}
+	}
+	return best;
+}
+
 void scenario_run(uint64_t seed, const struct scenario_options *options)
 {
 	const char *name = options->name ? options->name : seed % 100 == 50 ? "eclipse" : "mixed";
@@ -446,8 +462,7 @@ void scenario_run(uint64_t seed, const struct scenario_options *options)
 	run_for(plan.chaos_us);
 	end_of_faults();
 	run_for(QUIET_US);
-	/* A tie between branches is decided by the next block. */
-	user_mine(0, 2);
+	user_mine(highest_node(), 2);
 	run_for(QUIET_US);
 	agree("after the faults");
 	check_settled();

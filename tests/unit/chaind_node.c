@@ -231,6 +231,20 @@ void node_feed(struct test_node *n, struct test_node *from, uint32_t above)
 
 /* ---- paying ---- */
 
+void node_tell_tx(void *arg, const struct admit_result *result)
+{
+	struct node_told *told = arg;
+
+	told->n++;
+	told->err = result->err;
+	told->verdict = result->verdict;
+}
+
+bool node_is_told(void *arg)
+{
+	return ((struct node_told *)arg)->n > 0;
+}
+
 static void tx_done(void *arg, const struct admit_result *result)
 {
 	struct verdict_wait *w = arg;

@@ -42,6 +42,14 @@ void node_body(struct test_node *n, const struct block_node *node, struct rc_buf
 enum rc_verdict node_submit_block(struct test_node *n, const struct rc_buf *raw, bool wait);
 enum rc_verdict node_submit_tx(struct test_node *n, const struct rc_buf *raw, uint64_t peer,
 			       struct admit_result *ret_result);
+/* What admit_submit told, last and how often; node_is_told: ever. */
+struct node_told {
+	unsigned n;
+	int err;
+	enum rc_verdict verdict;
+};
+void node_tell_tx(void *arg, const struct admit_result *result);
+bool node_is_told(void *arg);
 /* Hands all blocks of from's active chain above a height to n, in order. */
 void node_feed(struct test_node *n, struct test_node *from, uint32_t above);
 

@@ -375,6 +375,12 @@ bool rig_open(struct rig_stranger *s, struct rig_node *node, const char *from)
 	return true;
 }
 
+void rig_stranger_listen(struct rig_stranger *s)
+{
+	s->deaf = false;
+	hand_over(s->end);
+}
+
 void rig_stranger_done(struct rig_stranger *s)
 {
 	rc_link_free(s->link);
@@ -441,11 +447,10 @@ struct peerd_options rig_options(unsigned i)
 		.relay_delay_us = 200 * PEERD_MS,
 		.session_us = 24 * 3600 * PEERD_SECOND,
 		.session_bytes = UINT64_C(1000000000000),
-		.half_bytes = (size_t)64 << 20,
-		.served_bytes = (size_t)64 << 20,
 		.user_agent = "/rig/",
 	};
 
+	memcpy(o.memory, memory_limits, sizeof(o.memory));
 	return o;
 }
 

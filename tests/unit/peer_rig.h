@@ -125,6 +125,8 @@ void rig_stranger_send(struct rig_stranger *stranger, enum rc_link_stream stream
 		       const void *data, size_t len);
 /* Bytes as they are, outside of the link. */
 void rig_stranger_write(struct rig_stranger *stranger, const uint8_t *data, size_t len);
+/* It takes again what the node sends. */
+void rig_stranger_listen(struct rig_stranger *stranger);
 void rig_stranger_done(struct rig_stranger *stranger);
 
 /* Whether all nodes have the tip of the first one. */

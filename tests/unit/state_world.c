@@ -196,6 +196,27 @@ bool world_is_ancestor(const struct world *w, uint32_t ancestor, uint32_t of)
 	return world_ancestor_at(w, of, w->block[ancestor].height) == ancestor;
 }
 
+struct ledger_options world_ledger_options(const struct world *w)
+{
+	return (struct ledger_options){.genesis = w->block[0].id,
+				       .page_bytes = 1 << 19,
+				       .coin_bytes = 1 << 18,
+				       .undo_blocks = 288,
+				       .clock = &rc_clock_system,
+				       .random = w->random};
+}
+
+struct ledger *world_open_ledger(const struct disk_pair *disks,
+				 const struct ledger_options *options)
+{
+	struct rc_error error = {0};
+	struct ledger *ledger;
+
+	if (ledger_open(disks, options, &ledger, &error))
+		fail_msg("%s", error.text);
+	return ledger;
+}
+
 const struct rc_coin *world_coin(const struct world_block *b, const struct rc_outpoint *o)
 {
 	struct rc_delta_coin key = {.outpoint = *o};

@@ -8,6 +8,7 @@
 #include "rc_test.h"
 
 #include "consensus/state_hash.h"
+#include "daemons/utxod/ledger.h"
 #include "types/delta.h"
 
 #define WORLD_OWNERS 40
@@ -41,6 +42,12 @@ uint32_t world_grow(struct world *w, uint32_t parent, size_t spend, size_t make)
 uint32_t world_find(const struct world *w, const struct rc_block_id *id);
 bool world_is_ancestor(const struct world *w, uint32_t ancestor, uint32_t of);
 uint32_t world_ancestor_at(const struct world *w, uint32_t of, uint32_t height);
+
+/* Of a ledger for this world, with so little memory that it must read and flush. */
+struct ledger_options world_ledger_options(const struct world *w);
+/* Fails the test with the reason if it can't be opened. */
+struct ledger *world_open_ledger(const struct disk_pair *disks,
+				 const struct ledger_options *options);
 
 /* NULL: no such coin after that block. */
 const struct rc_coin *world_coin(const struct world_block *b, const struct rc_outpoint *o);

@@ -187,24 +187,9 @@ static void test_pay_again(void **state)
 	rc_loop_free(loop);
 }
 
-struct told {
-	unsigned n;
-	int err;
-	enum rc_verdict verdict;
-};
-
-static void tell_tx(void *arg, const struct admit_result *result)
-{
-	struct told *told = arg;
-
-	told->n++;
-	told->err = result->err;
-	told->verdict = result->verdict;
-}
-
 static void tell_block(void *arg, const struct block_result *result)
 {
-	struct told *told = arg;
+	struct node_told *told = arg;
 
 	told->n++;
 	told->err = result->err;
@@ -329,7 +314,7 @@ static void test_told_at_the_end(void **state)
 	struct rc_coin coin, made;
 	struct rc_buf raw = RC_BUF_INIT, child = RC_BUF_INIT, block = RC_BUF_INIT;
 	struct admit_options options = {.local = true};
-	struct told parent_told = {0}, child_told = {0}, block_told = {0};
+	struct node_told parent_told = {0}, child_told = {0}, block_told = {0};
 
 	(void)state;
 	node_init(&a, loop, "a");
@@ -345,8 +330,8 @@ static void test_told_at_the_end(void **state)
 	node_body(&b, node_tip(&b), &block);
 
 	/* The parent is being written, the child waits for it. */
-	admit_submit(&a.chaind->admit, raw.data, raw.len, &options, tell_tx, &parent_told);
-	admit_submit(&a.chaind->admit, child.data, child.len, &options, tell_tx, &child_told);
+	admit_submit(&a.chaind->admit, raw.data, raw.len, &options, node_tell_tx, &parent_told);
+	admit_submit(&a.chaind->admit, child.data, child.len, &options, node_tell_tx, &child_told);
 	node_wait(loop, has_parent, &a, "the parent in the pool");
 	fake_utxod_stop(a.utxod);
 	chaind_submit_block(a.chaind, 0, block.data, block.len, BLOCK_CONNECTED, tell_block,
@@ -501,6 +486,9 @@ static void test_coins_of_the_pool(void **state)
 	node_generate(&a, 1);
 	assert_int_equal(node_tip(&a)->n_txs, 3);
 	assert_int_equal(rc_metric_get(a.metrics, METRIC_COINS_KNOWN), 1);
+	/* Both were verified as they entered the pool, and aren't again. */
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_VERIFIED_HITS), 2);
+	assert_int_equal(rc_metric_get(a.metrics, METRIC_VERIFIED_MISSES), 0);
 	assert_int_equal(node_submit_tx(&b, &parent, 7, NULL), RC_VERDICT_OK);
 	node_generate(&b, 2);
 	assert_int_equal(node_submit_tx(&b, &child, 7, NULL), RC_VERDICT_OK);

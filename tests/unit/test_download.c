@@ -160,22 +160,25 @@ static void test_verified(void **state)
 	struct rc_test_random t;
 	struct verified *v;
 	struct rc_wtxid ids[1000];
+	struct verified_place places[1000];
 	unsigned kept = 0;
 
 	(void)state;
 	rc_test_random_init(&t);
 	v = verified_new(512 * 32, &t.random);
 	rc_random_fill(&t.random, ids, sizeof(ids));
+	for (size_t i = 0; i < 1000; i++)
+		verified_find(v, &ids[i], &places[i]);
 	for (size_t i = 0; i < 100; i++) {
-		assert_false(verified_has(v, &ids[i]));
-		verified_add(v, &ids[i]);
-		verified_add(v, &ids[i]);
-		assert_true(verified_has(v, &ids[i]));
+		assert_false(verified_has(v, &places[i]));
+		verified_add(v, &places[i]);
+		verified_add(v, &places[i]);
+		assert_true(verified_has(v, &places[i]));
 	}
 	for (size_t i = 100; i < 1000; i++)
-		verified_add(v, &ids[i]);
+		verified_add(v, &places[i]);
 	for (size_t i = 0; i < 1000; i++)
-		kept += verified_has(v, &ids[i]);
+		kept += verified_has(v, &places[i]);
 	assert_true(kept <= 512 && kept > 300);
 	verified_free(v);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "consensus/proof.h"
-#include "daemons/utxod/ledger.h"
 
 struct fixture {
 	struct rc_test_random random;
@@ -29,15 +28,6 @@ struct fixture {
 
 static void on_top(void *arg, bool sure);
 
-static void fx_open(struct fixture *f)
-{
-	struct rc_error error = {0};
-	int err = ledger_open(&f->disks, &f->options, &f->ledger, &error);
-
-	if (err)
-		fail_msg("%s", error.text);
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = rc_alloc(sizeof(*f));
@@ -45,16 +35,11 @@ static int setup(void **state)
 	rc_test_random_init(&f->random);
 	world_init(&f->world, &f->random.random);
 	f->disks = (struct disk_pair){disk_memory_new(), disk_memory_new()};
-	f->options = (struct ledger_options){.genesis = f->world.block[0].id,
-					     .page_bytes = 1 << 19,
-					     .coin_bytes = 1 << 18,
-					     .undo_blocks = 288,
-					     .flush_changes = 200,
-					     .clock = &rc_clock_system,
-					     .random = &f->random.random,
-					     .on_top = on_top,
-					     .arg = f};
-	fx_open(f);
+	f->options = world_ledger_options(&f->world);
+	f->options.flush_changes = 200;
+	f->options.on_top = on_top;
+	f->options.arg = f;
+	f->ledger = world_open_ledger(&f->disks, &f->options);
 	*state = f;
 	return 0;
 }
@@ -382,7 +367,7 @@ static void do_cut(struct fixture *f)
 	f->ledger = NULL;
 	disk_memory_cut(f->disks.log);
 	disk_memory_cut(f->disks.state);
-	fx_open(f);
+	f->ledger = world_open_ledger(&f->disks, &f->options);
 	ledger_tips(f->ledger, &applied, &durable);
 	assert_memory_equal(&applied.id, &durable.id, 32);
 	f->applied = world_find(&f->world, &applied.id);
@@ -400,7 +385,7 @@ static void do_kill(struct fixture *f)
 	ledger_write_ahead(f->ledger, false, NULL);
 	ledger_close(f->ledger);
 	f->ledger = NULL;
-	fx_open(f);
+	f->ledger = world_open_ledger(&f->disks, &f->options);
 	ledger_tips(f->ledger, &applied, &durable);
 	assert_memory_equal(&applied.id, &f->world.block[f->applied].id, 32);
 	f->durable = f->applied;
@@ -728,7 +713,7 @@ static void test_pruning(void **state)
 	ledger_close(f->ledger);
 	f->ledger = NULL;
 	f->options.undo_blocks = 20;
-	fx_open(f);
+	f->ledger = world_open_ledger(&f->disks, &f->options);
 	for (unsigned i = 0; i < 80; i++) {
 		commit_block(f, tip = world_grow(&f->world, tip, 5, 6));
 		do_write(f, i % 2);

@@ -31,14 +31,6 @@ static void on_top(void *arg, bool sure)
 	ledger_view_close(&view);
 }
 
-static void open_ledger(struct fixture *f)
-{
-	struct rc_error error = {0};
-
-	if (ledger_open(&f->disks, &f->options, &f->ledger, &error))
-		fail_msg("%s", error.text);
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = rc_alloc(sizeof(*f));
@@ -46,15 +38,10 @@ static int setup(void **state)
 	rc_test_random_init(&f->random);
 	world_init(&f->world, &f->random.random);
 	f->disks = (struct disk_pair){disk_memory_new(), disk_memory_new()};
-	f->options = (struct ledger_options){.genesis = f->world.block[0].id,
-					     .page_bytes = 1 << 19,
-					     .coin_bytes = 1 << 18,
-					     .undo_blocks = 288,
-					     .clock = &rc_clock_system,
-					     .random = &f->random.random,
-					     .on_top = on_top,
-					     .arg = f};
-	open_ledger(f);
+	f->options = world_ledger_options(&f->world);
+	f->options.on_top = on_top;
+	f->options.arg = f;
+	f->ledger = world_open_ledger(&f->disks, &f->options);
 	*state = f;
 	return 0;
 }
@@ -109,7 +96,7 @@ static void forget(struct fixture *f)
 	assert_int_equal(ledger_flush(f->ledger, NULL), RC_OK);
 	ledger_close(f->ledger);
 	f->ahead = NULL;
-	open_ledger(f);
+	f->ledger = world_open_ledger(&f->disks, &f->options);
 }
 
 static void test_known(void **state)

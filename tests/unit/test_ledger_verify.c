@@ -19,17 +19,14 @@ struct fixture {
 static int setup(void **state)
 {
 	struct fixture *f = rc_alloc(sizeof(*f));
-	struct ledger_options options = {.page_bytes = PAGE_BYTES,
-					 .coin_bytes = 1 << 18,
-					 .undo_blocks = 288,
-					 .clock = &rc_clock_system,
-					 .random = &f->random.random};
+	struct ledger_options options;
 
 	rc_test_random_init(&f->random);
 	world_init(&f->world, &f->random.random);
-	options.genesis = f->world.block[0].id;
+	options = world_ledger_options(&f->world);
+	options.page_bytes = PAGE_BYTES;
 	f->disks = (struct disk_pair){disk_memory_new(), disk_memory_new()};
-	assert_int_equal(ledger_open(&f->disks, &options, &f->ledger, NULL), RC_OK);
+	f->ledger = world_open_ledger(&f->disks, &options);
 	*state = f;
 	return 0;
 }

@@ -416,7 +416,7 @@ static void half_messages_are_bounded(void **state)
 	unsigned closed = 0;
 
 	(void)state;
-	node->core->opt.half_bytes = 3 * len;
+	node->core->opt.memory[MEMORY_HALF].all = 3 * len;
 	for (unsigned i = 0; i < 8; i++) {
 		struct rc_buf buf = RC_BUF_INIT;
 
@@ -461,7 +461,7 @@ static void a_half_message_ages(void **state)
 	struct rc_buf items = RC_BUF_INIT, inv = RC_BUF_INIT, out = RC_BUF_INIT;
 
 	(void)state;
-	node->core->opt.half_bytes = 300000;
+	node->core->opt.memory[MEMORY_HALF].all = 300000;
 	for (unsigned i = 0; i < 3; i++)
 		park_half(&s[i]);
 	for (unsigned i = 0; i < 3000; i++) /* of two records */
@@ -520,7 +520,7 @@ static void who_does_not_read_starves_nobody(void **state)
 	unsigned closed = 0;
 
 	(void)state;
-	node->core->opt.served_bytes = 1 << 20;
+	node->core->opt.memory[MEMORY_OUT].all = 1 << 20;
 	open_link(&good);
 	rig_turn(&rig, 15000); /* nothing waits for it: that isn't slowness */
 	for (unsigned i = 0; i < 6; i++) {
@@ -563,7 +563,7 @@ static void what_is_served_is_bounded(void **state)
 
 	(void)state;
 	rig_mine(node, 1, 500000, 0);
-	node->core->opt.served_bytes = most;
+	node->core->opt.memory[MEMORY_OUT].all = most;
 	for (unsigned i = 0; i < RC_ARRAY_LEN(s); i++)
 		open_link(&s[i]);
 	for (unsigned deaf = 0; deaf < 2; deaf++) {

@@ -44,6 +44,16 @@ class P2pManual(unittest.TestCase):
             self.assertIn((name, rate, most), shown)
             self.assertIn(f"{name.capitalize()}: {what}.\n", page)
 
+    def test_memory(self):
+        page = read("man/rustycoin-p2p.7")
+        rows = re.findall(r'MEMORY\(\w+, "(\w+)", (\d+), (\d+),\s+"([^"]+)"\)',
+                          read("daemons/peerd/memory.def"))
+        self.assertEqual(len(rows), 3)
+        shown = {tuple(line.split()) for line in page.splitlines()}
+        for name, group, most, what in rows:
+            self.assertIn((name, group, most), shown)
+            self.assertIn(f"{name.capitalize()}: {what}.\n", page)
+
     def test_scores(self):
         page = read("man/rustycoin-p2p.7")
         rows = re.findall(r'SCORE\("([^"]+)", (\d+), "([^"]+)"\)', read("daemons/peerd/score.def"))

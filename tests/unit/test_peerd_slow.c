@@ -320,6 +320,28 @@ static void repeated_headers_are_no_run(void **state)
 	rig_stranger_done(&s);
 }
 
+/* Nor is it one whose next message comes just in time, always. */
+static void slow_headers_are_no_run(void **state)
+{
+	static struct rig_stranger s;
+
+	(void)state;
+	rig_mine(full, 9000, RC_HEADER_SIZE, 0);
+	open_link(&s);
+	send_headers(&s, 1, PEER_HEADERS_MAX);
+	turn(1000);
+	link_full();
+	for (uint32_t i = 1; i < 4; i++) {
+		assert_int_equal(node->best_header->height, i * PEER_HEADERS_MAX);
+		assert_true(node->core->header_peer == s.peer);
+		turn(i < 3 ? 24000 : 20000);
+		send_headers(&s, i * PEER_HEADERS_MAX + 1, PEER_HEADERS_MAX);
+		turn(1000);
+	}
+	assert_int_equal(node->best_header->height, 9000);
+	rig_stranger_done(&s);
+}
+
 /* chaind counts one branch at a time: of who has the turn, until it ends in whatever way. */
 static void one_counts_at_a_time(void **state)
 {
@@ -407,6 +429,7 @@ int main(void)
 		ROW(a_level_peer_is_no_other),
 		ROW(stalls_are_counted_to_an_end),
 		ROW(repeated_headers_are_no_run),
+		ROW(slow_headers_are_no_run),
 		ROW(one_counts_at_a_time),
 		ROW(counting_by_turns),
 	};

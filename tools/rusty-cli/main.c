@@ -37,21 +37,42 @@ struct param_kind {
 #include "daemons/rpcd/methods.def"
 #undef METHOD
 
-static const struct {
-	const char *method;
+/* Whether a call may be repeated that was perhaps carried out: reading, and what is submitted, of
+ * which the second changes nothing. */
+#define REPEAT_READ   true
+#define REPEAT_SUBMIT true
+#define REPEAT_ADMIN  false
+
+static const struct method {
+	const char *name;
 	const struct param_kind *kinds;
+	bool repeat;
 } methods[] = {
-#define METHOD(ident, method, ...) {method, kinds_##ident},
+#define METHOD(ident, method, class, ...) {method, kinds_##ident, REPEAT_##class},
 #include "daemons/rpcd/methods.def"
 #undef METHOD
 };
 
-static const struct param_kind *kinds_of(const char *method)
+static const struct method *find_method(const char *name)
 {
 	for (size_t i = 0; i < RC_ARRAY_LEN(methods); i++)
-		if (!strcmp(methods[i].method, method))
-			return methods[i].kinds;
+		if (!strcmp(methods[i].name, name))
+			return &methods[i];
 	return NULL;
+}
+
+static const struct param_kind *kinds_of(const char *name)
+{
+	const struct method *method = find_method(name);
+
+	return method ? method->kinds : NULL;
+}
+
+static bool may_repeat(const char *name)
+{
+	const struct method *method = find_method(name);
+
+	return method && method->repeat;
 }
 
 struct cli {
@@ -313,10 +334,11 @@ int main(int argc, char **argv)
 	/* waitfornewblock and the like last up to ten minutes. */
 	if (!cli.where.timeout_ms && cli.first < argc && !strncmp(argv[cli.first], "waitfor", 7))
 		cli.where.timeout_ms = 610000;
+	cli.where.retry_unsure = cli.getinfo || may_repeat(argv[cli.first]);
 	code = rc_jsonrpc_open(&cli.where, &client, &error);
 	if (code < 0) {
 		fprintf(stderr, "rusty-cli: %s\n", error.text);
-		return rc_rpc_exit_code(code);
+		return code == RC_EINVAL ? RC_EXIT_USAGE : rc_rpc_exit_code(code);
 	}
 	code = cli.getinfo ? getinfo(client) : call(client, &cli, argc, argv);
 	rc_jsonrpc_close(client);

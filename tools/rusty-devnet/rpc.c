@@ -161,7 +161,7 @@ int devnet_status(const struct devnet *net, bool as_json)
 			json_t *one;
 
 			json_array_foreach(daemons, k, one) ready +=
-				strcmp(text_of(one, "state"), "ready") == 0;
+				json_is_true(json_object_get(one, "ready"));
 			json_object_set(json_array_get(json_object_get(out, "nodes"), i), "status",
 					daemons ? daemons : json_null());
 		} else {

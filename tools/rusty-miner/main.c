@@ -24,7 +24,7 @@
 #define PAUSE_MS	 500u	/* after an error */
 #define RATE_EVERY_US	 INT64_C(30000000)
 #define FRESH_EVERY_US	 INT64_C(10000000) /* the header's time follows the clock that closely */
-#define SUBMIT_TRIES	 120u		   /* PAUSE_MS apart: a minute */
+#define SUBMIT_FOR_US	 INT64_C(60000000) /* a block that was found, while the node is away */
 #define KEPT_JOBS	 4u
 #define THREADS_MAX	 1024u /* of 65,536 ranges */
 #define ANSWER_MARGIN_MS 30000u
@@ -47,6 +47,7 @@ struct miner {
 	/* The main thread's. */
 	struct job jobs[KEPT_JOBS]; /* job n is in place n % KEPT_JOBS */
 	uint64_t job;		    /* the present one's number; 0: none */
+	bool resting;		    /* its nonce was found: nobody hashes until a header is set */
 	int64_t set_us, rate_us;
 	uint64_t rate_hashes, found;
 };
@@ -229,16 +230,40 @@ static void *poll_templates(void *arg)
 
 /* ---- the main thread ---- */
 
+/* Hands the present header to the threads, which begin at the first nonce. */
 static void set_job(struct miner *m)
 {
 	struct job *job = &m->jobs[m->job % KEPT_JOBS];
-	int64_t now = rc_wall_ms(&rc_clock_system) / 1000;
 
-	/* The template's time was chaind's clock; as it is mined its time goes on. */
-	if (now > job->header.time && now <= job->max_time)
-		job->header.time = (uint32_t)now;
+	m->resting = false;
 	m->set_us = rc_mono_us(&rc_clock_system);
 	work_set(m->work, &job->header, &job->target, m->job);
+}
+
+/* The template's time was chaind's clock; as it is mined its time goes on. False if the header
+ * stays the same. */
+static bool advance_time(struct miner *m)
+{
+	struct job *job = &m->jobs[m->job % KEPT_JOBS];
+	int64_t time = rc_wall_ms(&rc_clock_system) / 1000;
+
+	/* A header that was found and refused would only be found again. */
+	if (m->resting && time <= job->header.time)
+		time = (int64_t)job->header.time + 1;
+	if (time <= job->header.time || time > job->max_time)
+		return false;
+	job->header.time = (uint32_t)time;
+	return true;
+}
+
+/* The same template with a later time: other hashes. What can't get another time goes on with the
+ * nonces it hasn't tried, or rests until the next template. */
+static void refresh_job(struct miner *m)
+{
+	if (advance_time(m))
+		set_job(m);
+	else
+		m->set_us = rc_mono_us(&rc_clock_system);
 }
 
 static void take_incoming(struct miner *m, char *last_error, size_t size)
@@ -256,8 +281,11 @@ static void take_incoming(struct miner *m, char *last_error, size_t size)
 	}
 	memcpy(error, m->poll_error, sizeof(error));
 	pthread_mutex_unlock(&m->mutex);
-	if (taken)
+	if (taken) {
+		m->resting = false;
+		advance_time(m);
 		set_job(m);
+	}
 	if (*error && strcmp(error, last_error))
 		fprintf(stderr, "rusty-miner: no template: %s; trying again\n", error);
 	snprintf(last_error, size, "%s", error);
@@ -267,6 +295,28 @@ static void take_incoming(struct miner *m, char *last_error, size_t size)
 static bool is_away(int err)
 {
 	return err == RC_EUNAVAILABLE || err == RC_EBUSY || err == RC_EIO || err == RC_EDEADLINE;
+}
+
+/* A found block is worth waiting for: submitting twice is harmless. For SUBMIT_FOR_US in all,
+ * however the node fails. */
+static int submit_for_a_while(struct miner *m, json_t *params, json_t **ret_result,
+			      struct rc_error *error)
+{
+	int64_t until_us = rc_mono_us(&rc_clock_system) + SUBMIT_FOR_US, left_us = SUBMIT_FOR_US;
+	uint64_t one_ms = m->where.timeout_ms ? m->where.timeout_ms : UINT32_MAX;
+	int err;
+
+	do {
+		rc_jsonrpc_set_timeout(m->submit,
+				       (uint32_t)rc_min_u64(one_ms, (uint64_t)left_us / 1000 + 1));
+		err = rc_jsonrpc_call(m->submit, "submitblock", json_incref(params), ret_result,
+				      error);
+		if (err == RC_OK || !is_away(err) || atomic_load(&stop_asked))
+			break;
+		usleep(PAUSE_MS * 1000);
+		left_us = until_us - rc_mono_us(&rc_clock_system);
+	} while (left_us > 0);
+	return err;
 }
 
 /* Submits; an accepted or refused block is told, and counted if it was accepted. */
@@ -279,7 +329,6 @@ static void submit(struct miner *m, uint64_t number, uint64_t nonce)
 	char hex[RC_ID_HEX], *block = job_block_hex(job, nonce);
 	json_t *params = json_array(), *result;
 	struct rc_error error;
-	unsigned tries = 0;
 	int err;
 
 	header.nonce = nonce;
@@ -287,11 +336,7 @@ static void submit(struct miner *m, uint64_t number, uint64_t nonce)
 	rc_header_id(raw, &id);
 	json_array_append_new(params, json_string(block));
 	free(block);
-	/* A found block is worth waiting for: submitting twice is harmless. */
-	while ((err = rc_jsonrpc_call(m->submit, "submitblock", json_incref(params), &result,
-				      &error)) < 0 &&
-	       is_away(err) && ++tries < SUBMIT_TRIES && !atomic_load(&stop_asked))
-		usleep(PAUSE_MS * 1000);
+	err = submit_for_a_while(m, params, &result, &error);
 	json_decref(params);
 	if (err < 0) {
 		fprintf(stderr, "rusty-miner: block %u %s refused: %s\n", header.height,
@@ -331,13 +376,14 @@ static void mine(struct miner *m)
 	m->rate_us = rc_mono_us(&rc_clock_system);
 	while (!atomic_load(&stop_asked) && (!m->blocks || m->found < m->blocks)) {
 		if (work_wait(m->work, TURN_MS, &number, &nonce)) {
+			m->resting = true;
 			submit(m, number, nonce);
 			/* Refused or not, the next template comes by the long poll; until then a
 			 * later second gives other hashes. */
 		}
 		take_incoming(m, last_error, sizeof(last_error));
 		if (m->job && rc_mono_us(&rc_clock_system) - m->set_us > FRESH_EVERY_US)
-			set_job(m);
+			refresh_job(m);
 		tell_rate(m);
 	}
 }
@@ -356,7 +402,7 @@ int main(int argc, char **argv)
 	code = rc_jsonrpc_open(&m.where, &m.submit, &error);
 	if (code < 0) {
 		fprintf(stderr, "rusty-miner: %s\n", error.text);
-		return rc_rpc_exit_code(code);
+		return code == RC_EINVAL ? RC_EXIT_USAGE : rc_rpc_exit_code(code);
 	}
 	code = take_address(&m);
 	if (code) {

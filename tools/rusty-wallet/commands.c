@@ -1,6 +1,7 @@
 /* Commands that make, show and look after a wallet; paying is in send.c. */
 #include "tools/rusty-wallet/commands.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,70 @@
 
 #include "base/hex.h"
 #include "crypto/schnorr.h"
+#include "tools/rusty-wallet/pending.h"
 #include "tools/rusty-wallet/secret.h"
 
 /* ---- shared ---- */
+
+static void print_scalar(const json_t *value)
+{
+	if (json_is_string(value))
+		printf("%s", json_string_value(value));
+	else if (json_is_integer(value))
+		printf("%lld", (long long)json_integer_value(value));
+	else
+		printf("%s", json_is_true(value) ? "yes" : "no");
+}
+
+/* A list of objects as a line each; the members in the order they were made. */
+static void print_rows(json_t *rows)
+{
+	const char *key;
+	json_t *row, *value;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *gap = "";
+
+		json_object_foreach(row, key, value)
+		{
+			printf("%s%s ", gap, key);
+			print_scalar(value);
+			gap = "  ";
+		}
+		printf("\n");
+	}
+}
+
+static void put_result(json_t *result, bool as_json)
+{
+	const char *key;
+	json_t *value;
+
+	if (as_json) {
+		json_dumpf(result, stdout, JSON_INDENT(2));
+		printf("\n");
+	} else if (json_is_array(result)) {
+		print_rows(result);
+	} else {
+		json_object_foreach(result, key, value)
+		{
+			if (json_object_size(result) > 1)
+				printf("%s: ", key);
+			print_scalar(value);
+			printf("\n");
+		}
+	}
+}
+
+int command_print(const struct wallet_options *o, json_t *result, struct rc_error *error)
+{
+	put_result(result, o->json);
+	if (secret_flush() == 0)
+		return RC_OK;
+	return rc_error_errno(error, "the result can't be written");
+}
 
 static int ask_passphrase(void *arg, char *ret_text, struct rc_error *error)
 {
@@ -26,27 +88,24 @@ int command_open(const struct wallet_options *o, struct wallet **ret_wallet, str
 			   ret_wallet, error);
 }
 
-int command_scan(const struct wallet_options *o, struct wallet *wallet, struct node *ret_node,
-		 struct node_coins *coins, struct rc_error *error)
+int command_connect(const struct wallet_options *o, const struct wallet *wallet,
+		    struct node *ret_node, struct rc_error *error)
 {
 	struct rc_jsonrpc_where where = o->node;
-	struct node node = {0};
-	bool moved = false;
-	int err;
 
 	where.network = wallet->network.params.name;
-	err = node_open(&where, &wallet->network, &node, error);
-	if (err == RC_OK)
-		err = wallet_scan(wallet, &node, o->gap, coins, &moved, error);
-	if (err == RC_OK && moved)
+	return node_open(&where, &wallet->network, ret_node, error);
+}
+
+int command_scan(const struct wallet_options *o, struct wallet *wallet, struct node *node,
+		 struct node_coins *coins, struct rc_error *error)
+{
+	bool moved = false;
+	int err = wallet_scan(wallet, node, o->gap, coins, &moved, error);
+
+	if (err == RC_OK && moved && !o->dry_run)
 		err = wallet_save(wallet, error);
-	if (err < 0) {
-		node_close(&node);
-		node_coins_done(coins);
-		return err;
-	}
-	*ret_node = node;
-	return RC_OK;
+	return err;
 }
 
 void command_put_amount(json_t *object, const char *key, rc_amount amount)
@@ -82,9 +141,9 @@ static json_t *describe(const struct wallet *wallet)
 
 /* ---- create, restore ---- */
 
-/* Makes the file; asks for the new passphrase first. */
-static int make_wallet(const struct wallet_options *o, const struct wallet_data *data,
-		       struct wallet **ret_wallet, struct rc_error *error)
+/* A wallet, all but its file; asks for the new passphrase, once nothing else is in the way. */
+static int prepare_wallet(const struct wallet_options *o, const struct wallet_data *data,
+			  struct wallet **ret_wallet, struct rc_error *error)
 {
 	char *passphrase = secret_alloc(PASSPHRASE_MAX);
 	struct rc_network network;
@@ -98,23 +157,64 @@ static int make_wallet(const struct wallet_options *o, const struct wallet_data 
 	if (err == RC_OK)
 		err = secret_read_new_passphrase(o->passphrase_fd, passphrase, error);
 	if (err == RC_OK)
-		err = wallet_create(o->wallet, &network, data, passphrase, WALLET_LOG_N,
-				    &rc_random_system, ret_wallet, error);
+		err = wallet_prepare(o->wallet, &network, data, passphrase, WALLET_LOG_N,
+				     &rc_random_system, ret_wallet, error);
 	secret_free(passphrase, PASSPHRASE_MAX);
 	return err;
 }
 
+/* Not through a buffer of the C library's, which nobody wipes. */
 static int write_words(int fd, const char *sentence, struct rc_error *error)
 {
-	size_t len = strlen(sentence);
+	size_t left = strlen(sentence);
 
-	/* Not through a buffer of the C library's, which nobody wipes. */
-	if (write(fd, sentence, len) != (ssize_t)len || write(fd, "\n", 1) != 1)
-		return rc_error_errno(error,
-				      "descriptor %d (--words-fd): the words were not "
-				      "written; delete the wallet and make another",
-				      fd);
-	return RC_OK;
+	while (left) {
+		ssize_t n = write(fd, sentence, left);
+
+		if (n < 0 && errno != EINTR)
+			return rc_error_errno(error, "descriptor %d (--words-fd)", fd);
+		sentence += n > 0 ? n : 0;
+		left -= n > 0 ? (size_t)n : 0;
+	}
+	return write(fd, "\n", 1) == 1 ? RC_OK
+				       : rc_error_errno(error, "descriptor %d (--words-fd)", fd);
+}
+
+/* Gives the words out, by their descriptor or with the result. */
+static int tell_words(const struct wallet_options *o, const struct wallet *wallet,
+		      const char *sentence, struct rc_error *error)
+{
+	json_t *result =
+		json_pack("{s:s,s:s}", "wallet", o->wallet, "network", wallet->network.params.name);
+	int err = RC_OK;
+
+	if (o->words_fd >= 0)
+		err = write_words(o->words_fd, sentence, error);
+	else
+		json_object_set_new(result, "words", json_string(sentence));
+	if (err == RC_OK)
+		err = command_print(o, result, error);
+	json_decref(result);
+	if (err < 0)
+		rc_error_prefix(error, "no wallet was made, since its words were not written");
+	return err;
+}
+
+/* A file of this name that was removed may have left a payment behind: it isn't the new one's.
+ * (What is restored is perhaps the same wallet, whose payment it is.) */
+static int check_no_payment(const struct wallet *wallet, struct rc_error *error)
+{
+	struct pending p;
+	int err = pending_load(wallet, &p, error);
+
+	if (err == RC_OK && p.kept)
+		err = rc_error_set(
+			error, RC_EEXIST,
+			"%s.pending is there, an unsettled payment of an earlier wallet; "
+			"restore that one, or choose another --wallet",
+			wallet->path);
+	pending_done(&p);
+	return err;
 }
 
 int cmd_create(const struct wallet_options *o, char **args, int n, json_t **ret,
@@ -127,18 +227,21 @@ int cmd_create(const struct wallet_options *o, char **args, int n, json_t **ret,
 
 	(void)args;
 	(void)n;
+	(void)ret; /* printed before the file is made */
 	data->entropy_len = o->words == 12 ? 16 : 32;
 	rc_random_fill(&rc_random_system, data->entropy, data->entropy_len);
 	rc_bip39_encode(data->entropy, data->entropy_len, sentence);
-	/* The words first: a wallet that nobody can restore is worse than none. */
-	err = o->words_fd >= 0 ? write_words(o->words_fd, sentence, error) : RC_OK;
+	err = prepare_wallet(o, data, &wallet, error);
 	if (err == RC_OK)
-		err = make_wallet(o, data, &wallet, error);
+		err = check_no_payment(wallet, error);
+	/* The words before the file, and when nothing but the file is left to do: a wallet that
+	 * nobody can restore is worse than none, and words of no wallet are a false backup. */
+	if (err == RC_OK)
+		err = tell_words(o, wallet, sentence, error);
 	if (err == RC_OK) {
-		*ret = json_pack("{s:s,s:s}", "wallet", o->wallet, "network",
-				 wallet->network.params.name);
-		if (o->words_fd < 0)
-			json_object_set_new(*ret, "words", json_string(sentence));
+		err = wallet_save(wallet, error);
+		if (err < 0)
+			rc_error_prefix(error, "no wallet was made: throw these words away");
 	}
 	wallet_close(wallet);
 	secret_free(data, sizeof(*data));
@@ -175,17 +278,19 @@ static int look_for_coins(const struct wallet_options *o, struct wallet *wallet,
 			  struct rc_error *error)
 {
 	struct node_coins coins = {0};
-	struct node node;
-	int err = command_scan(o, wallet, &node, &coins, error);
+	struct node node = {0};
+	int err = command_connect(o, wallet, &node, error);
 
+	if (err == RC_OK)
+		err = command_scan(o, wallet, &node, &coins, error);
 	if (err < 0)
-		return rc_error_prefix(error,
-				       "the wallet is restored, but no coins were looked for "
+		rc_error_prefix(error, "the wallet is restored, but no coins were looked for "
 				       "(rusty-wallet balance does it)");
-	json_object_set_new(result, "coins", json_integer((json_int_t)coins.n));
+	else
+		json_object_set_new(result, "coins", json_integer((json_int_t)coins.n));
 	node_coins_done(&coins);
 	node_close(&node);
-	return RC_OK;
+	return err;
 }
 
 int cmd_restore(const struct wallet_options *o, char **args, int n, json_t **ret,
@@ -199,7 +304,9 @@ int cmd_restore(const struct wallet_options *o, char **args, int n, json_t **ret
 	(void)args;
 	(void)n;
 	if (err == RC_OK)
-		err = make_wallet(o, data, &wallet, error);
+		err = prepare_wallet(o, data, &wallet, error);
+	if (err == RC_OK)
+		err = wallet_save(wallet, error);
 	if (err == RC_OK) {
 		result = json_pack("{s:s,s:s}", "wallet", o->wallet, "network",
 				   wallet->network.params.name);
@@ -290,14 +397,16 @@ int cmd_balance(const struct wallet_options *o, char **args, int n, json_t **ret
 	rc_amount confirmed = 0, unconfirmed = 0, immature = 0;
 	struct node_coins coins = {0};
 	struct wallet *wallet;
-	struct node node;
+	struct node node = {0};
 	int err = command_open(o, &wallet, error);
 
 	(void)args;
 	(void)n;
 	if (err < 0)
 		return err;
-	err = command_scan(o, wallet, &node, &coins, error);
+	err = command_connect(o, wallet, &node, error);
+	if (err == RC_OK)
+		err = command_scan(o, wallet, &node, &coins, error);
 	if (err == RC_OK) {
 		struct wallet_order order = order_at(wallet, &node);
 
@@ -315,9 +424,9 @@ int cmd_balance(const struct wallet_options *o, char **args, int n, json_t **ret
 		command_put_amount(*ret, "unconfirmed", unconfirmed);
 		command_put_amount(*ret, "immature", immature);
 		json_object_set_new(*ret, "height", json_integer(node.tip));
-		node_coins_done(&coins);
-		node_close(&node);
 	}
+	node_coins_done(&coins);
+	node_close(&node);
 	wallet_close(wallet);
 	return err;
 }
@@ -351,14 +460,16 @@ int cmd_listunspent(const struct wallet_options *o, char **args, int n, json_t *
 {
 	struct node_coins coins = {0};
 	struct wallet *wallet;
-	struct node node;
+	struct node node = {0};
 	int err = command_open(o, &wallet, error);
 
 	(void)args;
 	(void)n;
 	if (err < 0)
 		return err;
-	err = command_scan(o, wallet, &node, &coins, error);
+	err = command_connect(o, wallet, &node, error);
+	if (err == RC_OK)
+		err = command_scan(o, wallet, &node, &coins, error);
 	if (err == RC_OK) {
 		struct wallet_order order = order_at(wallet, &node);
 
@@ -367,9 +478,9 @@ int cmd_listunspent(const struct wallet_options *o, char **args, int n, json_t *
 		*ret = json_array();
 		for (size_t i = 0; i < coins.n; i++)
 			json_array_append_new(*ret, coin_row(wallet, &coins.coins[i], &order));
-		node_coins_done(&coins);
-		node_close(&node);
 	}
+	node_coins_done(&coins);
+	node_close(&node);
 	wallet_close(wallet);
 	return err;
 }

@@ -13,60 +13,6 @@
 #include "tools/rusty-wallet/options.h"
 #include "tools/rusty-wallet/secret.h"
 
-/* ---- printing ---- */
-
-static void print_scalar(const json_t *value)
-{
-	if (json_is_string(value))
-		printf("%s", json_string_value(value));
-	else if (json_is_integer(value))
-		printf("%lld", (long long)json_integer_value(value));
-	else
-		printf("%s", json_is_true(value) ? "yes" : "no");
-}
-
-/* A list of objects as a line each; the members in the order they were made. */
-static void print_rows(json_t *rows)
-{
-	const char *key;
-	json_t *row, *value;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-	{
-		const char *gap = "";
-
-		json_object_foreach(row, key, value)
-		{
-			printf("%s%s ", gap, key);
-			print_scalar(value);
-			gap = "  ";
-		}
-		printf("\n");
-	}
-}
-
-static void print_result(json_t *result, bool as_json)
-{
-	const char *key;
-	json_t *value;
-
-	if (as_json) {
-		json_dumpf(result, stdout, JSON_INDENT(2));
-		printf("\n");
-	} else if (json_is_array(result)) {
-		print_rows(result);
-	} else {
-		json_object_foreach(result, key, value)
-		{
-			if (json_object_size(result) > 1)
-				printf("%s: ", key);
-			print_scalar(value);
-			printf("\n");
-		}
-	}
-}
-
 static int exit_code(int err)
 {
 	switch (err) {
@@ -83,6 +29,8 @@ static int exit_code(int err)
 	case RC_EDENIED:
 	case RC_EACCES:
 		return RC_EXIT_NOPERM;
+	case WALLET_EUNSETTLED:
+		return RC_EXIT_UNSETTLED;
 	case RC_EIO:
 	case RC_ENOSPC:
 	case RC_ESYNC:
@@ -123,13 +71,11 @@ static int run(struct wallet_call *call)
 	}
 	if (err == RC_OK)
 		err = call->command->run(o, call->args, call->n_args, &result, &error);
+	if (err == RC_OK && result)
+		err = command_print(o, result, &error);
 	if (err < 0)
 		fprintf(stderr, "rusty-wallet: %s\n", error.text);
-	else
-		print_result(result, call->json);
 	json_decref(result);
-	if (secret_flush() != 0 && err == RC_OK)
-		err = RC_EIO;
 	return exit_code(err);
 }
 

@@ -6,6 +6,12 @@
 
 #include "base/hex.h"
 
+/* Codes of rustycoin-rpc(7). */
+#define CODE_TOO_MANY  (-8)
+#define CODE_IN_CHAIN  (-27)
+#define CODE_NO_METHOD (-32601)
+#define CODE_BAD_CALL  (-32602)
+
 static int bad_answer(struct rc_error *error, const char *method, const char *what)
 {
 	return rc_error_set(error, RC_EFORMAT, "the node's answer to %s has no %s", method, what);
@@ -100,6 +106,13 @@ static uint64_t number(const json_t *row, const char *key, uint64_t max, bool *o
 	return (uint64_t)v;
 }
 
+static void set_owner(struct wallet_coin *coin, const struct node_address *address)
+{
+	coin->chain = address->chain;
+	coin->index = address->index;
+	memcpy(coin->output_key, address->output_key, sizeof(coin->output_key));
+}
+
 static bool parse_coin(const json_t *row, const struct node_address *addresses, size_t n,
 		       struct wallet_coin *coin)
 {
@@ -115,10 +128,41 @@ static bool parse_coin(const json_t *row, const struct node_address *addresses, 
 	coin->confirmed = number(row, "confirmations", UINT32_MAX, &ok) > 0;
 	coin->height = coin->confirmed ? (uint32_t)number(row, "height", UINT32_MAX, &ok) : 0;
 	coin->coinbase = json_is_true(json_object_get(row, "coinbase"));
-	coin->chain = address->chain;
-	coin->index = address->index;
-	memcpy(coin->output_key, address->output_key, sizeof(coin->output_key));
+	set_owner(coin, address);
 	return ok;
+}
+
+/* An answer of gettxout, an object; *ret_ours: of one of the addresses. */
+static bool parse_found(const json_t *answer, const struct rc_outpoint *at,
+			const struct node_address *addresses, size_t n, struct wallet_coin *coin,
+			bool *ret_ours)
+{
+	const json_t *lock = json_object_get(answer, "lock");
+	const struct node_address *address =
+		find(addresses, n, json_string_value(json_object_get(lock, "address")));
+	uint64_t confirmations, tip;
+	bool ok = true;
+
+	*coin = (struct wallet_coin){.at = *at};
+	coin->amount = number(answer, "value_oxides", RC_SUPPLY_LIMIT, &ok);
+	confirmations = number(answer, "confirmations", UINT32_MAX, &ok);
+	tip = number(json_object_get(answer, "anchor"), "height", UINT32_MAX, &ok);
+	coin->confirmed = confirmations > 0;
+	coin->height = coin->confirmed ? (uint32_t)(tip + 1 - confirmations) : 0;
+	coin->coinbase = json_is_true(json_object_get(answer, "coinbase"));
+	*ret_ours = address != NULL;
+	if (address)
+		set_owner(coin, address);
+	return ok && confirmations <= tip + 1;
+}
+
+static void add_coin(struct node_coins *coins, const struct wallet_coin *coin)
+{
+	if (coins->n == coins->cap) {
+		coins->cap = coins->cap ? 2 * coins->cap : 64;
+		coins->coins = rc_realloc_array(coins->coins, coins->cap, sizeof(*coins->coins));
+	}
+	coins->coins[coins->n++] = *coin;
 }
 
 int node_parse_coins(const json_t *answer, const struct node_address *addresses, size_t n,
@@ -140,17 +184,12 @@ int node_parse_coins(const json_t *answer, const struct node_address *addresses,
 					    i);
 		if (json_is_true(json_object_get(row, "spent")))
 			continue;
-		if (coins->n == coins->cap) {
-			coins->cap = coins->cap ? 2 * coins->cap : 64;
-			coins->coins =
-				rc_realloc_array(coins->coins, coins->cap, sizeof(*coins->coins));
-		}
-		coins->coins[coins->n++] = coin;
+		add_coin(coins, &coin);
 	}
 	return RC_OK;
 }
 
-static int list_some(struct node *node, const struct node_address *addresses, size_t n,
+static int list_once(struct node *node, const struct node_address *addresses, size_t n,
 		     struct node_coins *coins, struct rc_error *error)
 {
 	json_t *texts = json_array(), *answer = NULL;
@@ -163,6 +202,23 @@ static int list_some(struct node *node, const struct node_address *addresses, si
 	if (err == RC_OK)
 		err = node_parse_coins(answer, addresses, n, coins, error);
 	json_decref(answer);
+	return err;
+}
+
+/* Calls nest log2(NODE_ADDRESSES_MAX) = 8 deep at most. */
+static int list_some(struct node *node, const struct node_address *addresses, size_t n,
+		     struct node_coins *coins, struct rc_error *error)
+{
+	int err = list_once(node, addresses, n, coins, error);
+
+	if (err == RC_OK || rc_jsonrpc_error_code(node->rpc) != CODE_TOO_MANY)
+		return err;
+	if (n == 1)
+		return rc_error_prefix(error, "address %s (its coins can be spent by --coin)",
+				       addresses->text);
+	err = list_some(node, addresses, n / 2, coins, error);
+	if (err == RC_OK)
+		err = list_some(node, addresses + n / 2, n - n / 2, coins, error);
 	return err;
 }
 
@@ -181,23 +237,58 @@ int node_list_coins(struct node *node, const struct node_address *addresses, siz
 	return RC_OK;
 }
 
+int node_find_coin(struct node *node, const struct rc_outpoint *at,
+		   const struct node_address *addresses, size_t n, struct node_coins *coins,
+		   bool *ret_found, struct rc_error *error)
+{
+	char txid[RC_ID_HEX];
+	struct wallet_coin coin;
+	json_t *answer = NULL;
+	bool ours = false;
+	int err = call(node, "gettxout",
+		       json_pack("[s,I,b]", rc_txid_hex(txid, &at->txid), (json_int_t)at->index, 1),
+		       &answer, error);
+
+	*ret_found = false;
+	if (err == RC_OK && !json_is_null(answer)) {
+		if (!parse_found(answer, at, addresses, n, &coin, &ours))
+			err = bad_answer(error, "gettxout", "good coin");
+		else if (ours)
+			add_coin(coins, &coin);
+		*ret_found = err == RC_OK && ours;
+	}
+	json_decref(answer);
+	return err;
+}
+
 void node_coins_done(struct node_coins *coins)
 {
 	free(coins->coins);
 	*coins = (struct node_coins){0};
 }
 
-/* Whether the node may have the transaction although the call failed: then nobody should pay again
- * without a look. */
-static bool may_be_sent(const struct node *node, int err)
+/* ---- sending ---- */
+
+/* What a failed call says of the transaction. */
+static enum node_sent sent_by(const struct node *node, int err)
 {
-	if (rc_jsonrpc_error(node->rpc))
-		return err == RC_EUNAVAILABLE; /* a daemon behind it went away meanwhile */
-	return err == RC_EIO || err == RC_EDEADLINE || err == RC_EFORMAT;
+	int code = rc_jsonrpc_error_code(node->rpc);
+
+	if (code == CODE_IN_CHAIN)
+		return NODE_TAKEN;
+	if (err == RC_EDENIED || err == RC_EACCES)
+		return NODE_UNASKED;
+	/* No listener, or rpcd had too much to do to look at it. With an error object it is a
+	 * daemon behind that is away or busy: rpcd may have asked it before. */
+	if (!code && (err == RC_EUNAVAILABLE || err == RC_EBUSY))
+		return NODE_UNASKED;
+	if (rc_jsonrpc_error_verdict(node->rpc) || code == CODE_NO_METHOD || code == CODE_BAD_CALL)
+		return NODE_REFUSED;
+	return NODE_UNSURE;
 }
 
 int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid,
-	      struct rc_error *error)
+	      enum node_sent *ret_sent, struct rc_error *error)
 {
 	RC_AUTOFREE char *hex = rc_alloc(2 * raw.len + 1);
 	char want[RC_ID_HEX];
@@ -208,18 +299,18 @@ int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid
 	rc_hex_encode(hex, raw.data, raw.len);
 	/* The wallet has its own limit on fees (--max-fee), so the node's is lifted. */
 	err = call(node, "sendrawtransaction", json_pack("[ss]", hex, "0"), &answer, error);
-	if (err < 0 && may_be_sent(node, err))
-		rc_error_prefix(
-			error, "transaction %s may have been sent, look for it before paying again",
-			rc_txid_hex(want, txid));
+	*ret_sent = err == RC_OK ? NODE_TAKEN : sent_by(node, err);
 	if (err == RC_OK && (!json_is_string(answer) ||
-			     strcmp(json_string_value(answer), rc_txid_hex(want, txid)) != 0))
-		err = rc_error_set(error, RC_EFORMAT,
-				   "the node took the transaction under another id than %s",
+			     strcmp(json_string_value(answer), rc_txid_hex(want, txid)) != 0)) {
+		*ret_sent = NODE_UNSURE;
+		err = rc_error_set(error, RC_EFORMAT, "the node took it under another id than %s",
 				   rc_txid_hex(want, txid));
-	verdict = err < 0 ? rc_jsonrpc_error_verdict(node->rpc) : NULL;
+	}
+	json_decref(answer);
+	if (*ret_sent == NODE_TAKEN)
+		return RC_OK;
+	verdict = rc_jsonrpc_error_verdict(node->rpc);
 	if (verdict && error)
 		rc_error_prefix(error, "refused (%s)", verdict);
-	json_decref(answer);
 	return err;
 }

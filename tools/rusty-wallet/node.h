@@ -34,7 +34,7 @@ int node_open(const struct rc_jsonrpc_where *where, const struct rc_network *net
 void node_close(struct node *node);
 
 /* Appends the coins of these addresses, the pool's too; those a transaction of the pool spends
- * already are left out. */
+ * already are left out. Where the node finds the answer too long, it is asked for fewer at once. */
 int node_list_coins(struct node *node, const struct node_address *addresses, size_t n,
 		    struct node_coins *coins, struct rc_error *error);
 void node_coins_done(struct node_coins *coins);
@@ -43,8 +43,21 @@ void node_coins_done(struct node_coins *coins);
 int node_parse_coins(const json_t *answer, const struct node_address *addresses, size_t n,
 		     struct node_coins *coins, struct rc_error *error);
 
-/* Gives a signed transaction to the node's pool. */
+/* Appends the coin at an outpoint if there is one and it is among the addresses' (*ret_found). */
+int node_find_coin(struct node *node, const struct rc_outpoint *at,
+		   const struct node_address *addresses, size_t n, struct node_coins *coins,
+		   bool *ret_found, struct rc_error *error);
+
+enum node_sent {
+	NODE_TAKEN,   /* it is in the node's pool, or in the chain already */
+	NODE_REFUSED, /* the node looked at it and said no */
+	NODE_UNASKED, /* it never reached the node */
+	NODE_UNSURE,  /* there was no answer, or none that tells */
+};
+
+/* Gives a signed transaction to the node's pool. Asking again is harmless. *ret_sent tells what
+ * became of it; the result is RC_OK for NODE_TAKEN, else the error. */
 int node_send(struct node *node, struct rc_bytes raw, const struct rc_txid *txid,
-	      struct rc_error *error);
+	      enum node_sent *ret_sent, struct rc_error *error);
 
 #endif

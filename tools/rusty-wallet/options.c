@@ -84,6 +84,8 @@ static const struct wallet_command commands[] = {
 	 COMMON | WITHNODE | BIT(FEE_RATE) | BIT(FEE) | BIT(MAX_FEE) | BIT(COIN) |
 		 BIT(SUBTRACT_FEE) | BIT(DRY_RUN),
 	 cmd_send},
+	{"pending", "[show|resend|drop]", "the payment of which it isn't known whether it is made",
+	 0, 1, COMMON | WITHNODE, cmd_pending},
 	{"info", "", "the wallet's network, path of keys, next addresses", 0, 0, COMMON, cmd_info},
 	{"passphrase", "change", "seal the file by another passphrase", 1, 1,
 	 COMMON | BIT(NEW_PASSPHRASE_FD), cmd_passphrase},
@@ -276,7 +278,7 @@ int wallet_call_parse(int argc, char **argv, struct wallet_call *ret_call)
 	call.n_args = argc - optind - 1;
 	if (call.n_args < call.command->min_args || call.n_args > call.command->max_args)
 		return usage_error("arguments: %s", call.command->arguments);
-	call.json = given & BIT(JSON);
+	call.options.json = given & BIT(JSON);
 	*ret_call = call;
 	return 0;
 }

@@ -8,7 +8,6 @@
 struct wallet_call {
 	const struct wallet_command *command; /* NULL: --help or --version, answered already */
 	struct wallet_options options;
-	bool json;
 	char **args;
 	int n_args;
 };

@@ -1,4 +1,9 @@
-/* The command that pays: coins chosen, transaction made, saved, sent. */
+/*
+ * The command that pays: coins chosen, transaction made, kept, sent, told. Whatever becomes of the
+ * node or of this process on the way, the same command again pays once: while a payment is kept
+ * (pending.h), its bytes are sent again before any other payment is made.
+ */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +11,7 @@
 #include "crypto/schnorr.h"
 #include "tools/rusty-wallet/commands.h"
 #include "tools/rusty-wallet/payment.h"
+#include "tools/rusty-wallet/pending.h"
 #include "tools/rusty-wallet/secret.h"
 
 struct sending {
@@ -66,45 +72,38 @@ static bool parse_outpoint(const char *text, struct rc_outpoint *ret)
 	return !*end && index <= UINT32_MAX && rc_txid_from_hex(txid, &ret->txid);
 }
 
-/* Moves the coin of this name behind the `kept` coins named before it. */
-static int keep_coin(struct sending *s, const char *name, size_t kept, struct rc_error *error)
+static int parse_named(const struct wallet_options *o, struct rc_outpoint *named,
+		       struct rc_error *error)
 {
-	struct wallet_coin *coins = s->coins.coins, named;
-	struct rc_outpoint at;
-	size_t i = kept;
-
-	if (!parse_outpoint(name, &at))
-		return rc_error_set(error, RC_EINVAL, "'%s' is no coin: TXID:N", name);
-	while (i < s->coins.n && !rc_outpoint_eq(&coins[i].at, &at))
-		i++;
-	if (i == s->coins.n)
-		return rc_error_set(error, RC_ENOENT,
-				    "coin %s is not this wallet's, is spent, or was named twice",
-				    name);
-	if (!wallet_coin_mature(&coins[i], &s->order))
-		return rc_error_set(error, RC_EINVAL, "coin %s was mined too recently", name);
-	named = coins[i];
-	coins[i] = coins[kept];
-	coins[kept] = named;
+	for (unsigned k = 0; k < o->n_coins; k++) {
+		if (!parse_outpoint(o->coins[k], &named[k]))
+			return rc_error_set(error, RC_EINVAL, "'%s' is no coin: TXID:N",
+					    o->coins[k]);
+		for (unsigned i = 0; i < k; i++)
+			if (rc_outpoint_eq(&named[i], &named[k]))
+				return rc_error_set(error, RC_EINVAL, "coin %s was named twice",
+						    o->coins[k]);
+	}
 	return RC_OK;
 }
 
-/* Keeps only the coins named by --coin, if any are. */
-static int keep_named(struct sending *s, struct rc_error *error)
+/* Only the coins named by --coin: however many others there are, nobody asks for them. */
+static int list_named(struct sending *s, struct rc_error *error)
 {
 	const struct wallet_options *o = s->options;
+	struct rc_outpoint named[COINS_NAMED_MAX];
+	bool moved;
+	int err = parse_named(o, named, error);
 
-	for (unsigned k = 0; k < o->n_coins; k++) {
-		int err = keep_coin(s, o->coins[k], k, error);
-
-		if (err < 0)
-			return err;
-	}
-	if (o->n_coins) {
-		s->coins.n = o->n_coins;
-		s->order.named = true;
-	}
-	return RC_OK;
+	if (err == RC_OK)
+		err = wallet_find(s->wallet, &s->node, o->gap, named, o->n_coins, &s->coins, &moved,
+				  error);
+	for (unsigned k = 0; k < o->n_coins && err == RC_OK; k++)
+		if (!wallet_coin_mature(&s->coins.coins[k], &s->order))
+			err = rc_error_set(error, RC_EINVAL, "coin %s was mined too recently",
+					   o->coins[k]);
+	s->order.named = true;
+	return err;
 }
 
 static int check_fee(const struct sending *s, struct rc_error *error)
@@ -199,15 +198,120 @@ static json_t *report(const struct sending *s)
 	return result;
 }
 
-static int pay(struct sending *s, char **args, struct rc_error *error)
+/* ---- a payment that is kept ---- */
+
+/* What makes two commands the same payment: to whom and how much. Fee and coins don't count: who
+ * asks again with another fee still wants to pay once. */
+static json_t *order_of(const struct sending *s)
 {
-	int err = parse_order(s, args[0], args[1], error);
+	char amount[24] = "all", address[RC_ADDRESS_SIZE];
+
+	if (!s->order.all)
+		snprintf(amount, sizeof(amount), "%llu", (unsigned long long)s->order.amount);
+	rc_address_encode(s->wallet->network.params.hrp, s->to, address);
+	return json_pack("{s:s,s:s,s:b}", "address", address, "amount", amount, "subtract_fee",
+			 s->order.subtract_fee);
+}
+
+static int unsettled(struct rc_error *error)
+{
+	if (error)
+		error->code = WALLET_EUNSETTLED;
+	return WALLET_EUNSETTLED;
+}
+
+/* Sends the kept transaction again. After RC_OK it is settled, and may be told and forgotten. */
+static int settle(const struct wallet_options *o, const struct wallet *wallet,
+		  const struct pending *p, struct rc_error *error)
+{
+	char txid[RC_ID_HEX];
+	struct node node = {0};
+	enum node_sent sent = NODE_UNASKED;
+	int err = command_connect(o, wallet, &node, error);
 
 	if (err == RC_OK)
-		err = command_scan(s->options, s->wallet, &s->node, &s->coins, error);
+		err = node_send(&node, (struct rc_bytes){p->raw.data, p->raw.len}, &p->txid, &sent,
+				error);
+	node_close(&node);
+	if (err == RC_OK)
+		return RC_OK;
+	rc_txid_hex(txid, &p->txid);
+	/* That this node refuses it now doesn't say that nobody took it when it was first sent. */
+	if (sent == NODE_REFUSED)
+		rc_error_prefix(error,
+				"payment %s, which may have been sent before, is kept, but was "
+				"not taken this time; 'rusty-wallet pending drop' gives it up",
+				txid);
+	else
+		rc_error_prefix(error,
+				"payment %s may have been sent before and is kept; it is not known "
+				"yet whether it is made, so nothing else was paid",
+				txid);
+	return unsettled(error);
+}
+
+/* Tells the result of a settled payment, then forgets the payment: the other way round, who was not
+ * told would pay again. */
+static int tell(const struct wallet_options *o, const struct wallet *wallet, json_t *result,
+		struct rc_error *error)
+{
+	int err = command_print(o, result, error);
+
+	if (err == RC_OK)
+		err = pending_remove(wallet, error);
+	if (err == RC_OK)
+		return RC_OK;
+	rc_error_prefix(error, "payment %s is made, and kept until that could be told",
+			json_string_value(json_object_get(result, "txid")));
+	return unsettled(error);
+}
+
+/* Settles an earlier payment, if one is kept. *ret_same: it was this one, and is told. */
+static int settle_earlier(struct sending *s, bool *ret_same, struct rc_error *error)
+{
+	json_t *order = order_of(s), *earlier;
+	struct pending p;
+	int err = pending_load(s->wallet, &p, error);
+
+	*ret_same = false;
+	if (err < 0)
+		err = unsettled(error);
+	if (p.kept)
+		err = settle(s->options, s->wallet, &p, error);
+	if (p.kept && err == RC_OK) {
+		json_t *result = json_object_get(p.kept, "report");
+
+		earlier = json_object_get(p.kept, "order");
+		*ret_same = json_equal(earlier, order);
+		if (*ret_same) {
+			json_object_set_new(result, "again", json_true());
+			err = tell(s->options, s->wallet, result, error);
+		} else {
+			fprintf(stderr,
+				"rusty-wallet: an earlier payment is settled: %s to %s, "
+				"transaction %s\n",
+				json_string_value(json_object_get(result, "amount")),
+				json_string_value(json_object_get(earlier, "address")),
+				json_string_value(json_object_get(result, "txid")));
+			err = pending_remove(s->wallet, error) < 0 ? unsettled(error) : RC_OK;
+		}
+	}
+	json_decref(order);
+	pending_done(&p);
+	return err;
+}
+
+/* ---- a new payment ---- */
+
+static int make_payment(struct sending *s, struct rc_error *error)
+{
+	int err = command_connect(s->options, s->wallet, &s->node, error);
+
 	s->order.tip = s->node.tip;
 	if (err == RC_OK)
-		err = keep_named(s, error);
+		err = s->options->n_coins
+			      ? list_named(s, error)
+			      : command_scan(s->options, s->wallet, &s->node, &s->coins, error);
 	if (err == RC_OK)
 		err = wallet_choose(s->coins.coins, s->coins.n, &s->order, &s->choice, error);
 	if (err == RC_OK)
@@ -216,13 +320,56 @@ static int pay(struct sending *s, char **args, struct rc_error *error)
 		err = take_change_address(s, error);
 	if (err == RC_OK)
 		err = make_transaction(s, error);
-	if (err < 0 || s->options->dry_run)
+	return err;
+}
+
+/* The transaction goes to disk before it leaves, and stays there unless its fate is known. */
+static int send_kept(struct sending *s, json_t *result, struct rc_error *error)
+{
+	struct rc_bytes raw = {s->raw.data, s->raw.len};
+	json_t *order = order_of(s);
+	enum node_sent sent = NODE_UNASKED;
+	char txid[RC_ID_HEX];
+	int err = pending_save(s->wallet, order, result, raw, error);
+
+	json_decref(order);
+	if (err == RC_OK)
+		err = node_send(&s->node, raw, &s->txid, &sent, error);
+	if (sent == NODE_TAKEN)
+		return tell(s->options, s->wallet, result, error);
+	/* Never sent, or refused by the only one who had it: no payment. */
+	if (sent != NODE_UNSURE && pending_remove(s->wallet, NULL) == RC_OK)
 		return err;
+	rc_error_prefix(error,
+			"transaction %s may have been sent and is kept: the same command again "
+			"sends the same transaction, 'rusty-wallet pending' shows it",
+			rc_txid_hex(txid, &s->txid));
+	return unsettled(error);
+}
+
+static int pay(struct sending *s, char **args, json_t **ret, struct rc_error *error)
+{
+	int err = parse_order(s, args[0], args[1], error);
+	bool same = false;
+	json_t *result;
+
+	if (err == RC_OK && !s->options->dry_run)
+		err = settle_earlier(s, &same, error);
+	if (err < 0 || same)
+		return err;
+	err = make_payment(s, error);
+	if (err < 0)
+		return err;
+	result = report(s);
+	if (s->options->dry_run) {
+		*ret = result;
+		return RC_OK;
+	}
 	/* Saved before it is sent: a change address is never used twice. */
 	err = wallet_save(s->wallet, error);
 	if (err == RC_OK)
-		err = node_send(&s->node, (struct rc_bytes){s->raw.data, s->raw.len}, &s->txid,
-				error);
+		err = send_kept(s, result, error);
+	json_decref(result);
 	return err;
 }
 
@@ -235,13 +382,60 @@ int cmd_send(const struct wallet_options *o, char **args, int n, json_t **ret,
 	(void)n;
 	if (err < 0)
 		return err;
-	err = pay(&s, args, error);
-	if (err == RC_OK)
-		*ret = report(&s);
+	err = pay(&s, args, ret, error);
 	free(s.choice.picked);
 	rc_buf_done(&s.raw);
 	node_coins_done(&s.coins);
 	node_close(&s.node);
 	wallet_close(s.wallet);
+	return err;
+}
+
+/* ---- looking after it ---- */
+
+static json_t *describe_pending(const struct pending *p)
+{
+	json_t *result = json_deep_copy(json_object_get(p->kept, "report"));
+
+	json_object_del(result, "sent"); /* just that isn't known */
+	json_object_set(result, "address",
+			json_object_get(json_object_get(p->kept, "order"), "address"));
+	json_object_set(result, "hex", json_object_get(p->kept, "hex"));
+	return result;
+}
+
+int cmd_pending(const struct wallet_options *o, char **args, int n, json_t **ret,
+		struct rc_error *error)
+{
+	static const char *const verbs[] = {"show", "resend", "drop"};
+	struct wallet *wallet;
+	struct pending p = {0};
+	size_t verb = 0;
+	int err;
+
+	while (n && verb < RC_ARRAY_LEN(verbs) && strcmp(args[0], verbs[verb]) != 0)
+		verb++;
+	if (verb == RC_ARRAY_LEN(verbs))
+		return rc_error_set(error, RC_EINVAL,
+				    "pending takes 'show', 'resend' or 'drop', not '%s'", args[0]);
+	err = command_open(o, &wallet, error);
+	if (err < 0)
+		return err;
+	err = pending_load(wallet, &p, error);
+	if (err == RC_OK && !p.kept && verb != 0)
+		err = rc_error_set(error, RC_ENOENT, "no payment is pending");
+	if (err == RC_OK && verb == 1)
+		err = settle(o, wallet, &p, error);
+	if (err == RC_OK && verb == 1)
+		err = tell(o, wallet, json_object_get(p.kept, "report"), error);
+	else if (err == RC_OK && verb == 2)
+		err = pending_remove(wallet, error);
+	if (err == RC_OK && verb == 0)
+		*ret = p.kept ? describe_pending(&p) : json_pack("{s:b}", "pending", 0);
+	else if (err == RC_OK && verb == 2)
+		*ret = json_pack("{s:O}", "dropped",
+				 json_object_get(json_object_get(p.kept, "report"), "txid"));
+	pending_done(&p);
+	wallet_close(wallet);
 	return err;
 }

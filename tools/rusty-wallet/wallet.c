@@ -146,8 +146,23 @@ static int make(struct wallet *wallet, const struct wallet_data *data, const cha
 			       &wallet->secrets->seal, error);
 	if (err == RC_OK)
 		err = open_keys(wallet, error);
-	if (err == RC_OK)
-		err = wallet_save(wallet, error);
+	return err;
+}
+
+int wallet_prepare(const char *path, const struct rc_network *network,
+		   const struct wallet_data *data, const char *passphrase, uint8_t log_n,
+		   const struct rc_random *random, struct wallet **ret_wallet,
+		   struct rc_error *error)
+{
+	struct wallet *wallet = wallet_new(path, random);
+	int err;
+
+	wallet->network = *network;
+	err = make(wallet, data, passphrase, log_n, error);
+	if (err < 0)
+		wallet_close(wallet);
+	else
+		*ret_wallet = wallet;
 	return err;
 }
 
@@ -156,11 +171,12 @@ int wallet_create(const char *path, const struct rc_network *network,
 		  const struct rc_random *random, struct wallet **ret_wallet,
 		  struct rc_error *error)
 {
-	struct wallet *wallet = wallet_new(path, random);
-	int err;
+	struct wallet *wallet;
+	int err = wallet_prepare(path, network, data, passphrase, log_n, random, &wallet, error);
 
-	wallet->network = *network;
-	err = make(wallet, data, passphrase, log_n, error);
+	if (err < 0)
+		return err;
+	err = wallet_save(wallet, error);
 	if (err < 0)
 		wallet_close(wallet);
 	else
@@ -283,4 +299,52 @@ int wallet_scan(struct wallet *wallet, struct node *node, uint32_t gap, struct n
 		}
 	}
 	return RC_OK;
+}
+
+/* The addresses before the next index and `gap` more, of both chains; the caller frees them. */
+static struct node_address *list_addresses(const struct wallet *wallet, uint32_t gap, size_t *ret_n)
+{
+	const uint32_t *next = wallet->secrets->data.next;
+	struct node_address *list =
+		rc_alloc_array((size_t)next[0] + next[1] + 2 * (size_t)gap, sizeof(*list));
+	size_t n = 0;
+
+	for (int chain = WALLET_RECEIVE; chain <= WALLET_CHANGE; chain++)
+		for (uint32_t i = 0; i < next[chain] + gap && i < RC_BIP32_HARDENED; i++)
+			n += wallet_address(wallet, chain, i, &list[n]);
+	*ret_n = n;
+	return list;
+}
+
+int wallet_find(struct wallet *wallet, struct node *node, uint32_t gap,
+		const struct rc_outpoint *at, size_t n, struct node_coins *coins, bool *ret_moved,
+		struct rc_error *error)
+{
+	size_t n_addresses;
+	struct node_address *addresses = list_addresses(wallet, gap, &n_addresses);
+	char txid[RC_ID_HEX];
+	int err = RC_OK;
+
+	*ret_moved = false;
+	for (size_t i = 0; i < n && err == RC_OK; i++) {
+		const struct wallet_coin *coin;
+		bool found;
+		uint32_t *next;
+
+		err = node_find_coin(node, &at[i], addresses, n_addresses, coins, &found, error);
+		if (err == RC_OK && !found)
+			err = rc_error_set(error, RC_ENOENT,
+					   "coin %s:%u is not this wallet's, or is spent",
+					   rc_txid_hex(txid, &at[i].txid), at[i].index);
+		if (err < 0)
+			break;
+		coin = &coins->coins[coins->n - 1];
+		next = &wallet->secrets->data.next[coin->chain];
+		if (coin->index >= *next) {
+			*next = coin->index + 1;
+			*ret_moved = true;
+		}
+	}
+	free(addresses);
+	return err;
 }

@@ -33,7 +33,12 @@ struct wallet {
 int wallet_network(const char *name, const uint8_t *id, struct rc_network *ret_network,
 		   struct rc_error *error);
 
-/* A new file at path, which must not be there, of data's words. */
+/* A new wallet of data's words, all but its file, which must not be there: wallet_save makes it. */
+int wallet_prepare(const char *path, const struct rc_network *network,
+		   const struct wallet_data *data, const char *passphrase, uint8_t log_n,
+		   const struct rc_random *random, struct wallet **ret_wallet,
+		   struct rc_error *error);
+/* The same with its file. */
 int wallet_create(const char *path, const struct rc_network *network,
 		  const struct wallet_data *data, const char *passphrase, uint8_t log_n,
 		  const struct rc_random *random, struct wallet **ret_wallet,
@@ -66,5 +71,11 @@ bool wallet_address(const struct wallet *wallet, enum wallet_chain chain, uint32
  */
 int wallet_scan(struct wallet *wallet, struct node *node, uint32_t gap, struct node_coins *coins,
 		bool *ret_moved, struct rc_error *error);
+
+/* The coins at these outpoints, in this order, whatever others there are; *ret_moved as above.
+ * RC_ENOENT if one isn't there, is spent, or isn't of the addresses wallet_scan begins with. */
+int wallet_find(struct wallet *wallet, struct node *node, uint32_t gap,
+		const struct rc_outpoint *at, size_t n, struct node_coins *coins, bool *ret_moved,
+		struct rc_error *error);
 
 #endif
