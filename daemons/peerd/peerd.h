@@ -252,7 +252,9 @@ struct peer {
 	uint64_t fee_filter, fee_filter_sent;
 	unsigned txs_in_flight;
 	unsigned txs_announced;	    /* wants it was the first to announce */
-	struct announcer *tx_ready; /* wants it may be asked for */
+	struct tx_want *tx_first;   /* these */
+	struct announcer *tx_told;  /* wants it announced, at all */
+	struct announcer *tx_ready; /* those of them that it may be asked for */
 	bool tx_asker;		    /* in core->tx_askers */
 	struct peer *prev_asker, *next_asker;
 	struct rc_buf tx_batch; /* received, for one SubmitTx: u32 length, bytes */

@@ -19,7 +19,7 @@
 /* Limits of the family (operators' notes, 5.6). */
 #define TXS_IN_FLIGHT_MAX 100	/* asked of one peer */
 #define ANNOUNCED_MAX	  5000	/* wants that one peer brought up */
-#define WANTS_MAX	  50000 /* in all: about 10 MB, and what peers of our choice add */
+#define WANTS_MAX	  50000 /* in all: of 440 bytes, 22 MB, and what peers of our choice add */
 #define ANNOUNCERS	  6	/* peers remembered for a want */
 /* Asked of another peer after this; given up if there is none. */
 #define TX_RETRY_SOON (5 * PEERD_SECOND)
@@ -68,7 +68,8 @@ struct tx_want;
 struct announcer {
 	struct peer *peer; /* NULL: a free place */
 	struct tx_want *want;
-	struct announcer *prev, *next; /* of peer->tx_ready */
+	struct announcer *prev, *next;		 /* of peer->tx_ready */
+	struct announcer *prev_told, *next_told; /* of peer->tx_told */
 };
 
 struct tx_want {
@@ -78,7 +79,8 @@ struct tx_want {
 	struct announcer announcers[ANNOUNCERS];
 	struct peer *asked; /* of WANT_ASKED */
 	int64_t deadline;
-	struct tx_want *prev, *next; /* of the list of its state: fresh, asked */
+	struct tx_want *prev, *next;		 /* of the list of its state: fresh, asked */
+	struct tx_want *prev_first, *next_first; /* of first->tx_first */
 	UT_hash_handle hh;
 };
 
@@ -175,11 +177,26 @@ static void want_set(struct peerd *core, struct tx_want *w, enum want_state stat
 	}
 }
 
+/* Who brought it up is held to account no more. */
+static void want_forgive(struct tx_want *w)
+{
+	if (!w->first)
+		return;
+	DL_DELETE2(w->first->tx_first, w, prev_first, next_first);
+	w->first->txs_announced--;
+	w->first = NULL;
+}
+
 static void want_free(struct peerd *core, struct tx_want *w)
 {
 	want_unlist(core, w);
-	if (w->first)
-		w->first->txs_announced--;
+	want_forgive(w);
+	for (unsigned i = 0; i < ANNOUNCERS; i++) {
+		struct announcer *a = &w->announcers[i];
+
+		if (a->peer)
+			DL_DELETE2(a->peer->tx_told, a, prev_told, next_told);
+	}
 	HASH_DEL(core->wants, w);
 	free(w);
 }
@@ -200,6 +217,7 @@ static void add_announcer(struct tx_want *w, struct peer *peer)
 	if (!free_place)
 		return;
 	free_place->peer = peer;
+	DL_APPEND2(peer->tx_told, free_place, prev_told, next_told);
 	if (w->state == WANT_READY)
 		ready_in(free_place);
 }
@@ -213,6 +231,7 @@ static void forget_announcer(struct tx_want *w, const struct peer *peer)
 			continue;
 		if (w->state == WANT_READY)
 			DL_DELETE(a->peer->tx_ready, a);
+		DL_DELETE2(a->peer->tx_told, a, prev_told, next_told);
 		a->peer = NULL;
 	}
 }
@@ -236,6 +255,7 @@ static struct tx_want *want_new(struct peer *peer, uint8_t kind, const uint8_t i
 	w->first = peer;
 	w->state = WANT_ASKING; /* of no list */
 	add_announcer(w, peer);
+	DL_APPEND2(peer->tx_first, w, prev_first, next_first);
 	peer->txs_announced++;
 	HASH_ADD(hh, core->wants, name, sizeof(w->name), w);
 	want_set(core, w, state);
@@ -860,17 +880,21 @@ void relay_init_peer(struct peer *peer)
 void relay_lost(struct peer *peer)
 {
 	struct peerd *core = peer->core;
-	struct tx_want *w, *next;
 
 	timer_disarm(&core->timers, &peer->tx_timer);
 	timer_disarm(&core->timers, &peer->inv_timer);
-	HASH_ITER (hh, core->wants, w, next) {
-		if (w->first == peer)
-			w->first = NULL;
-		forget_announcer(w, peer);
-		if (w->state == WANT_ASKED && w->asked == peer)
+	/* Its own alone: who comes and goes must not cost a walk over what all others announced. */
+	while (peer->tx_first)
+		want_forgive(peer->tx_first);
+	while (peer->tx_told) {
+		struct tx_want *w = peer->tx_told->want;
+
+		if (w->state == WANT_ASKED && w->asked == peer) {
 			want_retry(core, w);
-		else if (n_announcers(w) == 0 && w->state != WANT_ASKING)
+			continue;
+		}
+		forget_announcer(w, peer);
+		if (n_announcers(w) == 0 && w->state != WANT_ASKING)
 			want_free(core, w);
 	}
 	unmark_asker(peer);
