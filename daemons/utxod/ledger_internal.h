@@ -50,6 +50,7 @@ struct ledger {
 	struct coinmap *coins;
 	struct registry *registry;
 	struct deltalog *log;
+	struct rc_arena scratch; /* the builder's: what a block is while its tree is made */
 
 	pthread_mutex_t lock;
 	pthread_cond_t left; /* a pin went, or a flush ended, or `ending` */

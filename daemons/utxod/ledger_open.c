@@ -303,6 +303,7 @@ void ledger_close(struct ledger *ledger)
 		ledger->bottom = v->above;
 		version_free(v);
 	}
+	rc_arena_done(&ledger->scratch);
 	deltalog_free(ledger->log);
 	registry_free(ledger->registry);
 	coinmap_free(ledger->coins);

@@ -84,19 +84,16 @@ void tree_give_back_id(struct tree *tree, uint32_t id)
 	tree->free_ids[tree->n_free++] = id;
 }
 
-struct tree_slot *tree_slot(struct tree *tree, uint32_t id)
+/* The slot of the first page of a chunk that is asked for. */
+struct tree_slot *tree_new_slots(struct tree *tree, uint32_t id)
 {
 	_Atomic(struct tree_slot *) *place = &tree->chunk[id >> SLOT_CHUNK_BITS];
-	struct tree_slot *chunk = atomic_load_explicit(place, memory_order_acquire);
+	struct tree_slot *chunk = NULL, *fresh = rc_alloc_array(SLOT_CHUNK, sizeof(*fresh));
 
-	if (!chunk) {
-		struct tree_slot *fresh = rc_alloc_array(SLOT_CHUNK, sizeof(*fresh));
-
-		if (atomic_compare_exchange_strong(place, &chunk, fresh))
-			chunk = fresh;
-		else
-			free(fresh);
-	}
+	if (atomic_compare_exchange_strong(place, &chunk, fresh))
+		chunk = fresh;
+	else
+		free(fresh);
 	return &chunk[id & (SLOT_CHUNK - 1)];
 }
 
@@ -197,13 +194,6 @@ int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error
 		err = rc_error_set(error, RC_EFORMAT, "state: a tree page is %s",
 				   l.damaged ? "damaged" : "missing");
 	return err;
-}
-
-struct page *tree_peek(struct tree *tree, uint32_t id)
-{
-	struct page *page = atomic_load_explicit(&tree_slot(tree, id)->head, memory_order_acquire);
-
-	return page && page->order.n ? page : NULL;
 }
 
 static void note_used(struct tree_slot *slot)

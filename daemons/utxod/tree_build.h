@@ -84,6 +84,9 @@ struct builder {
 	size_t n_edits, cap_edits;
 	struct patch **patches; /* one of each page changed */
 	size_t n_patches, cap_patches;
+	struct tree_touch *touched; /* the same pages; a whole one's age isn't known yet: 0 */
+	size_t cap_touched;
+	size_t n_applied;	   /* of patches the first, those that parts made */
 	struct slab_block *chunks; /* their memory */
 	size_t n_chunks, cap_chunks;
 	char *room; /* of the last chunk */
@@ -91,6 +94,11 @@ struct builder {
 	uint32_t *made, *gone;
 	size_t n_made, cap_made, n_gone, cap_gone;
 };
+
+static inline uint32_t versions_between(uint64_t older, uint64_t seq)
+{
+	return seq - older < UINT32_MAX ? (uint32_t)(seq - older) : UINT32_MAX;
+}
 
 /* RC_EINVAL: what the delta wants can't be. */
 int tree_misfit(struct builder *b, const char *what);
@@ -121,7 +129,9 @@ struct element *tree_push(struct builder *b);
 
 /* Memory that lives as long as the version before has readers. */
 void *tree_alloc_patch(struct builder *b, size_t size);
-void tree_add_patch(struct builder *b, struct patch *patch);
+/* before: version of what the page was; that of the builder: not known. What it says of the page is
+ * noted here: at the end of a block patches are no longer in the CPU's cache. */
+void tree_add_patch(struct builder *b, struct patch *patch, uint64_t before);
 
 /* Whether the edits from first_edit on leave the page's shape be: children are the same, leaves
  * have room. top: it may have as few as two items. */

@@ -43,8 +43,6 @@ struct tree {
 
 /* The page itself, for the builder: he alone changes it. Read from the disk if need be. */
 int tree_page(struct tree *tree, uint32_t id, struct page **ret, struct rc_error *error);
-/* The same if it is in memory, else NULL. */
-struct page *tree_peek(struct tree *tree, uint32_t id);
 /* Changes pages by patches, and back. */
 void tree_apply(struct tree *tree, struct patch *patch);
 void tree_unapply(struct tree *tree, struct patch *patch);
@@ -53,6 +51,22 @@ int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error
 /* With the lock held. */
 uint32_t tree_take_id(struct tree *tree);
 void tree_give_back_id(struct tree *tree, uint32_t id);
-struct tree_slot *tree_slot(struct tree *tree, uint32_t id);
+struct tree_slot *tree_new_slots(struct tree *tree, uint32_t id);
+
+static inline struct tree_slot *tree_slot(struct tree *tree, uint32_t id)
+{
+	struct tree_slot *chunk =
+		atomic_load_explicit(&tree->chunk[id >> SLOT_CHUNK_BITS], memory_order_acquire);
+
+	return chunk ? &chunk[id & (SLOT_CHUNK - 1)] : tree_new_slots(tree, id);
+}
+
+/* The page if it is in memory, else NULL. */
+static inline struct page *tree_peek(struct tree *tree, uint32_t id)
+{
+	struct page *page = atomic_load_explicit(&tree_slot(tree, id)->head, memory_order_acquire);
+
+	return page && page->order.n ? page : NULL;
+}
 
 #endif

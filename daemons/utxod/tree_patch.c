@@ -23,8 +23,13 @@ void *tree_alloc_patch(struct builder *b, size_t size)
 	return patch;
 }
 
-void tree_add_patch(struct builder *b, struct patch *patch)
+void tree_add_patch(struct builder *b, struct patch *patch, uint64_t before)
 {
+	size_t n = b->n_patches;
+
+	GROW(b->touched, n, b->cap_touched);
+	b->touched[n] =
+		(struct tree_touch){patch->id, patch->size, versions_between(before, b->seq)};
 	GROW(b->patches, b->n_patches, b->cap_patches);
 	b->patches[b->n_patches++] = patch;
 }
@@ -64,17 +69,23 @@ void tree_shape(struct shape *s, const int16_t *dirty, const uint16_t *split, un
 		close_branch(s, dirty, stack[--top]);
 }
 
+static uint32_t push_job(struct builder *b, const struct job *job)
+{
+	GROW(b->jobs, b->n_jobs, b->cap_jobs);
+	b->jobs[b->n_jobs] = *job;
+	return (uint32_t)b->n_jobs++;
+}
+
 static uint32_t add_job(struct builder *b, const struct places *p, const struct shape *s,
 			unsigned gap, unsigned depth)
 {
-	GROW(b->jobs, b->n_jobs, b->cap_jobs);
-	b->jobs[b->n_jobs] = (struct job){
-		.left = s->left[gap] < 0 ? p->item[gap] : p->branch[s->left[gap]],
-		.right = s->right[gap] < 0 ? p->item[gap + 1] : p->branch[s->right[gap]],
-		.out = p->branch[gap],
-		.key = p->key[gap],
-		.depth = (uint16_t)depth};
-	return (uint32_t)b->n_jobs++;
+	struct job job = {.left = s->left[gap] < 0 ? p->item[gap] : p->branch[s->left[gap]],
+			  .right = s->right[gap] < 0 ? p->item[gap + 1] : p->branch[s->right[gap]],
+			  .out = p->branch[gap],
+			  .key = p->key[gap],
+			  .depth = (uint16_t)depth};
+
+	return push_job(b, &job);
 }
 
 /* Hashes the dirty branches later; returns the job of the root, NO_JOB if it is clean. */
@@ -267,6 +278,178 @@ static void mark_neighbours(const struct builder *b, const struct page *page, si
 	}
 }
 
+/* ---- one edit: most pages have no more ---- */
+
+/* A branch above the item that changed. */
+struct rung {
+	const struct rc_state_node *side; /* its other side */
+	uint8_t gap;
+	bool right; /* where that side is */
+};
+
+/* What the edit makes of the page. */
+struct single {
+	struct page_order order;
+	unsigned at; /* the item that all dirty branches have below them */
+	int16_t dirty;
+	const uint8_t *key; /* of it */
+	bool inserts, changes;
+};
+
+static void single_insert(const struct builder *b, const struct page *page, const struct edit *e,
+			  struct single *s)
+{
+	struct page_order *o = &s->order;
+	unsigned at = e->item, n = o->n++, used = 0;
+
+	s->inserts = true;
+	s->key = b->op[e->lo].key;
+	for (unsigned i = 0; i < n; i++)
+		used |= 1u << o->slot[i];
+	memmove(o->slot + at + 1, o->slot + at, (n - at) * sizeof(o->slot[0]));
+	o->slot[at] = (uint8_t)__builtin_ctz(~used);
+	if (at < n && at + 1 < n)
+		memmove(o->split + at + 1, o->split + at, (n - 1 - at) * sizeof(o->split[0]));
+	for (unsigned i = at ? at - 1 : 0; i < n && i <= at; i++) {
+		const struct page_slot *beside = page_item(page, i);
+
+		o->split[i] =
+			(uint16_t)rc_key_split(s->key, beside->key, page_key_bytes(beside->depth));
+	}
+}
+
+/* Of the branches beside it the deeper one goes; those above are above the neighbour there. */
+static void single_remove(const struct page *page, const struct edit *e, struct single *s)
+{
+	struct page_order *o = &s->order;
+	unsigned at = e->item, n = o->n--;
+	bool left = at + 1 == n || (at && o->split[at - 1] > o->split[at]);
+	unsigned gap = left ? at - 1 : at;
+
+	s->at = left ? at - 1 : at;
+	s->dirty = (int16_t)o->split[gap];
+	s->key = page_item(page, left ? at - 1 : at + 1)->key;
+	memmove(o->slot + at, o->slot + at + 1, (n - 1 - at) * sizeof(o->slot[0]));
+	memmove(o->split + gap, o->split + gap + 1, (n - 2 - gap) * sizeof(o->split[0]));
+}
+
+/* All branches above an item, upwards; returns how many. */
+static unsigned climb(const struct page *page, const struct page_order *o, unsigned at,
+		      struct rung rung[PAGE_ITEMS])
+{
+	unsigned lo = at, hi = at, n = 0;
+
+	while (lo || hi + 1u < o->n) {
+		bool right = !lo || (hi + 1u < o->n && o->split[hi] > o->split[lo - 1]);
+		unsigned gap = right ? hi : lo - 1, from = right ? gap + 1 : gap, to = from;
+		unsigned root = right ? from : from - 1; /* of items from … to, if they are many */
+
+		while (right && to + 1u < o->n && o->split[to] > o->split[gap]) {
+			root = o->split[to] < o->split[root] ? to : root;
+			to++;
+		}
+		while (!right && from && o->split[from - 1] > o->split[gap]) {
+			from--;
+			root = o->split[from] < o->split[root] ? from : root;
+		}
+		lo = from < lo ? from : lo;
+		hi = to > hi ? to : hi;
+		rung[n++] = (struct rung){
+			.side = from == to ? &page_slot(page, o->slot[from])->node
+					   : &page_slot(page, o->slot[root + 1])->branch,
+			.gap = (uint8_t)gap,
+			.right = right};
+	}
+	return n;
+}
+
+static void patch_single(struct builder *b, const struct page *page, size_t first,
+			 const struct edit *e)
+{
+	struct element up = {.child = page->id, .split = UNKNOWN, .dirty = ALL_ABOVE};
+	struct single s = {.order = page->order, .at = e->item, .dirty = ALL_ABOVE};
+	struct page_slot *image = NULL;
+	struct rung rung[PAGE_ITEMS];
+	const struct rc_state_node *below;
+	struct patch_node *node;
+	struct patch *patch;
+	unsigned n, clean = 0, n_nodes;
+
+	if (!e->in) {
+		single_insert(b, page, e, &s);
+	} else if (!page_item(page, e->item)->child && b->op[e->lo].kind == TREE_REMOVE) {
+		single_remove(page, e, &s);
+	} else {
+		s.changes = true;
+		s.key = page_item(page, e->item)->key;
+	}
+	n = climb(page, &s.order, s.at, rung);
+	while (clean < n && (int16_t)s.order.split[rung[clean].gap] > s.dirty)
+		clean++;
+	/* The branch before a new item is in its slot. */
+	n_nodes = s.changes + n - clean - (s.inserts && s.at);
+	patch = tree_alloc_patch(b, patch_size(n_nodes, s.inserts, page->stride));
+	*patch = (struct patch){.seq = b->seq,
+				.id = page->id,
+				.size = page->size,
+				.stride = page->stride,
+				.n_nodes = (uint8_t)n_nodes,
+				.n_items = s.inserts,
+				.order = s.order};
+	node = patch->node;
+	below = &page_slot(page, s.order.slot[s.at])->node;
+	if (s.inserts) {
+		struct patch_item *item = patch_item(patch, 0);
+
+		item->slot = s.order.slot[s.at];
+		image = (struct page_slot *)item->bytes;
+		image->node = b->op[e->lo].after;
+		image->child = 0;
+		image->depth = (uint16_t)(8 * b->key_len);
+		memcpy(image->key, s.key, b->key_len);
+		below = &image->node;
+	} else if (s.changes) {
+		node->slot = s.order.slot[s.at];
+		node->branch = false;
+		if (page_item(page, e->item)->child)
+			tree_put_node(b, &b->list[e->first], &node->node);
+		else
+			node->node = b->op[e->lo].after;
+		below = &node++->node;
+	}
+	up.job = NO_JOB;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned gap = rung[i].gap, slot = s.order.slot[gap + 1];
+		struct rc_state_node *out = &page_slot(page, slot)->branch;
+
+		up.home = out;
+		if (i >= clean) {
+			if (s.inserts && gap + 1 == s.at) {
+				out = &image->branch;
+			} else {
+				node->slot = (uint8_t)slot;
+				node->branch = true;
+				out = &node++->node;
+			}
+			up.job = push_job(
+				b, &(struct job){.left = rung[i].right ? below : rung[i].side,
+						 .right = rung[i].right ? rung[i].side : below,
+						 .out = out,
+						 .key = s.key,
+						 .depth = s.order.split[gap]});
+		}
+		up.depth = s.order.split[gap];
+		below = out;
+	}
+	up.key = s.key;
+	up.node = below;
+	if (up.job == NO_JOB)
+		up.dirty = s.dirty;
+	tree_add_patch(b, patch, page->seq);
+	b->n = first;
+	*tree_push(b) = up;
+}
+
 /* Makes the patch, and the page's element in the place of the list from `first` on. */
 void tree_patch_page(struct builder *b, const struct page *page, size_t first, size_t first_edit)
 {
@@ -277,6 +460,10 @@ void tree_patch_page(struct builder *b, const struct page *page, size_t first, s
 	struct draft d;
 	unsigned n_dirty = 0, root, n_nodes = 0, n_items = 0;
 
+	if (b->n_edits == first_edit + 1) {
+		patch_single(b, page, first, &b->edits[first_edit]);
+		return;
+	}
 	draft_items(b, page, first_edit, &d);
 	find_slots(page, &d);
 	draft_splits(b, page, &d);
@@ -341,7 +528,7 @@ void tree_patch_page(struct builder *b, const struct page *page, size_t first, s
 	up.job = tree_add_jobs(b, &places, &shape, d.order.split);
 	if (up.job == NO_JOB)
 		up.dirty = shape.dirty[root];
-	tree_add_patch(b, patch);
+	tree_add_patch(b, patch, page->seq);
 	b->n = first;
 	*tree_push(b) = up;
 }

@@ -91,7 +91,7 @@ static void replace_page(struct builder *b, struct page *page)
 	struct patch *patch = tree_alloc_patch(b, patch_size(0, 0, 0));
 
 	*patch = (struct patch){.page = page, .id = page->id, .size = page->size, .whole = true};
-	tree_add_patch(b, patch);
+	tree_add_patch(b, patch, b->seq);
 }
 
 static struct page *new_page(struct builder *b, unsigned cap, unsigned stride, uint32_t id)
@@ -391,8 +391,8 @@ static void fetch(const void *from, size_t len)
 static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 {
 	struct page *page[GROUP_OPS];
-	uint32_t at[GROUP_OPS];
-	size_t n = hi - lo, left = n;
+	uint32_t at[GROUP_OPS], id_of[GROUP_OPS];
+	size_t n = hi - lo, left = n, n_pages;
 	unsigned level = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -400,27 +400,38 @@ static void warm(struct builder *b, uint32_t id, size_t lo, size_t hi)
 	for (; left; level++) {
 		uint8_t *found = level < WARM_LEVELS ? b->found[level] : NULL;
 
-		left = 0;
+		/* Each page once: those of neighbours are the same, further up. */
+		n_pages = 0;
 		for (size_t i = 0; i < n; i++)
-			if (at[i])
-				__builtin_prefetch(tree_slot(b->tree, at[i]));
-		for (size_t i = 0; i < n; i++)
-			if (at[i])
-				__builtin_prefetch(atomic_load_explicit(
-					&tree_slot(b->tree, at[i])->head, memory_order_relaxed));
-		for (size_t i = 0; i < n; i++) {
-			page[i] = at[i] ? tree_peek(b->tree, at[i]) : NULL;
-			if (page[i] && (!i || page[i] != page[i - 1]))
-				fetch(page[i], page[i]->size);
+			if (at[i] && (!n_pages || at[i] != id_of[n_pages - 1]))
+				id_of[n_pages++] = at[i];
+		for (size_t k = 0; k < n_pages; k++)
+			__builtin_prefetch(tree_slot(b->tree, id_of[k]));
+		for (size_t k = 0; k < n_pages; k++)
+			__builtin_prefetch(atomic_load_explicit(&tree_slot(b->tree, id_of[k])->head,
+								memory_order_relaxed));
+		for (size_t k = 0; k < n_pages; k++) {
+			page[k] = tree_peek(b->tree, id_of[k]);
+			if (page[k])
+				fetch(page[k], page[k]->size);
 		}
-		for (size_t i = 0; i < n; i++) {
+		left = 0;
+		for (size_t i = 0, k = 0; i < n; i++) {
+			const struct page *p;
+			unsigned item = 0;
 			bool in = false;
-			unsigned item = page[i] ? page_find(page[i], b->op[lo + i].key, &in) : 0;
 
 			if (found)
-				found[i] = page[i] ? (uint8_t)(item | (in ? FOUND_IN : 0))
-						   : UNKNOWN_ITEM;
-			at[i] = in ? page_item(page[i], item)->child : 0;
+				found[i] = UNKNOWN_ITEM;
+			if (!at[i])
+				continue;
+			k += at[i] != id_of[k];
+			p = page[k];
+			if (p)
+				item = page_find(p, b->op[lo + i].key, &in);
+			if (found && p)
+				found[i] = (uint8_t)(item | (in ? FOUND_IN : 0));
+			at[i] = in ? page_item(p, item)->child : 0;
 			left += at[i] != 0;
 		}
 	}
@@ -705,8 +716,12 @@ static void run_part(void *arg, size_t i, unsigned who)
 /* What a part made becomes the builder's. */
 static void merge_part(struct builder *b, struct part *part)
 {
-	for (size_t i = 0; i < part->b.n_patches; i++)
-		tree_add_patch(b, part->b.patches[i]);
+	for (size_t i = 0; i < part->b.n_patches; i++) {
+		GROW(b->touched, b->n_patches, b->cap_touched);
+		b->touched[b->n_patches] = part->b.touched[i];
+		GROW(b->patches, b->n_patches, b->cap_patches);
+		b->patches[b->n_patches++] = part->b.patches[i];
+	}
 	for (size_t i = 0; i < part->b.n_chunks; i++) {
 		GROW(b->chunks, b->n_chunks, b->cap_chunks);
 		b->chunks[b->n_chunks++] = part->b.chunks[i];
@@ -729,6 +744,7 @@ static void builder_done(struct builder *b)
 	free(b->jobs);
 	free(b->edits);
 	free(b->patches);
+	free(b->touched);
 	free(b->chunks);
 	free(b->made);
 	free(b->gone);
@@ -773,6 +789,7 @@ static int update_parts(struct builder *b, uint32_t id, size_t n_ops, bool *ret_
 			*b->error = part[i].error;
 		}
 	}
+	b->n_applied = b->n_patches;
 	b->parts = part;
 	if (!err)
 		err = update_page(b, id, 0, n_ops, ret_in_place);
@@ -811,14 +828,9 @@ static int update_namespace(struct builder *b, const struct tree_root *from, siz
 	err = tree_hash(b, 0, 0);
 	if (err)
 		return err;
-	apply_patches(b, first_patch, 0);
+	apply_patches(b, first_patch > b->n_applied ? first_patch : b->n_applied, 0);
 	set_root(b, to);
 	return RC_OK;
-}
-
-static uint32_t versions_between(uint64_t older, uint64_t seq)
-{
-	return seq - older < UINT32_MAX ? (uint32_t)(seq - older) : UINT32_MAX;
 }
 
 /* What the version did, for who lets it go or drops it; all patches are applied. */
@@ -829,19 +841,23 @@ static void describe(struct builder *b, struct tree_change *change)
 	pthread_mutex_lock(&b->tree->lock);
 	flushed = b->tree->flushed;
 	pthread_mutex_unlock(&b->tree->lock);
-	change->touched = rc_alloc_array(b->n_patches, sizeof(*change->touched));
 	for (size_t i = 0; i < b->n_patches; i++) {
-		const struct patch *p = b->patches[i];
-		uint64_t before = p->whole ? p->page ? p->page->seq : 0 : p->seq;
+		struct tree_touch *touch = &b->touched[i];
 
-		change->touched[i] =
-			(struct tree_touch){p->id, p->size, versions_between(before, b->seq)};
-		change->page_bytes += before <= flushed ? p->size : 0;
-		if (p->whole && p->page) {
-			GROW(b->chunks, b->n_chunks, b->cap_chunks);
-			b->chunks[b->n_chunks++] = (struct slab_block){p->page, p->page->size};
+		if (!touch->age) {
+			struct page *old = b->patches[i]->page;
+
+			touch->age = versions_between(old ? old->seq : 0, b->seq);
+			if (old) {
+				GROW(b->chunks, b->n_chunks, b->cap_chunks);
+				b->chunks[b->n_chunks++] = (struct slab_block){old, old->size};
+			}
 		}
+		change->page_bytes +=
+			touch->age >= versions_between(flushed, b->seq) ? touch->size : 0;
 	}
+	change->touched = b->touched;
+	b->touched = NULL;
 	change->n_touched = b->n_patches;
 	change->patch = b->patches;
 	change->block = b->chunks;

@@ -235,7 +235,6 @@ class _Attacker:
 
 def _run(enter, plan, seed, shared, orders):
     enter()
-    os.nice(10)      # his work is done elsewhere: it must not take the victim's time
     _Attacker(plan, seed, shared, orders).run()
 
 

@@ -141,7 +141,7 @@ class TestEclipse(harness.TestCase):
         self.attacker.__enter__()
         self.victim.start().wait_ready()
         self.check_follows()
-        wait_for("the attacker's links", self.taken, 60)
+        wait_for("the attacker's links", self.taken, 120)
         wait_for("links to two honest nodes", lambda: len(self.own_links()[0]) >= 2, 60)
         # A clean stop, as an operator does who changes its configuration.
         self.victim.stop()
@@ -182,7 +182,7 @@ class TestEclipse(harness.TestCase):
         else:
             for daemon in ("peerd",) if how == "killed" else harness.DAEMONS:
                 self.victim.kill(daemon, signal.SIGKILL)
-        wait_for("the attacker lost his links", lambda: not self.attacker.counts()["inbound"])
+        wait_for("the attacker lost his links", lambda: not self.attacker.counts()["inbound"], 60)
         book = self.book()
         self.assertGreater(book.count(lambda ip: ip in self.ips), 0, "no honest address is left")
         return how, book
@@ -204,7 +204,7 @@ class TestEclipse(harness.TestCase):
                     raise
                 one = other = math.inf
                 alone += 1
-            wait_for("the attacker's links", self.taken, 60)
+            wait_for("the attacker's links", self.taken, 120)
             if full:
                 wait_for("the links it makes", lambda: sum(map(len, self.own_links())) >= MADE, 60)
             honest, his = self.own_links()
@@ -235,7 +235,7 @@ class TestEclipse(harness.TestCase):
                 os.unlink(os.path.join(self.victim.home, "peerd", name))
         self.attacker.say(honest=())        # else it learns of them by him
         self.victim.start().wait_ready()
-        wait_for("the attacker's links", self.taken, 60)
+        wait_for("the attacker's links", self.taken, 120)
         wait_for("the victim dials the attacker", lambda: self.own_links()[1], 60)
         self.mine()
         tip = harness.wait_same_tip(self.honest)

@@ -43,14 +43,9 @@ static int setup(void **state)
 	rc_test_random_init(&f->random);
 	world_init(&f->world, &f->random.random);
 	f->disks = (struct disk_pair){disk_memory_new(), disk_memory_new()};
-	f->options = (struct ledger_options){.genesis = f->world.block[0].id,
-					     .page_bytes = 1 << 19,
-					     .coin_bytes = 1 << 18,
-					     .undo_blocks = 288,
-					     .clock = &rc_clock_system,
-					     .random = &f->random.random,
-					     .on_top = on_top,
-					     .arg = f};
+	f->options = world_ledger_options(&f->world);
+	f->options.on_top = on_top;
+	f->options.arg = f;
 	assert_int_equal(open_ledger(f), RC_OK);
 	*state = f;
 	return 0;
