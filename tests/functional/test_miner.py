@@ -82,6 +82,8 @@ class MinerTest(unittest.TestCase):
                 "error": {"code": -25, "message": "no", "data": {"verdict": "body-merkle"}}}
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"   # a connection that closed would bring the template anew
+
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 body = json.dumps({"jsonrpc": "2.0", "id": request["id"],
