@@ -128,6 +128,7 @@ struct rpc_call {
 	struct rpc_wait *wait;	     /* backends.c: what it waits for */
 	int64_t held_us;	     /* backends.c: since when a daemon says "try again" */
 	bool again;		     /* backends.c: asked more than once, so perhaps done before */
+	bool changed;		     /* backends.c: something was asked for, and done */
 	struct rpc_call *next_retry; /* backends.c */
 
 	/* rpc.c's own */

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -792,6 +793,38 @@ class Holding(harness.TestCase):
         wait_for("readyz", lambda: self.ops(node, "/readyz")[0] == 200)
         wait_for("metrics of all daemons", lambda: {"chaind", "utxod", "peerd", "rpcd"} <= {
             name.split("_")[1] for name in node.metrics()})
+
+    def test_given_up_is_not_done_later(self):
+        """What was held and given up is not done when the daemon comes, and says so; what had gone
+        out already says that it may have been."""
+        node = self.node(options={"rpcd": {"hold_ms": 300}})
+        node.rpc("generatetoaddress", 2, Purse("given up").address)
+        tip = node.tip()
+        node.kill("chaind")
+        for method, params in (("invalidateblock", [tip]), ("submitheader", ["00" * 118])):
+            error = self.refused(-32050, node.rpc, method, *params)
+            self.assertIs(error.data["maybe_done"], False, error)
+            self.assertIn("it was not done", error.message)
+        error = self.refused(-32050, node.rpc, "getblockhash", 0)
+        self.assertNotIn("maybe_done", error.data)
+        node.start("chaind").wait_ready()
+        # Of the same class, so asked after what was given up.
+        node.rpc("logging", "chaind", "info")
+        self.assertEqual(node.tip(), tip)
+        self.assertEqual(node.rpc("getblockcount"), 2)
+
+        os.kill(node.pid("chaind"), signal.SIGSTOP)
+        asked = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=120)
+        asked.request("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1,
+            "method": "invalidateblock", "params": [tip]}), node.client.headers())
+        wait_for("it is asked", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+        node.kill("chaind")
+        error = json.loads(asked.getresponse().read())["error"]
+        asked.close()
+        self.assertEqual((error["code"], error["data"]["maybe_done"]), (-32050, True))
+        self.assertIn("may have been done", error["message"])
+        self.assertGreaterEqual(node.rpc("getrpcinfo")["held_too_long"], 4)
+        node.start("chaind").wait_ready()
 
     def ops(self, node, path):
         connection = http.client.HTTPConnection("127.0.0.1", node.ops_port, timeout=30)
