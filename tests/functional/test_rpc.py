@@ -322,6 +322,64 @@ class Rpc(harness.TestCase):
         node.start("chaind")
         wait_for("chaind answers", lambda: node.rpc("getblockheader", first) == header)
 
+    def test_pages_of_coins(self):
+        node, other = self.started(blocks=15), Purse("the second of two")
+        node.rpc("generatetoaddress", 4, other.address)
+        coins = self.purse.coins(node)
+        node.rpc("sendrawtransaction", self.purse.spend(
+            coins[:2], [(other.address, RUST)]).encode().hex())
+        whose = {"addresses": [self.purse.address, other.address]}
+        whole = node.rpc("getaddressutxos", whose)
+        self.assertNotIn("next", whole)
+        self.assertEqual(len(whole["utxos"]), 19 + 2)
+        for limit in (1, 4, 15, 18, 19, 20):
+            seen, after = [], {}
+            while True:
+                page = node.rpc("getaddressutxos", whose | {"limit": limit} | after)
+                self.assertEqual(page["anchor"], whole["anchor"])
+                self.assertLessEqual(sum(u["height"] > 0 for u in page["utxos"]), limit)
+                seen += page["utxos"]
+                if "next" not in page:
+                    break
+                after = {"after": page["next"]}
+            self.assertEqual(seen, whole["utxos"], limit)
+        for bad in ("x" * 70, page["anchor"]["hash"] + ":2", page["anchor"]["hash"] + ":0:",
+                    page["anchor"]["hash"] + ":-1", page["anchor"]["hash"] + f":0:{ID}:4294967296"):
+            self.refused(-8, node.rpc, "getaddressutxos", whose | {"after": bad})
+        self.refused(-8, node.rpc, "getaddressutxos", whose | {"limit": 0})
+        self.refused(-32602, node.rpc, "getaddressbalance", whose | {"limit": 1})
+        # A page is of the block of those before it, or none.
+        after = {"limit": 4, "after": node.rpc("getaddressutxos", whose | {"limit": 4})["next"]}
+        quiet = whose | after | {"mempool": False}
+        want = node.rpc("getaddressutxos", quiet)
+        self.assertEqual(want["utxos"], [u | {"spent": False} for u in whole["utxos"] if u["height"]
+                                         ][4:8])
+        node.rpc("generatetoaddress", 1, self.purse.address)
+        self.refused(-32051, node.rpc, "getaddressutxos", whose | after)
+        self.assertEqual(node.rpc("getaddressutxos", quiet), want)
+        node.rpc("generatetoaddress", 20, self.purse.address)
+        self.refused(-32051, node.rpc, "getaddressutxos", quiet)
+
+    def test_more_coins_than_an_answer_has(self):
+        node, dust = self.started(blocks=20), Purse("dust")
+        most, each = 200000, 20000
+        for i, coin in enumerate(self.purse.coins(node)[:5]):
+            tx = self.purse.spend([coin], [(dust.lock, 600)] * (most // 5 + (i == 4)))
+            self.assertIsNone(node.rpc("submitblock", template_block(
+                node, self.purse.lock, [tx]).encode().hex()))
+        whose = {"addresses": [dust.address]}
+        balance = node.rpc("getaddressbalance", whose)
+        self.assertEqual((balance["coins"], balance["available_oxides"]),
+                         (most + 1, 600 * (most + 1)))
+        error = self.refused(-8, node.rpc, "getaddressutxos", whose)
+        self.assertIn("limit", error.message)
+        seen, page = set(), {"next": None}
+        while "next" in page:
+            page = node.rpc("getaddressutxos", whose | {"limit": each} |
+                            ({"after": page["next"]} if page["next"] else {}))
+            seen |= {(u["txid"], u["vout"]) for u in page["utxos"]}
+        self.assertEqual(len(seen), most + 1)
+
     def test_few_kept_blocks(self):
         """With room for nothing, and for less than is asked for, answers are the same."""
         node = self.started(blocks=14)
