@@ -624,6 +624,22 @@ class Protocol(harness.TestCase):
         with socket.socket() as s:
             self.assertNotEqual(s.connect_ex(("127.0.0.1", self.n.rpc_port)), 0)
 
+    def test_a_second_one(self):
+        """Another rpcd with this run directory, and else nothing in common, leaves the first one's
+        cookie as it is."""
+        with open(self.n.cookie, encoding="ascii") as f:
+            cookie = f.read()
+        command = self.n.command("rpcd") + [
+            "--rpc_port", str(harness.free_port()), "--ops_port", str(harness.free_port()),
+            "--rpc_socket", os.path.join(self.home, "second.sock")]
+        second = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                timeout=30 * harness.SLOW, check=False)
+        self.assertEqual(second.returncode, 75, second.stdout)
+        self.assertIn(f"in use by process {self.n.pid('rpcd')}", second.stdout)
+        with open(self.n.cookie, encoding="ascii") as f:
+            self.assertEqual(f.read(), cookie)
+        self.assertEqual(self.n.rpc("getblockcount"), 0)
+
     def send(self, value, receive_buffer=None):
         """A connection on which a call was sent, its answer not read."""
         body = json.dumps(value).encode()
