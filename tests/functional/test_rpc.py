@@ -691,6 +691,82 @@ class Protocol(harness.TestCase):
         self.assertIsNone(self.n.rpc("submitblock", block.encode().hex()))
         return purse
 
+    def begun(self, body, user=None, length=None):
+        """A connection on which a request was begun: headers, and so much of its body."""
+        token = base64.b64encode(":".join(user or self.reader).encode()).decode()
+        size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        s = socket.create_connection(("127.0.0.1", self.n.rpc_port), timeout=30 * harness.SLOW)
+        s.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n{size}\r\n\r\n"
+                  .encode() + body)
+        return s
+
+    def status_of(self, s):
+        response = http.client.HTTPResponse(s)
+        response.begin()
+        return response.status
+
+    def test_slow_bodies(self):
+        """Bodies count as they come; an operator's have room of their own; none takes for ever."""
+        size = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_body_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblockcount", "params": []}
+        def held():
+            return self.n.metrics_of("rpcd")["rustycoin_rpcd_body_bytes"]
+        declared = [self.begun(b"[", length=size) for _ in range(20)]
+        wait_for("all have begun", lambda: held() >= 20)
+        self.assertEqual(self.ask(call, user=self.reader)[0], 200)
+        for s in declared:
+            s.close()
+        wait_for("nothing is held", lambda: held() == 0)
+
+        # Users have six of eight bodies; the operator has what is left.
+        filled = [self.begun(b" " * (size - 1), length=size) for _ in range(6)]
+        wait_for("all have come", lambda: held() == 6 * (size - 1))
+        large = json.dumps(call) + " " * (size // 2)
+        self.assertEqual(self.ask(large)[0], 200)
+        self.assertEqual(self.post(large, user=self.reader)[0], 503)
+        chunk = b"%x\r\n%s\r\n" % (size // 2, b" " * (size // 2))
+        with self.begun(chunk + b"0\r\n\r\n") as s:
+            self.assertEqual(self.status_of(s), 503)
+        for s in filled:
+            s.close()
+        wait_for("nothing is held", lambda: held() == 0)
+        with self.begun(3 * chunk + b"0\r\n\r\n") as s:
+            self.assertEqual(self.status_of(s), 413)
+
+        self.n.options["rpcd"] |= {"rpc_body_seconds": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        with self.begun(b" ", length=size) as s:
+            s.settimeout(0.1)
+            def cut_off():
+                try:
+                    s.sendall(b" ")
+                    return s.recv(1) == b""
+                except TimeoutError:
+                    return False
+                except OSError:
+                    return True
+            wait_for("it is cut off", cut_off, 20)
+
+    def test_answers_of_an_operator(self):
+        """Users who don't read their answers don't shut an operator's questions out."""
+        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        self.large_block()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
+        body = json.dumps(call).encode()
+        slow = [self.begun(body, length=len(body)) for _ in range(2)]
+        wait_for("too much is held", lambda: self.n.metrics_of("rpcd")
+                 ["rustycoin_rpcd_answer_bytes"] > 1 << 20)
+        self.assertEqual(self.post(json.dumps(call), user=self.reader)[0], 503)
+        self.assertEqual(self.post(json.dumps(call))[0], 200)
+        for s in slow:
+            s.close()
+
     def test_slow_readers(self):
         """Answers that nobody reads have a bound; submissions and small questions get through."""
         limit = 1 << 20
