@@ -412,6 +412,22 @@ static void on_accept(void *arg, int fd, uint32_t revents)
 	}
 }
 
+/* An address that was named and that this host hasn't got yet (DHCP, a tunnel at boot) is listened
+ * on all the same: connections come when it comes. */
+static int bind_ahead(int fd, const struct sockaddr *addr, socklen_t len, const char *text)
+{
+	if (bind(fd, addr, len) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL)
+		return -1;
+	rc_log(RC_LOG_WARNING, "%s: this host hasn't got the address yet; it is listened on", text);
+	if (addr->sa_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+	else
+		set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	return bind(fd, addr, len);
+}
+
 /* *ret_skipped: this host lacks the family, and the address wasn't asked for by name. */
 static int listen_at(struct sockets *s, const struct net_addr *addr, bool named,
 		     struct rc_error *error)
@@ -431,7 +447,8 @@ static int listen_at(struct sockets *s, const struct net_addr *addr, bool named,
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (any.any.sa_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (bind(fd, &any.any, len) < 0 || listen(fd, BACKLOG) < 0) {
+	err = named ? bind_ahead(fd, &any.any, len, text) : bind(fd, &any.any, len);
+	if (err < 0 || listen(fd, BACKLOG) < 0) {
 		err = errno;
 		close(fd);
 		if (!named && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT))
