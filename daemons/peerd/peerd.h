@@ -341,7 +341,7 @@ struct peerd {
 	size_t n_own;
 	struct timer connect_timer;
 	struct timer feeler_timer;
-	unsigned way_failures;	  /* of the way to all addresses (a proxy), in a row … */
+	unsigned way_failures;	  /* of the way to all addresses, in a row … */
 	int64_t way_again_at;	  /* … nothing is dialled before */
 	struct anchors anchors;	  /* as they were kept last */
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */

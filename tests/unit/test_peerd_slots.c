@@ -395,14 +395,23 @@ static void linked_to_both_anchors(void)
 	assert_int_equal(linked, 2);
 }
 
-/* A proxy that isn't up, or takes connections and says nothing: no address is blamed for that, and
- * the anchors are dialled once it works. */
-static void a_dead_proxy_blames_nobody(void **state)
+/* A proxy that isn't up, or takes connections and says nothing, or no network, when dials fail at
+ * once: no address is blamed for that, and the anchors are dialled once it works. */
+static void no_way_blames_nobody(void **state)
 {
+	static const struct {
+		bool down, silent, no_network;
+		unsigned addnodes, dials, dials_most; /* most: as many as wait together */
+	} ways[] = {
+		{.silent = true, .addnodes = 1, 25, 5 * 15},
+		{.down = true, .addnodes = 1, 25, 5 * 15},
+		{.no_network = true, .addnodes = 1, 12, 15},
+		{.no_network = true, .addnodes = 0, 12, 15}, /* an anchor comes first */
+	};
 	struct peerd_options o = seeded(6);
 
 	(void)state;
-	for (unsigned silent = 0; silent < 2; silent++) {
+	for (unsigned way = 0; way < RC_ARRAY_LEN(ways); way++) {
 		rig_kill(node);
 		for (unsigned i = 0; i < 2; i++) {
 			node->anchors.list[i] = seeds[4 + i];
@@ -414,14 +423,15 @@ static void a_dead_proxy_blames_nobody(void **state)
 		o.outbound = 2;
 		o.block_only = 2;
 		o.addnode = &seeds[0];
-		o.n_addnode = 1;
-		node->proxy_silent = silent;
-		node->proxy_down = !silent;
+		o.n_addnode = ways[way].addnodes;
+		node->proxy_silent = ways[way].silent;
+		node->proxy_down = ways[way].down;
+		node->no_network = ways[way].no_network;
 		node->dials = 0;
 		rig_restart(node, &o);
 		rig_turn(&rig, 120000);
-		/* After 1, 2, 4, 8, 10, 10 … seconds, five at a time. */
-		assert_in_range(node->dials, 25, 5 * 15);
+		/* After 1, 2, 4, 8, 10, 10 … seconds, five at a time or the first only. */
+		assert_in_range(node->dials, ways[way].dials, ways[way].dials_most);
 		assert_int_equal(HASH_COUNT(node->core->backoffs), 0);
 		for (unsigned i = 0; i < 6; i++) {
 			const struct book_entry *e = book_find(node->core->book, &seeds[i].addr);
@@ -429,11 +439,11 @@ static void a_dead_proxy_blames_nobody(void **state)
 			assert_int_equal(e->attempts, 0);
 			assert_int_equal(e->last_try, 0);
 		}
-		node->proxy_silent = node->proxy_down = false;
+		node->proxy_silent = node->proxy_down = node->no_network = false;
 		rig_turn(&rig, 17000); /* what is dialled still, and the longest wait */
 		linked_to_both_anchors();
 		assert_int_equal(connect_count(node->core, PEER_OUTBOUND, true), 2);
-		assert_int_equal(connect_count(node->core, PEER_MANUAL, true), 1);
+		assert_int_equal(connect_count(node->core, PEER_MANUAL, true), o.n_addnode);
 		/* From then on an address that fails is to blame. */
 		assert_int_equal(node->core->way_failures, 0);
 	}
@@ -506,7 +516,7 @@ int main(void)
 		ROW(the_largest_group_makes_room),
 		cmocka_unit_test(the_anchors_file),
 		ROW(anchors_are_dialled_first),
-		ROW(a_dead_proxy_blames_nobody),
+		ROW(no_way_blames_nobody),
 		ROW(anchors_obey_the_options),
 		ROW(feelers_learn_who_is_there),
 	};
