@@ -321,7 +321,7 @@ static void on_connect(void *arg)
 	if (core->opt.n_connect == 0) {
 		dial_anchors(core);
 		/* Then links that carry blocks and transactions both. */
-		fill_slots(core, PEER_OUTBOUND, core->opt.outbound);
+		fill_slots(core, PEER_OUTBOUND, core->opt.outbound + core->one_more);
 		if (connect_count(core, PEER_OUTBOUND, true) >= core->opt.outbound)
 			fill_slots(core, PEER_BLOCK_ONLY, core->opt.block_only);
 	}
@@ -627,7 +627,7 @@ void connect_lost(struct peer *peer)
 	if (manual)
 		manual_lost(core, manual, peer->state == PEER_READY);
 	else if (peer->role != PEER_FEELER || !peer->answered)
-		backoff_add(core, &peer->addr, peer->state == PEER_READY);
+		backoff_add(core, &peer->addr, peer->state == PEER_READY && !peer->no_use);
 	timer_arm_by(&core->timers, &core->connect_timer, core_now(core) + CONNECT_TICK);
 }
 

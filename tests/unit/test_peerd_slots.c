@@ -504,6 +504,65 @@ static void feelers_learn_who_is_there(void **state)
 	assert_true(book_find(core->book, &seeds[5].addr)->attempts > 0);
 }
 
+/* ---- a tip that stands still ---- */
+
+static bool outbound_to(unsigned i)
+{
+	for (const struct peer *p = node->core->peers; p; p = p->hh.next) {
+		if (p->role == PEER_OUTBOUND && p->state == PEER_READY &&
+		    net_addr_eq(&p->addr, &rig.nodes[i].addr))
+			return true;
+	}
+	return false;
+}
+
+/* All links it made are to nodes that keep new blocks to themselves: others are tried until one has
+ * some, and that one stays. */
+static void a_stale_tip_looks_elsewhere(void **state)
+{
+	struct peerd_options o = seeded(6);
+	struct rig_block *before = node->tip;
+	struct peerd *core;
+	unsigned honest = 0;
+
+	(void)state;
+	o.block_only = 0;
+	rig_kill(node);
+	rig_restart(node, &o);
+	rig_turn(&rig, 20000); /* all have its chain */
+	rig_kill(node);
+	rig.network.params.spacing = 150;
+	o.outbound = 3;
+	rig_restart(node, &o);
+	core = node->core;
+	rig_turn(&rig, 20000);
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, true), 3);
+	for (unsigned i = 1; i <= 6 && !honest; i++)
+		honest = outbound_to(i) ? 0 : i;
+	/* No feeler is to bring the block: it is greeted only. */
+	rig_mine(&rig.nodes[honest], 5, 1000, 1);
+	rig_turn(&rig, 1450 * 1000);
+	assert_int_equal(core->counters[PEERD_STALE_TIPS], 0);
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, true), 3);
+	assert_ptr_equal(node->tip, before);
+	rig_turn(&rig, 600 * 1000);
+	assert_in_range(core->counters[PEERD_STALE_TIPS], 1, 12);
+	assert_true(node->tip->height > before->height);
+	assert_true(outbound_to(honest));
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, false), 3);
+	/* With blocks as they should come nothing changes. */
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t dialled = core->counters[PEERD_DIALLED] - core->counters[PEERD_FEELERS],
+			 looks = core->counters[PEERD_STALE_TIPS];
+
+		rig_mine(&rig.nodes[honest], 1, 1000, 1);
+		rig_turn(&rig, 300 * 1000);
+		assert_int_equal(core->counters[PEERD_STALE_TIPS], looks);
+		assert_int_equal(core->counters[PEERD_DIALLED] - core->counters[PEERD_FEELERS],
+				 dialled);
+	}
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -519,6 +578,7 @@ int main(void)
 		ROW(no_way_blames_nobody),
 		ROW(anchors_obey_the_options),
 		ROW(feelers_learn_who_is_there),
+		ROW(a_stale_tip_looks_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
