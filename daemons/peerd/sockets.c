@@ -296,7 +296,51 @@ static struct conn *conn_new(struct sockets *s, int fd, bool connecting)
 	return c;
 }
 
-static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
+/* By addresses of documentation, one of each family, which are routed as any; no packet is sent. */
+static bool has_route_out(void)
+{
+	static const char *const somewhere[] = {"192.0.2.1:9", "[2001:db8::1]:9"};
+	bool has = false;
+
+	for (size_t i = 0; i < RC_ARRAY_LEN(somewhere) && !has; i++) {
+		struct net_addr addr;
+		union any_addr to;
+		socklen_t len;
+		int fd;
+
+		if (!net_addr_parse(somewhere[i], 0, &addr))
+			continue;
+		len = to_sockaddr(&addr, &to);
+		fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		has = fd >= 0 && connect(fd, &to.any, len) == 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return has;
+}
+
+/*
+ * Why a dial failed at once, if that says nothing of its address. Having no way to it may be the
+ * lack of its family only, and whoever tells addresses chooses their family; having no way anywhere
+ * is a network that is down.
+ */
+static const char *our_fault(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return strerror(error);
+	case ENETUNREACH:
+	case EADDRNOTAVAIL:
+		return has_route_out() ? NULL : "this host has no way to any network";
+	default:
+		return NULL;
+	}
+}
+
+static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer, const char **ret_ours)
 {
 	struct sockets *s = ctx;
 	union any_addr to;
@@ -305,13 +349,16 @@ static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
 	struct conn *c;
 	int error = 0;
 
-	if (fd < 0)
+	if (fd < 0) {
+		*ret_ours = our_fault(errno);
 		return NULL;
+	}
 	tune(s, fd);
 	if (connect(fd, &to.any, len) < 0 && errno != EINPROGRESS) {
 		error = errno;
 		if (!s->config.has_proxy) {
 			close(fd);
+			*ret_ours = our_fault(error);
 			return NULL;
 		}
 	}
