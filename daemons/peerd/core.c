@@ -90,15 +90,19 @@ static void on_tick(void *arg)
 	struct peer *peer, *next;
 	int64_t now = core_now(core);
 
+	fetch_check_line(core, now);
 	HASH_ITER (hh, core->peers, peer, next) {
 		if (peer->dead) /* by the turn of one before */
 			continue;
 		peer_check_times(peer, now);
 		if (!peer_is_ready(peer))
 			continue;
+		/* Each may be its end. */
 		sync_check_times(peer, now);
-		fetch_check_times(peer, now);
-		serve_check_times(peer, now);
+		if (!peer->dead)
+			fetch_check_times(peer, now);
+		if (!peer->dead)
+			serve_check_times(peer, now);
 		if (!peer->dead)
 			serve_go(peer);
 	}

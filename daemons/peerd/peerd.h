@@ -215,6 +215,8 @@ struct peer {
 	int64_t last_progress;
 	uint64_t bytes_mark;
 	int64_t block_since;
+	int64_t block_us;   /* from one block to the next, smoothed; 0: it gave none */
+	uint64_t line_mark; /* bytes of the bulk stream when the line was measured */
 	uint32_t last_block_height;
 	size_t chain_bytes;  /* of its blocks and transactions on their way to chaind */
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
@@ -372,6 +374,9 @@ struct peerd {
 	size_t submit_bytes; /* of blocks on their way to chaind */
 	int64_t stall_us;    /* adaptive; last doubled … */
 	int64_t stall_raised_at;
+	int64_t line_at;      /* the line was measured … */
+	int64_t line_rate;    /* … blocks came on it so many bytes a second, at best lately … */
+	unsigned line_givers; /* … and from so many peers */
 
 	/* serve.c */
 	bool serve_waits; /* for room that others take: somebody with nothing ahead … */
@@ -614,6 +619,8 @@ void fetch_chain_up(struct peerd *core);
 /* Something that Wanted was told has changed. */
 void fetch_changed(struct peerd *core);
 void fetch_check_times(struct peer *peer, int64_t now);
+/* How fast blocks come from all peers together. */
+void fetch_check_line(struct peerd *core, int64_t now);
 void fetch_on_block(struct peer *peer, struct rc_bytes raw);
 void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id);
 
