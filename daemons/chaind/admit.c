@@ -61,6 +61,7 @@ struct admission {
 	struct asker *askers;
 	struct admission **children; /* wait for this one's end */
 	size_t n_children;
+	bool listed;	       /* found by its ids, or among the tests */
 	unsigned waiting;      /* for so many parents under way */
 	struct block_node *at; /* the tip its coins were asked at */
 	struct rc_coin *coins; /* of each input */
@@ -122,6 +123,7 @@ static void enlist(struct admission *a)
 {
 	struct admit *admit = a->admit;
 
+	a->listed = true;
 	if (a->options.test_only) {
 		DL_APPEND2(admit->tests, a, prev_test, next_test);
 		return;
@@ -134,6 +136,9 @@ static void delist(struct admission *a)
 {
 	struct admit *admit = a->admit;
 
+	if (!a->listed)
+		return;
+	a->listed = false;
 	if (a->options.test_only) {
 		DL_DELETE2(admit->tests, a, prev_test, next_test);
 		return;
@@ -394,7 +399,10 @@ static void enter_pool(struct admission *a)
 	if (a->options.journaled) {
 		finish(a);
 	} else if (a->options.local) {
-		/* Success is answered when it is on the disk. */
+		/* Success is answered when it is on the disk. From here on the pool is what knows
+		 * it: a reorganisation may take it from there and bring it back meanwhile, which
+		 * must not be answered by this one's end. */
+		delist(a);
 		journal_append(admit->journal, &record, true, journaled, a);
 	} else {
 		journal_append(admit->journal, &record, false, NULL, NULL);

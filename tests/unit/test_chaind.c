@@ -187,6 +187,64 @@ static void test_pay_again(void **state)
 	rc_loop_free(loop);
 }
 
+static void tell_tx(void *arg, const struct admit_result *result)
+{
+	struct node_told *told = arg;
+
+	told->n++;
+	told->err = result->err ? result->err : (int)result->verdict;
+}
+
+static bool is_in_pool(void *arg)
+{
+	struct test_node *n = arg;
+
+	return n->chaind->pool.count > 0;
+}
+
+static bool is_all_done(void *arg)
+{
+	struct test_node *n = arg;
+
+	return !refill_active(&n->chaind->refill) && n->chaind->admit.count == 0;
+}
+
+/* What a reorganisation takes from the pool comes back, also while its record is on the way to the
+ * disk: its submitter is about to be told that it is accepted. */
+static void test_reorganised_before_it_is_on_the_disk(void **state)
+{
+	struct rc_loop *loop = rc_loop_new();
+	struct admit_options options = {.local = true};
+	struct node_told told = {0};
+	struct rc_outpoint outpoint;
+	struct rc_buf raw = RC_BUF_INIT;
+	struct rc_coin coin;
+	struct test_node n;
+	struct pool_cursor cursor;
+
+	(void)state;
+	node_init(&n, loop, "a");
+	node_generate(&n, 12);
+	node_coinbase(&n, 1, &outpoint, &coin);
+	node_pay(&n, &outpoint, &coin, 10000, 1, &raw);
+	admit_submit(&n.chaind->admit, raw.data, raw.len, &options, tell_tx, &told);
+	node_wait(loop, is_in_pool, &n, "it is in the pool");
+	assert_int_equal(told.n, 0);
+
+	mempool_walk_start(&n.chaind->pool, &cursor);
+	mempool_remove(&n.chaind->pool, mempool_walk_next(&cursor), POOL_REORGANISED);
+	mempool_walk_end(&n.chaind->pool, &cursor);
+	assert_int_equal(n.chaind->pool.count, 0);
+	refill_pump(&n.chaind->refill);
+	node_wait(loop, is_all_done, &n, "all is answered");
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.err, 0);
+	assert_int_equal(n.chaind->pool.count, 1);
+	rc_buf_done(&raw);
+	node_free(&n);
+	rc_loop_free(loop);
+}
+
 static void tell_block(void *arg, const struct block_result *result)
 {
 	struct node_told *told = arg;
@@ -908,6 +966,7 @@ int main(void)
 		cmocka_unit_test(test_leases_of_transactions),
 		cmocka_unit_test(test_pay),
 		cmocka_unit_test(test_pay_again),
+		cmocka_unit_test(test_reorganised_before_it_is_on_the_disk),
 		cmocka_unit_test(test_larger_than_a_block),
 		cmocka_unit_test(test_unread_block),
 		cmocka_unit_test(test_undone_while_asked),
