@@ -220,6 +220,7 @@ static void drop(struct peer *peer)
 	struct rebuilding *r = peer->rebuilding;
 
 	peer->rebuilding = NULL;
+	peer->txns_given_up += r->waiting; /* what it was asked for may still come */
 	peer->core->n_rebuilding--;
 	free(r->raw);
 	free(r->places);
@@ -485,17 +486,22 @@ void compact_on_blocktxn(struct peer *peer, const void *body)
 	const Rc__P2p__BlockTxn *m = body;
 	const struct peer_message_info *info = peer_message_find(PEER_MSG_BLOCKTXN);
 	struct rebuilding *r = peer->rebuilding;
+	bool asked = r && r->waiting && m->block.len == sizeof(r->id.b) &&
+		     memcmp(m->block.data, r->id.b, sizeof(r->id.b)) == 0;
+	bool fits = asked && are_txs(peer, &m->transactions, r->missing);
 	struct rc_block_id id;
 
-	if (!r || !r->waiting || m->block.len != sizeof(r->id.b) ||
-	    memcmp(m->block.data, r->id.b, sizeof(r->id.b)) != 0) {
-		/* late, or never asked for */
+	if (!asked || (!fits && peer->txns_given_up)) {
+		/* Never asked for, or late: the same block may have been begun anew since then,
+		 * with fewer or more of it in the pool. */
+		peer->txns_given_up -= peer->txns_given_up > 0;
 		peer_charge(peer, info->cost + m->transactions.len, m->transactions.len);
 		return;
 	}
 	id = r->id;
 	fetch_take(peer, &id);
-	if (!are_txs(peer, &m->transactions, r->missing)) {
+	if (!fits) {
+		r->waiting = false;
 		drop(peer);
 		fetch_release(peer->core, &id);
 		peer_penalise(peer, "compact-form", NULL);

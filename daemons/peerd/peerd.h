@@ -245,6 +245,7 @@ struct peer {
 	bool compact;		       /* it knows compact blocks … */
 	bool compact_wanted;	       /* … and wants new blocks announced by them */
 	struct rebuilding *rebuilding; /* its compact block, not whole yet; NULL: none */
+	unsigned txns_given_up; /* questions for the rest of one that nobody waits for any more */
 
 	/* relay.c */
 	struct seen known_txs;
