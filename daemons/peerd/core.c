@@ -90,15 +90,19 @@ static void on_tick(void *arg)
 	struct peer *peer, *next;
 	int64_t now = core_now(core);
 
+	fetch_check_line(core, now);
 	HASH_ITER (hh, core->peers, peer, next) {
 		if (peer->dead) /* by the turn of one before */
 			continue;
 		peer_check_times(peer, now);
 		if (!peer_is_ready(peer))
 			continue;
+		/* Each may be its end. */
 		sync_check_times(peer, now);
-		fetch_check_times(peer, now);
-		serve_check_times(peer, now);
+		if (!peer->dead)
+			fetch_check_times(peer, now);
+		if (!peer->dead)
+			serve_check_times(peer, now);
 		if (!peer->dead)
 			serve_go(peer);
 	}
@@ -154,6 +158,7 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 	core->discouraged = discouraged_new();
 	timer_init(&core->tick, on_tick, core);
 	connect_init(core);
+	stale_init(core);
 	gossip_init(core);
 	sync_init(core);
 	fetch_init(core);
@@ -290,6 +295,7 @@ void peerd_chain_state(struct peerd *core, bool up, bool changed)
 void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event)
 {
 	core_enter(core);
+	stale_tip(core, &event->tip.id);
 	core->chain_tip = event->tip;
 	core->initial_download = event->initial_download;
 	core->chain_known = true;

@@ -23,11 +23,15 @@
 #define WANTED_GAP_MANY	 (100 * PEERD_MS)
 #define WANTED_ERROR_GAP (1 * PEERD_SECOND)
 #define WANTED_EMPTY_GAP (200 * PEERD_MS) /* an answer of nothing should have taken its time */
-/* A peer's downloads are filled up again when half are done: one question for many blocks. */
-#define REFILL_AT (INFLIGHT_PER_PEER / 2)
-/* It isn't read for what we make it wait for. Who is over its budget has that from its own doing,
- * and who takes nothing of what it asked for is no exception to the time of a block. */
-#define PAUSES_OURS (PEER_PAUSE_HELD | PEER_PAUSE_TXS | PEER_PAUSE_OUTPUT)
+/*
+ * A peer is asked for what it gives in a minute, by the blocks it gave: at least one, so that no
+ * more of them wait at a slow one than another could give in its place.
+ */
+#define WINDOW_US    (60 * PEERD_SECOND)
+#define WINDOW_FIRST 4 /* of one that gave none yet */
+/* It isn't read for what we make it wait for, or others of its group. Who is over its budget has
+ * that from its own doing. No pause is an exception to the time of a block. */
+#define PAUSES_OURS (PEER_PAUSE_HELD | PEER_PAUSE_TXS | PEER_PAUSE_OUTPUT | PEER_PAUSE_MEMORY)
 /* Blocks on their way to chaind: two of the largest. Beyond, peers with a block at hand are not
  * read, so no more than one a peer is held beside these. */
 #define SUBMIT_BYTES_MAX (64u << 20)
@@ -49,8 +53,18 @@
  * from others: as soon as chaind leases them anew, they are asked of whom it says. What comes late
  * all the same is taken.
  */
-#define OVERDUE		   (10 * PEERD_SECOND)
-#define OVERDUE_RATE	   125000
+#define OVERDUE	     (10 * PEERD_SECOND)
+#define OVERDUE_RATE 125000
+/*
+ * Both rates are of a line that one peer has for itself. Where several give, and half of their
+ * share of the line is less, it is that: of 125 kB/s and ten peers 6,250 bytes a second, 10 + 320 s
+ * until a block is overdue, 60 + 320 s until it is given up. The line is the best of the spans
+ * lately (an eighth less with each one), so who drips beside others that give faster gains nothing;
+ * and no rate is below a twentieth, as of ten: those 330 s, and 60 + 1,600 s.
+ */
+#define LINE_SPAN	   (10 * PEERD_SECOND)
+#define LINE_DECAY	   8
+#define LINE_GIVERS_MAX	   10
 #define STALL_FACTOR_MAX   32
 #define STALLS_MAX	   4  /* one of ours is given up after so many in a row */
 #define STALLS_COUNTED	   30 /* one of others is set aside for five minutes at most */
@@ -109,6 +123,20 @@ static void start_clocks(struct peer *peer)
 static void may_be_late(struct peer *peer, size_t n)
 {
 	peer->late = (unsigned)rc_min_u64(peer->late + n, LATE_MAX);
+}
+
+/* How many blocks it is asked for at a time. */
+static unsigned window(const struct peer *peer)
+{
+	int64_t n = peer->block_us ? WINDOW_US / peer->block_us : WINDOW_FIRST;
+
+	return n < 1 ? 1 : (unsigned)rc_min_u64((uint64_t)n, INFLIGHT_PER_PEER);
+}
+
+/* It is asked for more when half are done: one question for many blocks. */
+static unsigned refill_at(const struct peer *peer)
+{
+	return window(peer) / 2;
 }
 
 bool fetch_rest(struct peer *peer, const struct rc_block_id *id, uint32_t height)
@@ -176,6 +204,21 @@ static int64_t limit_us(const struct peerd *core, int64_t rate)
 	return (int64_t)core->network->params.block_limit * PEERD_SECOND / rate;
 }
 
+/* The same, of one peer, while others share the line with it. */
+static int64_t share_us(const struct peerd *core, int64_t rate)
+{
+	int64_t n = (int64_t)rc_min_u64(core->line_givers, LINE_GIVERS_MAX);
+	int64_t share, least;
+
+	if (n > 1) {
+		share = core->line_rate / (2 * n);
+		least = rate / (2 * n);
+		if (share < rate)
+			rate = share > least ? share : least;
+	}
+	return limit_us(core, rate);
+}
+
 /*
  * chaind leases a block that is on its way: the lease of who was asked has ended. False: it is
  * still waited for, for the link may be slow. Where that peer is itself the one it is leased to,
@@ -187,7 +230,7 @@ static bool take_over(struct peerd *core, const struct rc_lease *lease)
 	struct peer *holder = core_peer(core, inflight_find(&core->inflight, &id)->peer);
 
 	if (!holder ||
-	    core_now(core) - holder->block_since <= OVERDUE + limit_us(core, OVERDUE_RATE) ||
+	    core_now(core) - holder->block_since <= OVERDUE + share_us(core, OVERDUE_RATE) ||
 	    (holder->id == lease->peer && !others_give(core, holder)))
 		return false;
 	inflight_take(&core->inflight, &id);
@@ -293,17 +336,19 @@ static size_t tell_peers(struct peerd *core, struct rc_wanted_peer *peers,
 	for (size_t at = 0; at < n; at++) {
 		const struct peer *p = order[at];
 		struct rc_wanted_peer *w = &peers[at];
+		unsigned asked = inflight_count(&core->inflight, p->id), most = window(p);
 
 		*w = (struct rc_wanted_peer){
 			.peer = p->id,
 			.tip = p->tip.id,
-			.in_flight = inflight_count(&core->inflight, p->id),
+			/* What is less than the most of any peer counts as asked already. */
+			.in_flight = INFLIGHT_PER_PEER - (asked < most ? most - asked : 0),
 			.failed = failed + n_failed,
 			.n_failed = p->n_failed,
 		};
 		for (size_t i = 0; i < p->n_failed; i++)
 			failed[n_failed++] = p->failed[i].id;
-		*ret_room = *ret_room || w->in_flight <= REFILL_AT;
+		*ret_room = *ret_room || asked <= refill_at(p);
 	}
 	return n;
 }
@@ -478,16 +523,28 @@ static void submit(struct peer *peer, struct rc_bytes raw, const struct rc_block
 				      on_submitted, call);
 }
 
-/* A block that was asked of it has come. */
+/* A block that was asked of it has come, perhaps late: what was asked after it has its time from
+ * now on. */
+static void gave(struct peer *peer)
+{
+	int64_t now = core_now(peer->core), took = now - peer->block_since;
+
+	if (took > WINDOW_US)
+		took = WINDOW_US;
+	peer->block_us = peer->block_us ? (3 * peer->block_us + took) / 4 : took;
+	peer->last_progress = peer->block_since = now;
+	peer->stalls = 0;
+}
+
+/* And it was still awaited. */
 static void progressed(struct peer *peer)
 {
 	struct peerd *core = peer->core;
 	unsigned left = inflight_count(&core->inflight, peer->id);
 
-	peer->last_progress = peer->block_since = core_now(core);
-	peer->stalls = 0;
+	gave(peer);
 	peer->aside_until = peer->failed_at = 0;
-	if (left == REFILL_AT || left == 0)
+	if (left == refill_at(peer) || left == 0)
 		fetch_changed(core);
 }
 
@@ -503,10 +560,45 @@ bool fetch_take(struct peer *peer, const struct rc_block_id *id)
 	return true;
 }
 
+/* To chaind, or until there is room. */
+static void take(struct peer *peer, struct rc_bytes raw, const struct rc_block_id *id)
+{
+	struct peerd *core = peer->core;
+
+	if (!core->submit_bytes || core->submit_bytes + raw.len <= SUBMIT_BYTES_MAX) {
+		submit(peer, raw, id);
+		return;
+	}
+	if (peer->held_block) { /* came in one piece with the one that waits */
+		release(core, id, 1);
+		return;
+	}
+	peer->held_block = rc_memdup(raw.data, raw.len);
+	peer->held_len = raw.len;
+	peer_pause(peer, PEER_PAUSE_HELD, true);
+	timer_init(&peer->held_timer, on_held_too_long, peer);
+	timer_arm(&core->timers, &peer->held_timer, core_now(core) + HELD_MAX);
+}
+
+/* One that nobody is asked for. Late is honest, once for each that it was asked for; else it costs
+ * time. */
+static void on_late_block(struct peer *peer, struct rc_bytes raw, const struct rc_block_id *id)
+{
+	struct peerd *core = peer->core;
+
+	if (peer->late == 0 || !seen_has(&core->asked_blocks, id->b)) {
+		peer_charge(peer, peer_message_find(PEER_MSG_BLOCK)->cost + raw.len, raw.len);
+		return;
+	}
+	peer->late--;
+	gave(peer);
+	if (!seen_has(&core->arrived, id->b))
+		take(peer, raw, id); /* it was released, and nobody asked since */
+}
+
 void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 {
 	struct peerd *core = peer->core;
-	const struct peer_message_info *info = peer_message_find(PEER_MSG_BLOCK);
 	struct rc_block_id id;
 	struct peer *other;
 	uint64_t owner;
@@ -519,32 +611,22 @@ void fetch_on_block(struct peer *peer, struct rc_bytes raw)
 	seen_add(&peer->known_blocks, id.b);
 	compact_given_up(peer, &id);
 	owner = inflight_take(&core->inflight, &id);
-	if (owner && owner != peer->id && (other = core_peer(core, owner))) {
-		compact_given_up(other, &id); /* what it owes of the block isn't awaited any more */
-		may_be_late(other, 1);
-	}
 	if (owner == 0) {
-		/* Late is honest, once for each that it was asked for; else it costs time. */
-		if (peer->late > 0 && seen_has(&core->asked_blocks, id.b))
-			peer->late--;
-		else
-			peer_charge(peer, info->cost + raw.len, raw.len);
+		on_late_block(peer, raw, &id);
 		return;
+	}
+	if (owner != peer->id) {
+		if (peer->late > 0)
+			peer->late--; /* it is this one */
+		other = core_peer(core, owner);
+		if (other) {
+			/* What it owes of the block isn't awaited any more. */
+			compact_given_up(other, &id);
+			may_be_late(other, 1);
+		}
 	}
 	progressed(peer);
-	if (!core->submit_bytes || core->submit_bytes + raw.len <= SUBMIT_BYTES_MAX) {
-		submit(peer, raw, &id);
-		return;
-	}
-	if (peer->held_block) { /* came in one piece with the one that waits */
-		release(core, &id, 1);
-		return;
-	}
-	peer->held_block = rc_memdup(raw.data, raw.len);
-	peer->held_len = raw.len;
-	peer_pause(peer, PEER_PAUSE_HELD, true);
-	timer_init(&peer->held_timer, on_held_too_long, peer);
-	timer_arm(&core->timers, &peer->held_timer, core_now(core) + HELD_MAX);
+	take(peer, raw, &id);
 }
 
 void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id)
@@ -642,8 +724,29 @@ void fetch_check_times(struct peer *peer, int64_t now)
 		peer->last_progress = now;
 	}
 	if (now - peer->last_progress > core->stall_us ||
-	    now - peer->block_since > BLOCK_TIMEOUT + limit_us(core, BLOCK_RATE))
+	    now - peer->block_since > BLOCK_TIMEOUT + share_us(core, BLOCK_RATE))
 		on_stall(peer);
+}
+
+void fetch_check_line(struct peerd *core, int64_t now)
+{
+	int64_t span = now - core->line_at, rate = core->line_rate;
+	uint64_t sum = 0;
+
+	if (span < LINE_SPAN)
+		return;
+	core->line_at = now;
+	core->line_givers = 0;
+	for (struct peer *p = core->peers; p; p = p->hh.next) {
+		uint64_t bytes = p->link ? rc_link_data_in(p->link, RC_LINK_BULK) : 0;
+
+		sum += bytes - p->line_mark;
+		if (bytes - p->line_mark >= PROGRESS_BYTES)
+			core->line_givers++;
+		p->line_mark = bytes;
+	}
+	rate -= rate / LINE_DECAY;
+	core->line_rate = (int64_t)rc_max_u64(sum * PEERD_SECOND / (uint64_t)span, (uint64_t)rate);
 }
 
 void fetch_init(struct peerd *core)

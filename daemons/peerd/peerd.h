@@ -3,11 +3,10 @@
  * no clock of its own (outside.h), keeps no chain state, and is one thread: kill it and only links
  * are lost.
  *
- * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
- * room for a newcomer; gossip.c addresses; charge.c what peers cost us; memory.c what they hold;
- * sync.c headers; fetch.c
- * blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
- * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
+ * A file a noun: peer.c one link's life and messages; connect.c whom we dial; stale.c when one
+ * more; evict.c who makes room for a newcomer; gossip.c addresses; charge.c what peers cost us;
+ * memory.c what they hold; sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; compact.c
+ * blocks in compact form; serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
 #ifndef PEERD_PEERD_H
 #define PEERD_PEERD_H
@@ -150,6 +149,7 @@ struct peer {
 	bool dialled_with_key; /* XK */
 	bool answered;	       /* its greeting came, or that none came isn't its fault */
 	bool no_way;	       /* the way to any address failed, not this one */
+	bool no_use;	       /* ended for another one: not dialled before others */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -216,6 +216,8 @@ struct peer {
 	int64_t last_progress;
 	uint64_t bytes_mark;
 	int64_t block_since;
+	int64_t block_us;   /* from one block to the next, smoothed; 0: it gave none */
+	uint64_t line_mark; /* bytes of the bulk stream when the line was measured */
 	uint32_t last_block_height;
 	size_t chain_bytes;  /* of its blocks and transactions on their way to chaind */
 	uint8_t *held_block; /* it waits for room at chaind; reading is paused */
@@ -343,8 +345,14 @@ struct peerd {
 	size_t n_own;
 	struct timer connect_timer;
 	struct timer feeler_timer;
-	unsigned way_failures;	  /* of the way to all addresses (a proxy), in a row … */
-	int64_t way_again_at;	  /* … nothing is dialled before */
+	unsigned way_failures; /* of the way to all addresses, in a row … */
+	int64_t way_again_at;  /* … nothing is dialled before */
+
+	/* stale.c */
+	struct timer stale_timer;
+	int64_t tip_at; /* chaind's tip is this since */
+	bool one_more;	/* full link than the options say */
+
 	struct anchors anchors;	  /* as they were kept last */
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
@@ -368,6 +376,9 @@ struct peerd {
 	size_t submit_bytes; /* of blocks on their way to chaind */
 	int64_t stall_us;    /* adaptive; last doubled … */
 	int64_t stall_raised_at;
+	int64_t line_at;      /* the line was measured … */
+	int64_t line_rate;    /* … blocks came on it so many bytes a second, at best lately … */
+	unsigned line_givers; /* … and from so many peers */
 
 	/* serve.c */
 	bool serve_waits; /* for room that others take: somebody with nothing ahead … */
@@ -561,6 +572,11 @@ void memory_check_times(struct peerd *core, int64_t now);
 /* Ends a link: why, "while memory is wanted". */
 void memory_drop(struct peer *peer, const char *why);
 
+/* stale.c */
+void stale_init(struct peerd *core);
+/* chaind's tip is this one; chain_tip still the one before. */
+void stale_tip(struct peerd *core, const struct rc_block_id *tip);
+
 /* connect.c */
 void connect_init(struct peerd *core);
 void connect_done(struct peerd *core);
@@ -611,6 +627,8 @@ void fetch_chain_up(struct peerd *core);
 /* Something that Wanted was told has changed. */
 void fetch_changed(struct peerd *core);
 void fetch_check_times(struct peer *peer, int64_t now);
+/* How fast blocks come from all peers together. */
+void fetch_check_line(struct peerd *core, int64_t now);
 void fetch_on_block(struct peer *peer, struct rc_bytes raw);
 void fetch_on_notfound(struct peer *peer, const struct rc_block_id *id);
 

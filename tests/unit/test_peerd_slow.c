@@ -178,6 +178,160 @@ static void a_slow_link_is_no_stall(void **state)
 	rig_stranger_done(&s);
 }
 
+/* Ten who share a line, each with its part of it while it has something to give. */
+#define SHARERS	      10
+#define SHARED_BLOCKS 50
+#define SHARED_RATE   125000
+
+struct sharer {
+	struct rig_stranger s;
+	struct rc_buf out;
+	size_t at;
+	bool asked[SHARED_BLOCKS];
+	unsigned given;
+};
+
+/* What it is asked for is sent to its end, as nobody can take the question back. */
+static void note_asked(struct sharer *sharer, const struct rc_block_id ids[SHARED_BLOCKS])
+{
+	for (uint32_t i = 0; i < SHARED_BLOCKS; i++) {
+		const struct inflight_block *b = inflight_find(&node->core->inflight, &ids[i]);
+		bool asked = b && b->peer == sharer->s.peer;
+
+		if (asked && !sharer->asked[i]) {
+			put_block(&sharer->s, i + 1, &sharer->out);
+			sharer->given++;
+		}
+		sharer->asked[i] = asked;
+	}
+}
+
+static void give_share(struct sharer *sharer, size_t n)
+{
+	struct rc_buf *out = &sharer->out;
+
+	n = rc_min_u64(n, out->len - sharer->at);
+	rig_stranger_write(&sharer->s, out->data + sharer->at, n);
+	sharer->at += n;
+	if (sharer->at < out->len)
+		return;
+	rc_buf_clear(out);
+	sharer->at = 0;
+}
+
+static void a_shared_line_is_no_stall(void **state)
+{
+	static struct sharer sharers[SHARERS];
+	struct rc_block_id ids[SHARED_BLOCKS];
+	size_t limit = rig.network.params.block_limit;
+	unsigned given = 0;
+	int64_t took;
+
+	(void)state;
+	rig_mine(full, SHARED_BLOCKS, limit, 0);
+	for (uint32_t i = 0; i < SHARED_BLOCKS; i++)
+		ids[i] = block_at(i + 1)->id;
+	for (unsigned i = 0; i < SHARERS; i++)
+		open_link(&sharers[i].s);
+	for (unsigned i = 0; i < SHARERS; i++)
+		send_headers(&sharers[i].s, 1, SHARED_BLOCKS);
+	turn(100);
+	took = rig.now;
+	while (node->blocks_taken < SHARED_BLOCKS && rig.now - took < 3600 * PEERD_SECOND) {
+		unsigned busy = 0;
+
+		for (unsigned i = 0; i < SHARERS; i++) {
+			note_asked(&sharers[i], ids);
+			busy += sharers[i].out.len > 0;
+		}
+		for (unsigned i = 0; i < SHARERS; i++) {
+			if (sharers[i].out.len > 0) {
+				sharers[i].s.deaf = true;
+				give_share(&sharers[i], SHARED_RATE / 10 / busy);
+			} else {
+				rig_stranger_listen(&sharers[i].s);
+			}
+		}
+		turn(100);
+	}
+	took = rig.now - took;
+	assert_int_equal(node->blocks_taken, SHARED_BLOCKS);
+	assert_int_equal(stalls(), 0);
+	for (unsigned i = 0; i < SHARERS; i++) {
+		assert_false(sharers[i].s.closed);
+		given += sharers[i].given;
+		rc_buf_done(&sharers[i].out);
+		rig_stranger_done(&sharers[i].s);
+	}
+	/* Of fifty at most one in ten was asked for twice. */
+	assert_in_range(given, SHARED_BLOCKS, SHARED_BLOCKS * 11 / 10);
+	assert_in_range(took / PEERD_SECOND, 1, SHARED_BLOCKS * limit / SHARED_RATE * 5 / 4);
+}
+
+/* One who was given up, and gives what it was asked for before all the same: of use while nobody
+ * else is asked for it, and none that it has to give twice. */
+static void what_comes_late_is_taken(void **state)
+{
+	static struct rig_stranger s;
+	struct rc_buf out = RC_BUF_INIT;
+
+	(void)state;
+	rig_mine(full, 1, 300, 0);
+	promise(&s, 1);
+	turn(4000);
+	assert_int_equal(stalls(), 1);
+	assert_int_equal(inflight_total(&node->core->inflight), 0);
+	put_block(&s, 1, &out);
+	rig_stranger_write(&s, out.data, out.len);
+	turn(200);
+	assert_int_equal(node->blocks_taken, 1);
+	assert_int_equal(peer_of(&s)->late, 0);
+	assert_int_equal(peer_of(&s)->stalls, 0);
+	rc_buf_done(&out);
+	rig_stranger_done(&s);
+}
+
+/* It owes the same block no second time: what another was asked for was its late one. */
+static void late_is_late_once(void **state)
+{
+	static struct rig_stranger first, second;
+	struct rc_buf out = RC_BUF_INIT;
+
+	(void)state;
+	rig_mine(full, 1, 300, 0);
+	promise(&first, 1);
+	turn(1000);
+	open_link(&second);
+	send_headers(&second, 1, 1);
+	turn(1500);
+	assert_int_equal(peer_of(&first)->late, 1);
+	assert_int_equal(second.heard[PEER_MSG_GETDATA], 1);
+	put_block(&first, 1, &out);
+	rig_stranger_write(&first, out.data, out.len);
+	turn(200);
+	assert_int_equal(node->blocks_taken, 1);
+	assert_int_equal(peer_of(&first)->late, 0);
+	rc_buf_done(&out);
+	rig_stranger_done(&first);
+	rig_stranger_done(&second);
+}
+
+/* Nor is a pause a stall that others of its network group brought about. */
+static void a_pause_for_the_group(void **state)
+{
+	static struct rig_stranger s;
+
+	(void)state;
+	rig_mine(full, 40, 300, 0);
+	promise(&s, 40);
+	for (unsigned i = 0; i < 40; i++) {
+		peer_pause(peer_of(&s), PEER_PAUSE_MEMORY, true);
+		turn(100);
+	}
+	assert_int_equal(stalls(), 0);
+	rig_stranger_done(&s);
+}
+
 /* What isn't of blocks is no progress of theirs, and a pause of its own making no excuse. */
 static void other_bytes_are_no_blocks(void **state)
 {
@@ -423,6 +577,10 @@ int main(void)
 		ROW(a_dripping_peer_holds_up_nobody),
 		ROW(a_block_has_its_time),
 		ROW(a_slow_link_is_no_stall),
+		ROW(a_shared_line_is_no_stall),
+		ROW(what_comes_late_is_taken),
+		ROW(late_is_late_once),
+		ROW(a_pause_for_the_group),
 		ROW(other_bytes_are_no_blocks),
 		ROW(a_pause_of_its_own),
 		ROW(twice_asked_is_once_late),
