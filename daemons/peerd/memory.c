@@ -16,7 +16,7 @@ const struct memory_limit memory_limits[MEMORIES] = {
 
 /* ---- counting ---- */
 
-static size_t memory_of(const struct peer *peer, enum memory_kind kind)
+size_t memory_of(const struct peer *peer, enum memory_kind kind)
 {
 	size_t bytes = 0;
 
@@ -55,13 +55,24 @@ static int64_t began(const struct peer *peer)
 	return since;
 }
 
-/* Whose half message began first, of those that could go on if they were read. */
+/* Whether this node asked it for blocks, or for the rest of one. */
+static bool is_asked(const struct peer *peer)
+{
+	return peer->rebuilding || inflight_count(&peer->core->inflight, peer->id) > 0;
+}
+
+/* Of those that could go on if they were read: one that was asked first of all, then whose half
+ * message began first. */
 static void note_turn(struct peer_group *g, struct peer *peer)
 {
+	bool asked, before;
+
 	if (memory_of(peer, MEMORY_HALF) == 0 || taken_in(peer) <= MEMORY_FREE ||
 	    (peer->pauses & ~(unsigned)PEER_PAUSE_MEMORY))
 		return;
-	if (!g->turn || began(peer) < began(g->turn))
+	asked = is_asked(peer);
+	before = g->turn && is_asked(g->turn);
+	if (!g->turn || (asked && !before) || (asked == before && began(peer) < began(g->turn)))
 		g->turn = peer;
 }
 
@@ -181,8 +192,10 @@ static void note_halves(struct peer *peer)
 		uint64_t number;
 
 		half->bytes = rc_link_half_received(peer->link, (enum rc_link_stream)i, &number);
-		if (number != half->number)
+		if (number != half->number) {
 			half->since = core_now(peer->core);
+			half->read = 0;
+		}
 		half->number = number;
 	}
 }
@@ -244,8 +257,45 @@ static void tend_turn(struct peer_group *g, int64_t now)
 	g->turn_at = now;
 }
 
+/* Adds the time it was read to its half messages; whether one of them took too long. */
+static bool too_long(struct peer *peer, int64_t passed)
+{
+	int64_t most =
+		rc_max_u64(MEMORY_HALF_AFTER, (uint64_t)peer->core->network->params.block_limit *
+						      PEERD_SECOND / MEMORY_HALF_SPEED);
+	bool late = false;
+
+	for (unsigned i = 0; i < RC_LINK_STREAMS; i++) {
+		if (!peer->half[i].bytes)
+			continue;
+		peer->half[i].read += passed;
+		late = late || peer->half[i].read >= most;
+	}
+	return late;
+}
+
+/* While a group is at its bound each half message has its time, and no more of them end than must:
+ * else those that come in drops, or are too small to wait for a turn, would hold it there. Not to
+ * be read isn't a link's fault. */
+static void tend_halves(struct peerd *core, int64_t now)
+{
+	int64_t passed = rc_min_u64(now - core->halves_at, PEERD_SECOND);
+	struct peer *p, *next;
+
+	core->halves_at = now;
+	HASH_ITER (hh, core->peers, p, next) {
+		if (p->dead || !p->group || p->pauses || memory_left(p, MEMORY_HALF) > 0 ||
+		    !too_long(p, passed))
+			continue;
+		memory_drop(p, "half a message for too long");
+		memory_count(core);
+	}
+}
+
 void memory_check_times(struct peerd *core, int64_t now)
 {
+	memory_count(core);
+	tend_halves(core, now);
 	memory_settle(core);
 	for (struct peer_group *g = core->groups; g; g = g->hh.next) {
 		if (g->links == 0)

@@ -207,6 +207,7 @@ struct peer {
 		size_t bytes;	 /* it holds, of a message begun … */
 		uint64_t number; /* … which, in the stream … */
 		int64_t since;	 /* … when */
+		int64_t read;	 /* while its group was at the bound, it was read for so long */
 	} half[RC_LINK_STREAMS];
 	uint64_t taken_mark; /* bytes sent when it had last taken enough … */
 	int64_t taken_at;    /* … when; 0: nothing waits for it */
@@ -332,6 +333,7 @@ struct peerd {
 	/* memory.c */
 	size_t held[MEMORIES]; /* by all links, when last counted */
 	bool memory_waits;     /* somebody isn't read */
+	int64_t halves_at;     /* half messages were last looked through */
 
 	/* connect.c */
 	struct book *book;
@@ -544,11 +546,17 @@ void charge_done(struct peerd *core);
 
 /*
  * memory.c. MEMORY_FREE: a link may hold so much whatever its group does. Slow, where memory is
- * wanted, is who takes or sends less than MEMORY_SLOW_BYTES in MEMORY_SLOW_AFTER.
+ * wanted, is who takes or sends less than MEMORY_SLOW_BYTES in MEMORY_SLOW_AFTER; and who is read
+ * and hasn't sent a message to its end after MEMORY_HALF_AFTER, or, on a network of larger blocks,
+ * in the time that the largest takes at MEMORY_HALF_SPEED: 20 s for 2 MB.
  */
 #define MEMORY_FREE	  (256u << 10)
 #define MEMORY_SLOW_BYTES (256u << 10)
 #define MEMORY_SLOW_AFTER (10 * PEERD_SECOND)
+#define MEMORY_HALF_AFTER (20 * PEERD_SECOND)
+#define MEMORY_HALF_SPEED 100000 /* bytes a second */
+/* What this link holds. */
+size_t memory_of(const struct peer *peer, enum memory_kind kind);
 /* Brings held of the core and of all groups up to date. */
 void memory_count(struct peerd *core);
 /* What a group may hold. */
@@ -660,7 +668,9 @@ void compact_announce(struct peerd *core, const struct rc_block_id *id, const ui
 size_t compact_held(const struct peer *peer);
 
 /* serve.c */
-/* Bytes of its questions, and of answers of chaind on their way at the most. */
+/* Bytes of answers of chaind on their way, at the most. Not of its questions: they only go as they
+ * are answered, so they must not keep answers waiting; ITEMS_ROOM and a question's greatest size
+ * bound them for each link. */
 size_t serve_held(const struct peer *peer);
 /* Under want of memory, ends a peer that takes what it asked for too slowly. */
 void serve_check_times(struct peer *peer, int64_t now);

@@ -34,7 +34,6 @@
 #define INV_BATCH	5000
 #define INV_QUEUE_MAX	50000
 #define INV_QUEUE_FULL	(MEMORY_FREE / 32) /* where its group holds too much */
-#define INV_QUEUE_KEEP	1024		   /* the room for so many is kept */
 #define INV_AHEAD	(64u << 10)	   /* who has so much to take is told of no more */
 #define INBOUND_SLOWER	2		   /* who came to us learns later */
 #define RECENT_TXS	50000
@@ -564,7 +563,7 @@ static void on_inv_timer(void *arg)
 		peer_send(peer, PEER_MSG_INV, &m.base);
 	}
 	rc_buf_done(&items);
-	if (peer->n_inv == 0 && peer->inv_cap > INV_QUEUE_KEEP) {
+	if (peer->n_inv == 0) {
 		free(peer->inv);
 		peer->inv = NULL;
 		peer->inv_cap = 0;
@@ -698,14 +697,15 @@ static void tell_list(struct peer *peer, const struct rc_mempool_list *list)
 
 static void list_pool(struct peerd *core);
 
-/* The list takes 1.6 MB at most of a peer's, until it is told. */
+/* The list takes no more than INV_QUEUE_MAX of a peer's, until it is told: what that leaves is for
+ * others. */
 static bool has_room(const struct peer *peer)
 {
 	return memory_left(peer, MEMORY_OUT) > 0 &&
-	       memory_left_all(peer->core, MEMORY_OUT) > peer->core->opt.memory[MEMORY_OUT].all / 2;
+	       memory_left_all(peer->core, MEMORY_OUT) > INV_QUEUE_MAX * 2 * 32;
 }
 
-/* n: the list is also to tell which of ours are left. */
+/* n: the list is also to tell which of ours are left. Without an answer all wait for the next. */
 static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempool_list *reply)
 {
 	struct chain_call *call = arg;
@@ -716,12 +716,14 @@ static void on_pool(void *arg, const struct rc_reply *why, const struct rc_mempo
 	core->pool_listing = false;
 	if (reply && call->n)
 		keep_own(core, reply);
+	else if (call->n)
+		core->own_due = true;
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
 		if (p->pool != POOL_LISTED)
 			continue;
 		memory_count(core);
-		p->pool = has_room(p) ? POOL_NONE : POOL_WAITS;
-		if (reply && p->pool == POOL_NONE)
+		p->pool = reply && has_room(p) ? POOL_NONE : POOL_WAITS;
+		if (p->pool == POOL_NONE)
 			tell_list(p, reply);
 	}
 	list_pool(core);

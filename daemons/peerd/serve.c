@@ -2,6 +2,7 @@
  * What peers ask for, answered from chaind: each peer has its own queue, few questions to chaind
  * on their way and little output ahead of its connection, so a slow one keeps nobody waiting.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,12 @@
 /* Questions to chaind for one peer, and bulk bytes queued for it before the next one. */
 #define SERVING_MAX 2
 #define BULK_AHEAD  (4u << 20)
+/* Transactions asked of chaind in one call. */
+#define TXS_A_CALL 200
+/* Room for items, 56 bytes each (303 kB). A message is taken while no more than ITEMS_MAX wait with
+ * its own; beside these there are only parked ones, and those in a question to chaind, that come
+ * back. */
+#define ITEMS_ROOM (ITEMS_MAX + PEER_PARKED_MAX + SERVING_MAX * TXS_A_CALL)
 /* Of what the bound over all leaves, and that of its network group, one peer may have so much
  * ahead. */
 #define AHEAD_SHARE	  8
@@ -25,8 +32,6 @@
 #define SLOW_AT_BOUND (2 * PEERD_SECOND)
 /* Ids remembered as given to a peer, a generation: 16 kB. */
 #define SERVED_KNOWN 1000
-/* Transactions asked of chaind in one call. */
-#define TXS_A_CALL 200
 /* A block that isn't here is waited for: it may be on its way, its header already told. */
 #define PARKED_FOR   (5 * PEERD_SECOND)
 #define PARKED_AGAIN (250 * PEERD_MS)
@@ -158,8 +163,11 @@ static void serve_next(struct peer *answered);
 
 static void add_item(struct peer *peer, const struct serve_item *item)
 {
+	assert(peer->n_items < ITEMS_ROOM);
 	if (peer->n_items == peer->items_cap) {
-		peer->items_cap = peer->items_cap ? 2 * peer->items_cap : 32;
+		peer->items_cap = peer->items_cap < ITEMS_ROOM / 2
+					  ? rc_max_u64(32, 2 * peer->items_cap)
+					  : ITEMS_ROOM;
 		peer->items = rc_realloc_array(peer->items, peer->items_cap, sizeof(*item));
 	}
 	peer->items[peer->n_items++] = *item;
@@ -367,14 +375,18 @@ static void unpark(struct peer *peer, const struct rc_block_id *id)
 
 size_t serve_held(const struct peer *peer)
 {
-	size_t bytes = (size_t)peer->serving * peer->core->network->params.block_limit +
-		       peer->items_cap * sizeof(*peer->items);
+	size_t bytes = (size_t)peer->serving * peer->core->network->params.block_limit;
 
 	if (peer->serving_headers)
 		bytes += peer_message_find(PEER_MSG_HEADERS)->max;
-	if (peer->txns.places)
-		bytes += peer->txns.len;
 	return bytes;
+}
+
+static void items_free(struct peer *peer)
+{
+	free(peer->items);
+	peer->items = NULL;
+	peer->n_items = peer->items_cap = 0;
 }
 
 /* What all peers asked for and haven't taken yet; an answer of chaind on its way may be as long as
@@ -417,7 +429,7 @@ static bool drop_worst(struct peerd *core)
 		if (p->dead || p->role != PEER_INBOUND || !p->taken_at ||
 		    now - p->taken_at < SLOW_AT_BOUND)
 			continue;
-		held = (double)peer_queued(p) * (double)(now - p->taken_at);
+		held = (double)memory_of(p, MEMORY_OUT) * (double)(now - p->taken_at);
 		if (held > most) {
 			most = held;
 			worst = p;
@@ -434,6 +446,7 @@ void serve_check_times(struct peer *peer, int64_t now)
 	struct peerd *core = peer->core;
 	uint64_t taken = rc_link_bytes_out(peer->link);
 	size_t held, most = core->opt.memory[MEMORY_OUT].all;
+	bool much = memory_of(peer, MEMORY_OUT) > MEMORY_FREE;
 
 	/* The time begins with the first answer that waits. */
 	if (peer_queued(peer) == 0) {
@@ -450,8 +463,10 @@ void serve_check_times(struct peer *peer, int64_t now)
 	held = held_for_all(core);
 	if (held >= most && drop_worst(core))
 		return;
+	/* For all, who holds little isn't worth its link: else strangers could have those ended
+	 * whom this node dialled, and slow ones of any group. */
 	if (now - peer->taken_at >= MEMORY_SLOW_AFTER &&
-	    (held >= most / 2 || memory_left(peer, MEMORY_OUT) == 0))
+	    ((held >= most / 2 && much) || memory_left(peer, MEMORY_OUT) == 0))
 		memory_drop(peer, "it takes what it asked for too slowly");
 }
 
@@ -513,6 +528,8 @@ void serve_go(struct peer *peer)
 		peer->n_items -= done;
 		memmove(peer->items, peer->items + done, peer->n_items * sizeof(*peer->items));
 	}
+	if (peer->n_items == 0)
+		items_free(peer);
 }
 
 /* Chaind has answered: if some wait for that with nothing ahead of them, the next of them comes
@@ -601,6 +618,6 @@ void serve_init_peer(struct peer *peer)
 
 void serve_done_peer(struct peer *peer)
 {
-	peer->n_items = 0;
+	items_free(peer);
 	peer->n_parked = 0;
 }

@@ -48,6 +48,7 @@ struct rig_node {
 	const char *refuse;	    /* verdict of every block it is given, NULL: ok */
 	const char *refuse_txs;	    /* class of the verdict of every transaction, NULL: ok */
 	const char *refuse_headers; /* verdict of those that are counted, NULL: ok */
+	bool pool_away;		    /* its pool is asked for in vain */
 	uint32_t pool_most;	    /* transactions in one answer of its pool, 0: any number */
 	bool no_route;		    /* its dials fail at once */
 	bool no_network;	    /* all of them, by its own fault */

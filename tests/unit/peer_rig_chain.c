@@ -751,7 +751,10 @@ static void do_pool_list(void *arg)
 		entries[i].size = (uint32_t)t->len;
 		entries[i].fee = t->len;
 	}
-	a->fn.list(a->arg, &fine, &r);
+	if (a->node->pool_away)
+		a->fn.list(a->arg, &(struct rc_reply){.err = RC_EBUSY}, NULL);
+	else
+		a->fn.list(a->arg, &fine, &r);
 	free(entries);
 	answer_free(a);
 }

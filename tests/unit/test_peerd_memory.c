@@ -94,6 +94,22 @@ static void ask_blocks(struct rig_stranger *to, unsigned n)
 	send_packed(to, PEER_MSG_GETDATA, &m.base);
 }
 
+/* As much as may wait, of transactions that aren't here. */
+static void ask_much(struct rig_stranger *to)
+{
+	enum { N = 4999 };
+	Rc__P2p__GetData m = RC__P2P__GET_DATA__INIT;
+	RC_AUTOFREE uint8_t *items = rc_alloc_array(N, PEER_ITEM_SIZE);
+
+	for (uint32_t i = 0; i < N; i++) {
+		items[i * PEER_ITEM_SIZE] = PEER_ITEM_WTXID;
+		memcpy(items + i * PEER_ITEM_SIZE + 1, &i, sizeof(i));
+	}
+	m.items.data = items;
+	m.items.len = N * PEER_ITEM_SIZE;
+	send_packed(to, PEER_MSG_GETDATA, &m.base);
+}
+
 /* ---- what goes out ---- */
 
 static bool has_all(void *stranger)
@@ -163,6 +179,112 @@ static void headers_nobody_takes(void **state)
 	assert_int_equal(good.heard[PEER_MSG_HEADERS], 1);
 }
 
+/* However much is asked for, what isn't answered yet keeps no answer waiting, and once it is
+ * answered it is gone. */
+static void questions_take_no_room_from_answers(void **state)
+{
+	struct peer *first;
+
+	(void)state;
+	rig_mine(node, BLOCKS, BLOCK, 0);
+	node->core->opt.memory[MEMORY_OUT].group = 0; /* twice the largest block */
+	open_all(STRANGERS, "8.8.%u.1:7440");
+	first = core_peer(node->core, s[0].peer);
+	for (unsigned i = 0; i < STRANGERS - 1; i++)
+		ask_much(&s[i]);
+	rig_turn(&rig, 20000); /* in the group's budget of time */
+	assert_int_equal(first->n_items, 0);
+	assert_int_equal(first->items_cap, 0);
+	assert_true(group_holds(MEMORY_OUT) < 1000);
+	/* While they wait. */
+	for (unsigned i = 0; i < STRANGERS - 1; i++) {
+		core_peer(node->core, s[i].peer)->serving = 2;
+		ask_much(&s[i]);
+	}
+	rig_turn(&rig, 20);
+	for (unsigned i = 0; i < STRANGERS - 1; i++)
+		core_peer(node->core, s[i].peer)->serving = 0;
+	assert_int_equal(first->n_items, 4999);
+	assert_true(group_holds(MEMORY_OUT) < 1000);
+	ask_blocks(&s[STRANGERS - 1], BLOCKS);
+	assert_true(rig_run(&rig, 20 * PEERD_SECOND, has_all, &s[STRANGERS - 1]));
+	assert_int_equal(n_closed(STRANGERS), 0);
+}
+
+/* Who holds much for all of them ends; who is slow with little, of another group, is kept. */
+static void who_is_slow_with_little_is_kept(void **state)
+{
+	enum { N = 6 };
+
+	(void)state;
+	rig_mine(node, 1, 300000, 0);
+	node->core->opt.memory[MEMORY_OUT].all = 12 * MIB;
+	rig.window = 128 << 10;
+	open_all(1, "7.7.%u.1:7440");
+	s[0].deaf = true;
+	ask_blocks(&s[0], 1);
+	rig_turn(&rig, 100);
+	rig_mine(node, BLOCKS, BLOCK, 0);
+	for (unsigned i = 1; i < N; i++) {
+		char from[32];
+
+		snprintf(from, sizeof(from), "8.%u.1.1:7440", i);
+		assert_true(rig_open(&s[i], node, from));
+		s[i].deaf = true;
+		ask_blocks(&s[i], BLOCKS);
+	}
+	rig_turn(&rig, 1000);
+	assert_true(peer_queued(core_peer(node->core, s[0].peer)) > 100000);
+	memory_count(node->core);
+	assert_true(node->core->held[MEMORY_OUT] > 6 * MIB);
+	rig_turn(&rig, 14000);
+	assert_in_range(n_closed(N), 1, N - 1);
+	assert_false(s[0].closed);
+	assert_true(node->core->held[MEMORY_OUT] <= 6 * MIB);
+}
+
+/* A list that chaind doesn't give is asked for again. */
+static void the_pool_is_told_though_chaind_was_busy(void **state)
+{
+	(void)state;
+	rig_pay(node, 1);
+	node->pool_away = true;
+	open_all(1, "8.8.%u.1:7440");
+	rig_turn(&rig, 5000);
+	assert_in_range(node->pool_lists, 2, 7); /* one a second */
+	assert_int_equal(s[0].heard[PEER_MSG_INV], 0);
+	node->pool_away = false;
+	rig_turn(&rig, 10000);
+	assert_int_equal(s[0].heard[PEER_MSG_INV], 1);
+	assert_int_equal(good.heard[PEER_MSG_INV], 1);
+}
+
+/* Nor does it keep the pool from being told that others hold more than half of what all may. */
+static void the_pool_is_told_beside_the_slow(void **state)
+{
+	enum { N = 6 };
+
+	(void)state;
+	rig_mine(node, BLOCKS, BLOCK, 0);
+	rig_pay(node, 1);
+	node->core->opt.memory[MEMORY_OUT].all = 14 * MIB;
+	for (unsigned i = 0; i < N; i++) {
+		char from[32];
+
+		snprintf(from, sizeof(from), "8.%u.1.1:7440", i + 1);
+		assert_true(rig_open(&s[i], node, from));
+		s[i].deaf = true;
+		ask_blocks(&s[i], 1);
+	}
+	rig_turn(&rig, 1500);
+	memory_count(node->core);
+	assert_true(node->core->held[MEMORY_OUT] > 7 * MIB);
+	assert_true(rig_open(&good, node, "9.9.9.9:7440"));
+	rig_turn(&rig, 5000);
+	assert_true(node->core->held[MEMORY_OUT] > 7 * MIB);
+	assert_int_equal(good.heard[PEER_MSG_INV], 1);
+}
+
 /* The pool is told to a few at a time, and to all in the end. */
 static void the_pool_is_told_by_and_by(void **state)
 {
@@ -219,10 +341,12 @@ static void slow_ones_of_one_group_are_kept(void **state)
 
 /* ---- what comes in ---- */
 
+enum { HALVES = 12 };
+
 static struct rc_buf rest[STRANGERS];
 
 /* A block but for its end, which stays in rest; until that is sent it says nothing else. */
-static void send_half(unsigned i)
+static void send_half_but(unsigned i, size_t but)
 {
 	static const uint8_t block[BLOCK];
 	struct rc_buf buf = RC_BUF_INIT, all = RC_BUF_INIT;
@@ -232,13 +356,18 @@ static void send_half(unsigned i)
 	assert_int_equal(rc_link_send(s[i].link, RC_LINK_BULK, PEER_MSG_BLOCK, buf.data, buf.len),
 			 RC_OK);
 	rc_link_pull(s[i].link, &all, SIZE_MAX / 2);
-	most = all.len - 1000;
+	most = all.len - but;
 	s[i].deaf = true;
 	rig_stranger_write(&s[i], all.data, most);
 	rest[i] = (struct rc_buf)RC_BUF_INIT;
 	rc_buf_put(&rest[i], all.data + most, all.len - most);
 	rc_buf_done(&buf);
 	rc_buf_done(&all);
+}
+
+static void send_half(unsigned i)
+{
+	send_half_but(i, 1000);
 }
 
 static void send_rest(unsigned i)
@@ -260,8 +389,6 @@ static void send_good_block(void)
 	assert_int_equal(node->core->received_by_type[PEER_MSG_BLOCK], before + 1);
 	rc_buf_done(&buf);
 }
-
-enum { HALVES = 12 };
 
 static void open_halves(void)
 {
@@ -306,6 +433,68 @@ static void halves_that_stay_halves(void **state)
 	assert_true(s[0].closed); /* that began first */
 	assert_int_equal(node->core->counters[PEERD_MEMORY_ENDED], n_closed(HALVES));
 	send_good_block();
+	for (unsigned i = 0; i < HALVES; i++)
+		send_rest(i);
+}
+
+/* Halves too small to wait for a turn, whose number fills their group, have a time. */
+static void small_halves_have_their_time(void **state)
+{
+	(void)state;
+	node->core->opt.memory[MEMORY_HALF].group = 0; /* twice the largest block */
+	open_all(STRANGERS, "8.8.%u.1:7440");
+	for (unsigned i = 0; i < STRANGERS; i++)
+		send_half_but(i, BLOCK - 230000);
+	rig_turn(&rig, 15000);
+	assert_int_equal(n_closed(STRANGERS), 0);
+	assert_true(group_holds(MEMORY_HALF) >= memory_group_most(node->core, MEMORY_HALF));
+	rig_turn(&rig, 10000);
+	/* As many as must. */
+	assert_in_range(n_closed(STRANGERS), 1, STRANGERS / 2);
+	assert_true(group_holds(MEMORY_HALF) < memory_group_most(node->core, MEMORY_HALF));
+	for (unsigned i = 0; i < STRANGERS; i++)
+		rc_buf_done(&rest[i]);
+}
+
+/* Who sends just fast enough not to be slow doesn't keep its turn. */
+static void a_turn_has_its_end(void **state)
+{
+	enum { A_SECOND = 40000 };
+	size_t at = 0;
+
+	(void)state;
+	rig_mine(node, 1, BLOCK, 0);
+	open_all(HALVES, "8.8.%u.1:7440");
+	send_half_but(0, 1600000);
+	for (unsigned i = 1; i < HALVES; i++)
+		send_half(i);
+	for (unsigned second = 0; second < 24 && !s[0].closed; second++) {
+		rig_stranger_write(&s[0], rest[0].data + at, A_SECOND);
+		at += A_SECOND;
+		rig_turn(&rig, 1000);
+		assert_true(second > 17 || !s[0].closed);
+	}
+	assert_true(s[0].closed);
+	for (unsigned i = 1; i < HALVES; i++)
+		assert_false(s[i].closed);
+	for (unsigned i = 0; i < HALVES; i++)
+		send_rest(i);
+}
+
+/* Who was asked for a block goes on before those who weren't. */
+static void who_was_asked_has_the_turn(void **state)
+{
+	const struct rc_block_id id = {.b = {1}};
+	struct peer *last;
+
+	(void)state;
+	open_halves();
+	last = core_peer(node->core, s[HALVES - 1].peer);
+	assert_ptr_equal(last->group->turn, core_peer(node->core, s[0].peer));
+	assert_true(inflight_add(&node->core->inflight, &id, 1, last->id));
+	memory_count(node->core);
+	assert_ptr_equal(last->group->turn, last);
+	inflight_take(&node->core->inflight, &id);
 	for (unsigned i = 0; i < HALVES; i++)
 		send_rest(i);
 }
@@ -369,10 +558,21 @@ int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
-		ROW(the_deaf_fill_their_group_alone), ROW(headers_nobody_takes),
-		ROW(the_pool_is_told_by_and_by),      ROW(slow_ones_of_one_group_are_kept),
-		ROW(halves_wait_for_one_another),     ROW(halves_that_stay_halves),
-		ROW(what_chaind_has_in_hand_counts),  ROW(what_goes_to_chaind_is_counted),
+		ROW(the_deaf_fill_their_group_alone),
+		ROW(headers_nobody_takes),
+		ROW(the_pool_is_told_by_and_by),
+		ROW(slow_ones_of_one_group_are_kept),
+		ROW(halves_wait_for_one_another),
+		ROW(halves_that_stay_halves),
+		ROW(questions_take_no_room_from_answers),
+		ROW(who_is_slow_with_little_is_kept),
+		ROW(the_pool_is_told_though_chaind_was_busy),
+		ROW(the_pool_is_told_beside_the_slow),
+		ROW(small_halves_have_their_time),
+		ROW(a_turn_has_its_end),
+		ROW(who_was_asked_has_the_turn),
+		ROW(what_chaind_has_in_hand_counts),
+		ROW(what_goes_to_chaind_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
