@@ -21,8 +21,8 @@
 #define BACKOFFS_MAX 1024
 /* An address that never answered is left for up to this long. */
 #define COLD_RETRY_MAX (600 * PEERD_SECOND)
-/* Where no address can be reached, as with a proxy that is down, the next dials wait 1, 2, 4 …
- * this: it is near, and nothing is learned of the addresses. */
+/* Where no address can be reached, as with a proxy that is down or without a network, the next
+ * dials wait 1, 2, 4 … this: it is near, and nothing is learned of the addresses. */
 #define WAY_RETRY_MAX (10 * PEERD_SECOND)
 /* Who answered at an operator's address is believed to be there for so long: another machine may
  * have come in its place. */
@@ -181,6 +181,12 @@ static void manual_lost(struct peerd *core, struct manual *manual, bool was_link
 	manual->failures++;
 }
 
+/* The way to all addresses failed a moment ago. */
+static bool way_closed(const struct peerd *core)
+{
+	return core_now(core) < core->way_again_at;
+}
+
 static void dial(struct peerd *core, enum peer_role role, const struct net_endpoint *endpoint,
 		 struct manual *manual)
 {
@@ -189,7 +195,7 @@ static void dial(struct peerd *core, enum peer_role role, const struct net_endpo
 	peer = peer_dial(core, role, endpoint);
 	if (manual && peer)
 		manual->peer = peer->id;
-	else if (manual)
+	else if (manual && (manual->once || !way_closed(core)))
 		manual_lost(core, manual, false);
 }
 
@@ -238,14 +244,15 @@ static void fill_slots(struct peerd *core, enum peer_role role, unsigned target)
 {
 	unsigned have = connect_count(core, role, false);
 
-	while (have < target && dialling(core) < DIALS_AT_ONCE && fill_slot(core, role))
+	while (have < target && dialling(core) < DIALS_AT_ONCE && !way_closed(core) &&
+	       fill_slot(core, role))
 		have++;
 }
 
 /* Those of an earlier life come before anything the book says, each once. */
 static void dial_anchors(struct peerd *core)
 {
-	while (core->to_anchor.n > 0) {
+	while (core->to_anchor.n > 0 && !way_closed(core)) {
 		struct net_endpoint e = core->to_anchor.list[0];
 
 		core->to_anchor.n--;
@@ -269,8 +276,7 @@ static void on_feeler(void *arg)
 	timer_arm(&core->timers, &core->feeler_timer,
 		  core_now(core) + core_delay(core, FEELER_GAP));
 	if (!core->active || core->stopping || core->opt.n_connect || core->opt.outbound == 0 ||
-	    core_now(core) < core->way_again_at ||
-	    connect_count(core, PEER_OUTBOUND, true) < core->opt.outbound ||
+	    way_closed(core) || connect_count(core, PEER_OUTBOUND, true) < core->opt.outbound ||
 	    connect_count(core, PEER_FEELER, false) > 0)
 		return;
 	for (unsigned i = 0; i < DRAWS; i++) {
@@ -291,7 +297,7 @@ static void tend_manual(struct peerd *core)
 	int64_t now = core_now(core);
 
 	/* From the end, since a dial that fails at once may cut its entry. */
-	for (size_t i = core->n_manual; i > 0; i--) {
+	for (size_t i = core->n_manual; i > 0 && !way_closed(core); i--) {
 		struct manual *m = &core->manual[i - 1];
 
 		if (m->peer || m->next_at > now || is_own(core, &m->endpoint.addr) ||
@@ -307,7 +313,7 @@ static void on_connect(void *arg)
 
 	if (!core->active || core->stopping)
 		return;
-	if (core_now(core) < core->way_again_at) {
+	if (way_closed(core)) {
 		timer_arm(&core->timers, &core->connect_timer, core->way_again_at);
 		return;
 	}
@@ -315,7 +321,7 @@ static void on_connect(void *arg)
 	if (core->opt.n_connect == 0) {
 		dial_anchors(core);
 		/* Then links that carry blocks and transactions both. */
-		fill_slots(core, PEER_OUTBOUND, core->opt.outbound);
+		fill_slots(core, PEER_OUTBOUND, core->opt.outbound + core->one_more);
 		if (connect_count(core, PEER_OUTBOUND, true) >= core->opt.outbound)
 			fill_slots(core, PEER_BLOCK_ONLY, core->opt.block_only);
 	}
@@ -621,7 +627,7 @@ void connect_lost(struct peer *peer)
 	if (manual)
 		manual_lost(core, manual, peer->state == PEER_READY);
 	else if (peer->role != PEER_FEELER || !peer->answered)
-		backoff_add(core, &peer->addr, peer->state == PEER_READY);
+		backoff_add(core, &peer->addr, peer->state == PEER_READY && !peer->no_use);
 	timer_arm_by(&core->timers, &core->connect_timer, core_now(core) + CONNECT_TICK);
 }
 

@@ -158,6 +158,7 @@ struct peerd *peerd_new(const struct outside *out, const struct peerd_options *o
 	core->discouraged = discouraged_new();
 	timer_init(&core->tick, on_tick, core);
 	connect_init(core);
+	stale_init(core);
 	gossip_init(core);
 	sync_init(core);
 	fetch_init(core);
@@ -294,6 +295,7 @@ void peerd_chain_state(struct peerd *core, bool up, bool changed)
 void peerd_chain_tip(struct peerd *core, const struct rc_tip_event *event)
 {
 	core_enter(core);
+	stale_tip(core, &event->tip.id);
 	core->chain_tip = event->tip;
 	core->initial_download = event->initial_download;
 	core->chain_known = true;

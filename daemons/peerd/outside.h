@@ -14,8 +14,9 @@
 
 /* Connections. A conn is the transport's own; it stays valid until close. */
 struct net_ops {
-	/* Begins a connection for a peer: peerd_connected or peerd_lost follow. NULL: can't. */
-	void *(*dial)(void *ctx, const struct net_addr *addr, uint64_t peer);
+	/* Begins a connection for a peer: peerd_connected or peerd_lost follow. NULL: can't;
+	 * *ret_ours (NULL before) says why if that isn't the address's fault. */
+	void *(*dial)(void *ctx, const struct net_addr *addr, uint64_t peer, const char **ret_ours);
 	/* Takes as much as it has room for; less than len: peerd_writable follows. */
 	size_t (*send)(void *ctx, void *conn, const uint8_t *data, size_t len);
 	/* Whether peerd_received may be called; on at first. */

@@ -401,6 +401,7 @@ static bool make_link(struct peer *peer, const struct net_endpoint *endpoint)
 struct peer *peer_dial(struct peerd *core, enum peer_role role, const struct net_endpoint *endpoint)
 {
 	struct peer *peer = peer_new(core, role, &endpoint->addr);
+	const char *ours = NULL;
 
 	peer->state = PEER_CONNECTING;
 	peer->dialled_with_key = endpoint->has_key;
@@ -409,9 +410,10 @@ struct peer *peer_dial(struct peerd *core, enum peer_role role, const struct net
 		peer_drop(peer, "its link key is no key");
 		return NULL;
 	}
-	peer->conn = core->out.net->dial(core->out.net_ctx, &endpoint->addr, peer->id);
+	peer->conn = core->out.net->dial(core->out.net_ctx, &endpoint->addr, peer->id, &ours);
 	if (!peer->conn) {
-		peer_drop(peer, "no connection could be begun");
+		peer->no_way = ours != NULL;
+		peer_drop(peer, "%s", ours ? ours : "no connection could be begun");
 		return NULL;
 	}
 	return peer;

@@ -3,11 +3,10 @@
  * no clock of its own (outside.h), keeps no chain state, and is one thread: kill it and only links
  * are lost.
  *
- * A file a noun: peer.c one link's life and messages; connect.c whom we dial; evict.c who makes
- * room for a newcomer; gossip.c addresses; charge.c what peers cost us; memory.c what they hold;
- * sync.c headers; fetch.c
- * blocks, over inflight.c's bookkeeping; compact.c blocks in compact form;
- * serve.c what peers ask for; announce.c new blocks; relay.c transactions.
+ * A file a noun: peer.c one link's life and messages; connect.c whom we dial; stale.c when one
+ * more; evict.c who makes room for a newcomer; gossip.c addresses; charge.c what peers cost us;
+ * memory.c what they hold; sync.c headers; fetch.c blocks, over inflight.c's bookkeeping; compact.c
+ * blocks in compact form; serve.c what peers ask for; announce.c new blocks; relay.c transactions.
  */
 #ifndef PEERD_PEERD_H
 #define PEERD_PEERD_H
@@ -150,6 +149,7 @@ struct peer {
 	bool dialled_with_key; /* XK */
 	bool answered;	       /* its greeting came, or that none came isn't its fault */
 	bool no_way;	       /* the way to any address failed, not this one */
+	bool no_use;	       /* ended for another one: not dialled before others */
 	bool dead;	       /* closed; freed when the turn ends */
 	void *conn;
 	struct rc_link *link;
@@ -345,8 +345,14 @@ struct peerd {
 	size_t n_own;
 	struct timer connect_timer;
 	struct timer feeler_timer;
-	unsigned way_failures;	  /* of the way to all addresses (a proxy), in a row … */
-	int64_t way_again_at;	  /* … nothing is dialled before */
+	unsigned way_failures; /* of the way to all addresses, in a row … */
+	int64_t way_again_at;  /* … nothing is dialled before */
+
+	/* stale.c */
+	struct timer stale_timer;
+	int64_t tip_at; /* chaind's tip is this since */
+	bool one_more;	/* full link than the options say */
+
 	struct anchors anchors;	  /* as they were kept last */
 	struct anchors to_anchor; /* of an earlier life, not yet dialled */
 
@@ -561,6 +567,11 @@ void memory_fed(struct peer *peer);
 void memory_check_times(struct peerd *core, int64_t now);
 /* Ends a link: why, "while memory is wanted". */
 void memory_drop(struct peer *peer, const char *why);
+
+/* stale.c */
+void stale_init(struct peerd *core);
+/* chaind's tip is this one; chain_tip still the one before. */
+void stale_tip(struct peerd *core, const struct rc_block_id *tip);
 
 /* connect.c */
 void connect_init(struct peerd *core);

@@ -296,7 +296,51 @@ static struct conn *conn_new(struct sockets *s, int fd, bool connecting)
 	return c;
 }
 
-static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
+/* By addresses of documentation, one of each family, which are routed as any; no packet is sent. */
+static bool has_route_out(void)
+{
+	static const char *const somewhere[] = {"192.0.2.1:9", "[2001:db8::1]:9"};
+	bool has = false;
+
+	for (size_t i = 0; i < RC_ARRAY_LEN(somewhere) && !has; i++) {
+		struct net_addr addr;
+		union any_addr to;
+		socklen_t len;
+		int fd;
+
+		if (!net_addr_parse(somewhere[i], 0, &addr))
+			continue;
+		len = to_sockaddr(&addr, &to);
+		fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		has = fd >= 0 && connect(fd, &to.any, len) == 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return has;
+}
+
+/*
+ * Why a dial failed at once, if that says nothing of its address. Having no way to it may be the
+ * lack of its family only, and whoever tells addresses chooses their family; having no way anywhere
+ * is a network that is down.
+ */
+static const char *our_fault(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return strerror(error);
+	case ENETUNREACH:
+	case EADDRNOTAVAIL:
+		return has_route_out() ? NULL : "this host has no way to any network";
+	default:
+		return NULL;
+	}
+}
+
+static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer, const char **ret_ours)
 {
 	struct sockets *s = ctx;
 	union any_addr to;
@@ -305,13 +349,16 @@ static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
 	struct conn *c;
 	int error = 0;
 
-	if (fd < 0)
+	if (fd < 0) {
+		*ret_ours = our_fault(errno);
 		return NULL;
+	}
 	tune(s, fd);
 	if (connect(fd, &to.any, len) < 0 && errno != EINPROGRESS) {
 		error = errno;
 		if (!s->config.has_proxy) {
 			close(fd);
+			*ret_ours = our_fault(error);
 			return NULL;
 		}
 	}
@@ -412,6 +459,22 @@ static void on_accept(void *arg, int fd, uint32_t revents)
 	}
 }
 
+/* An address that was named and that this host hasn't got yet (DHCP, a tunnel at boot) is listened
+ * on all the same: connections come when it comes. */
+static int bind_ahead(int fd, const struct sockaddr *addr, socklen_t len, const char *text)
+{
+	if (bind(fd, addr, len) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL)
+		return -1;
+	rc_log(RC_LOG_WARNING, "%s: this host hasn't got the address yet; it is listened on", text);
+	if (addr->sa_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+	else
+		set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	return bind(fd, addr, len);
+}
+
 /* *ret_skipped: this host lacks the family, and the address wasn't asked for by name. */
 static int listen_at(struct sockets *s, const struct net_addr *addr, bool named,
 		     struct rc_error *error)
@@ -431,7 +494,8 @@ static int listen_at(struct sockets *s, const struct net_addr *addr, bool named,
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (any.any.sa_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (bind(fd, &any.any, len) < 0 || listen(fd, BACKLOG) < 0) {
+	err = named ? bind_ahead(fd, &any.any, len, text) : bind(fd, &any.any, len);
+	if (err < 0 || listen(fd, BACKLOG) < 0) {
 		err = errno;
 		close(fd);
 		if (!named && (err == EADDRNOTAVAIL || err == EAFNOSUPPORT))

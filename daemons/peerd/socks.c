@@ -13,14 +13,19 @@
 enum method { METHOD_NONE = 0, METHOD_PASSWORD = 2, METHOD_REFUSED = 0xff };
 enum kind { KIND_IPV4 = 1, KIND_NAME = 3, KIND_IPV6 = 4 };
 
-/* Replies of RFC 1928, 6; whose fault each is. */
+/*
+ * Replies of RFC 1928, 6; whose fault each is. All but one are answers to this address, be it the
+ * failure 1 (Tor: a circuit broke) or the rules of 2 (Tor: no exit allows this port): were they the
+ * proxy's, whoever tells such addresses could stop all dials. That the proxy makes no connections
+ * is so for any.
+ */
 static const struct {
 	const char *why;
 	enum socks_step step;
 } replies[] = {
 	{NULL, SOCKS_DONE},
 	{"the proxy failed", SOCKS_NO_PEER},
-	{"the proxy's rules don't allow it", SOCKS_NO_PROXY},
+	{"the proxy's rules don't allow it", SOCKS_NO_PEER},
 	{"proxy: no route to its network", SOCKS_NO_PEER},
 	{"proxy: no route to it", SOCKS_NO_PEER},
 	{"proxy: it refused the connection", SOCKS_NO_PEER},

@@ -392,6 +392,7 @@ static void on_info(void *arg, const struct rc_reply *why, const struct rc_chain
 	(void)why;
 	core_enter(core);
 	if (reply) {
+		stale_tip(core, &reply->tip.id);
 		core->chain_tip = reply->tip;
 		core->best_header = reply->best_header;
 		core->initial_download = reply->initial_download;

@@ -11,17 +11,14 @@
 #include "base/num.h"
 #include "daemons/rpcd/watch.h"
 
-/* How often waiting calls are looked at while a daemon is away, and how soon a call that was told
- * "try again" begins again. */
+/* How soon a call that was told "try again" begins again. */
 #define SWEEP_US 50000
 
 struct rpc_wait {
-	struct rpc_call *call; /* NULL: given up, the answer goes nowhere */
+	struct rpc_call *call;
 	struct backends *backends;
 	enum backend backend;
-	int64_t since_us;
 	uint64_t bus; /* call_waits_for_event */
-	struct rpc_wait *prev, *next;
 };
 
 struct connection {
@@ -29,14 +26,12 @@ struct connection {
 	enum backend which;
 	struct rc_chaind *chaind;
 	struct rc_client *client;
-	int64_t down_since_us; /* while it isn't up */
 	bool up;
 };
 
 struct backends {
 	struct rpcd *rpcd;
 	struct connection connections[BACKEND_COUNT];
-	struct rpc_wait *waits;	  /* of calls that wait for a reply */
 	struct rpc_call *retries; /* to be begun again at the next sweep */
 	struct rc_source *sweep;
 	uint32_t hold_ms;
@@ -74,51 +69,47 @@ static void on_state(void *arg, bool up, uint64_t boot, bool changed)
 
 	(void)boot, (void)changed;
 	c->up = up;
-	if (!up) {
-		c->down_since_us = rc_loop_now_us(b->rpcd->loop);
-		arm_sweep(b);
-	}
 	if (c->which == BACKEND_CHAIND_READ && b->on_chaind)
 		b->on_chaind(b->on_chaind_arg, up);
 	watch_changed(b->rpcd->watch);
 }
 
-static void fail_away(struct rpc_call *call, enum backend backend, const char *text)
+/* May what the call asks for have been done, or be done yet, although it fails? */
+static bool maybe_done(const struct rpc_call *call, const struct rc_reply *why)
+{
+	return call->again || call->changed || (why && why->sent && why->err != RC_EBUSY);
+}
+
+/* The data of an error that tells to try again. Reading changes nothing, so that doesn't say. */
+static json_t *retry_data(const struct rpc_call *call, const char *name, uint32_t retry_ms,
+			  bool maybe)
+{
+	json_t *data = json_pack("{s:s, s:i}", "daemon", name, "retry_ms", (int)retry_ms);
+
+	if (call->method->class != RPC_READ)
+		json_object_set_new(data, "maybe_done", json_boolean(maybe));
+	return data;
+}
+
+/* What a text ends with. */
+static const char *advice(const struct rpc_call *call, bool maybe)
+{
+	if (call->method->class == RPC_READ)
+		return "try again";
+	return maybe ? "it may have been done: look before you try again"
+		     : "it was not done: try again";
+}
+
+static void fail_away(struct rpc_call *call, enum backend backend, const struct rc_reply *why,
+		      const char *text)
 {
 	const char *name = rc_daemon_name(backend_daemon(backend));
 	uint32_t retry_ms = 1000;
-	json_t *data = json_pack("{s:s, s:i}", "daemon", name, "retry_ms", (int)retry_ms);
+	bool maybe = maybe_done(call, why);
 
-	rpc_call_fail_retry(call, RPC_DAEMON_AWAY, retry_ms, data, "%s %s", name, text);
-}
-
-/* Gives up what has waited for an absent daemon for hold_ms, counted from the later of its start
- * and the daemon's going away. */
-static bool give_up_waits(struct backends *b)
-{
-	int64_t now = rc_loop_now_us(b->rpcd->loop);
-	struct rpc_wait *w, *next;
-	bool waiting = false;
-
-	DL_FOREACH_SAFE (b->waits, w, next) {
-		struct connection *c = &b->connections[w->backend];
-		int64_t since = c->down_since_us > w->since_us ? c->down_since_us : w->since_us;
-		struct rpc_call *call = w->call;
-
-		if (c->up)
-			continue;
-		waiting = true;
-		if (now - since < (int64_t)b->hold_ms * 1000)
-			continue;
-		DL_DELETE(b->waits, w);
-		w->call = NULL;
-		call->wait = NULL;
-		call->hang_up = NULL;
-		rc_metric_add(b->rpcd->metrics, M_HELD_TOO_LONG, 1);
-		fail_away(call, w->backend,
-			  "is away; the request was held and given up: try again");
-	}
-	return waiting;
+	rpc_call_fail_retry(call, RPC_DAEMON_AWAY, retry_ms,
+			    retry_data(call, name, retry_ms, maybe), "%s %s; %s", name, text,
+			    advice(call, maybe));
 }
 
 static void on_sweep(void *arg)
@@ -134,7 +125,7 @@ static void on_sweep(void *arg)
 		rpc_call_restart(call);
 		call->method->handle(call);
 	}
-	if (give_up_waits(b) || b->retries)
+	if (b->retries)
 		arm_sweep(b);
 }
 
@@ -153,7 +144,7 @@ int backends_open(struct rpcd *rpcd, struct backends **ret, struct rc_error *err
 
 		c->backends = b;
 		c->which = i;
-		c->down_since_us = rc_loop_now_us(rpcd->loop);
+		config.hold_ms = b->hold_ms ? b->hold_ms : 1;
 		config.on_state = on_state;
 		config.arg = c;
 		if (kinds[i].daemon == RC_CHAIND) {
@@ -189,7 +180,7 @@ void backends_close(struct backends *b)
 		struct rpc_call *call = b->retries;
 
 		LL_DELETE2(b->retries, call, next_retry);
-		fail_away(call, BACKEND_CHAIND_READ, "can't be asked: rpcd is stopping");
+		fail_away(call, BACKEND_CHAIND_READ, NULL, "can't be asked: rpcd is stopping");
 	}
 	rc_source_free(b->sweep);
 	free(b);
@@ -224,13 +215,9 @@ void *call_wait(struct rpc_call *call, enum backend backend)
 	w->call = call;
 	w->backends = b;
 	w->backend = backend;
-	w->since_us = rc_loop_now_us(b->rpcd->loop);
 	call->wait = w;
-	DL_APPEND(b->waits, w);
-	if (!b->connections[backend].up) {
+	if (!b->connections[backend].up)
 		rc_metric_add(b->rpcd->metrics, M_HELD, 1);
-		arm_sweep(b);
-	}
 	return w;
 }
 
@@ -240,7 +227,6 @@ static void hang_up(struct rpc_call *call)
 	struct backends *b = w->backends;
 
 	rc_chaind_cancel(backend_chaind(b, w->backend), w->bus);
-	DL_DELETE(b->waits, w);
 	free(w);
 	call->wait = NULL;
 	rpc_call_fail(call, RPC_MISC, "the client hung up");
@@ -270,15 +256,14 @@ static bool try_again(struct backends *b, struct rpc_call *call)
 	return true;
 }
 
-static void fail_overloaded(struct rpc_call *call, enum backend backend, uint32_t retry_ms)
+static void fail_overloaded(struct rpc_call *call, enum backend backend, const struct rc_reply *why)
 {
 	const char *name = rc_daemon_name(backend_daemon(backend));
+	uint32_t retry_ms = why->retry_ms ? why->retry_ms : 1000;
+	bool maybe = maybe_done(call, why);
 
-	if (!retry_ms)
-		retry_ms = 1000;
-	rpc_call_fail_retry(call, RPC_OVERLOADED, retry_ms,
-			    json_pack("{s:s, s:i}", "daemon", name, "retry_ms", (int)retry_ms),
-			    "%s is overloaded: try again", name);
+	rpc_call_fail_retry(call, RPC_OVERLOADED, retry_ms, retry_data(call, name, retry_ms, maybe),
+			    "%s is overloaded; %s", name, advice(call, maybe));
 }
 
 void call_fail_reply(struct rpc_call *call, const struct rc_reply *why)
@@ -297,7 +282,7 @@ void call_fail_reply(struct rpc_call *call, const struct rc_reply *why)
 	rpc_call_fail(call, code, "%s", text);
 }
 
-/* Takes the call out of its wait; NULL when it was given up, or is dealt with here. */
+/* Takes the call out of its wait; NULL when it is dealt with here. */
 static struct rpc_call *take(void *wait, const struct rc_reply *why)
 {
 	struct rpc_wait *w = wait;
@@ -305,35 +290,35 @@ static struct rpc_call *take(void *wait, const struct rc_reply *why)
 	struct rpc_call *call = w->call;
 	enum backend backend = w->backend;
 
-	if (call) {
-		DL_DELETE(b->waits, w);
-		call->wait = NULL;
-		call->hang_up = NULL;
-	}
+	call->wait = NULL;
+	call->hang_up = NULL;
 	free(w);
-	if (!call)
-		return NULL;
 	/* A daemon that stops may have done it yet; one that is busy has refused it. */
-	call->again |= why->again || why->err == RC_EUNAVAILABLE;
+	call->again |= why->again || (why->err == RC_EUNAVAILABLE && why->sent);
 	switch (why->err) {
 	case RC_EUNAVAILABLE:
-		if (try_again(b, call))
+		if (!why->held && try_again(b, call))
 			return NULL;
-		fail_away(call, backend,
-			  why->text && *why->text ? why->text : "isn't available: try again");
+		rc_metric_add(b->rpcd->metrics, M_HELD_TOO_LONG, 1);
+		if (why->held)
+			fail_away(call, backend, why, "is away; the request was held and given up");
+		else
+			fail_away(call, backend, why,
+				  why->text && *why->text ? why->text : "isn't available");
 		return NULL;
 	case RC_EBUSY:
 		if (!try_again(b, call))
-			fail_overloaded(call, backend, why->retry_ms);
+			fail_overloaded(call, backend, why);
 		return NULL;
 	case RC_EDEADLINE:
-		fail_away(call, backend, "did not answer in time");
+		fail_away(call, backend, why, "did not answer in time");
 		return NULL;
 	case RC_ECANCELLED:
-		fail_away(call, backend, "can't be asked: rpcd is stopping");
+		fail_away(call, backend, why, "can't be asked: rpcd is stopping");
 		return NULL;
 	}
 	call->held_us = 0;
+	call->changed |= !why->err && kinds[backend].role != RC_ROLE_READ;
 	return call;
 }
 
@@ -358,7 +343,7 @@ struct rpc_call *call_resume_any(void *wait, const struct rc_reply *why)
 	return NULL;
 }
 
-/* While the daemon is away the call is held, so the bus keeps the request that much longer. */
+/* While the daemon is away the bus holds the request, for hold_ms, so it has that much longer. */
 uint32_t call_deadline(const struct rpc_call *call)
 {
 	return call->method->timeout_ms + call_rpcd(call)->backends->hold_ms;

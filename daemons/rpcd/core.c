@@ -61,6 +61,8 @@ static const struct rc_option options[] = {
 	 "requests that may wait for an answer; more get HTTP 503"},
 	{"rpc_body_mb", RC_OPT_U64, 1, 256, "MiB", NULL, "64", false,
 	 "most of a request's body; a block of 32,000,000 bytes in hex needs 62"},
+	{"rpc_body_seconds", RC_OPT_U64, 1, 3600, "seconds", NULL, "60", false,
+	 "how long a request's body may take to come"},
 	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "512", false,
 	 "most of all answers that wait to be read; beyond it reads get HTTP 503, error -32052"},
 	{"block_cache_mb", RC_OPT_U64, 0, 65536, "MiB", NULL, "32", false,

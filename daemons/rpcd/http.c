@@ -15,12 +15,12 @@
 #include "base/num.h"
 #include "base/test_point.h"
 
-#define LISTENERS_MAX	 8
-#define IDLE_TIMEOUT_S	 120
-#define MHD_MEMORY	 (32u << 10) /* a connection's: headers, and 16 KiB of body a read */
-#define RETRY_AFTER_MS	 1000
-#define DELAYED_MAX	 64 /* wrong passwords that wait for their refusal; more get 429 at once */
-#define BODIES_TOTAL_MAX ((size_t)512 << 20) /* bodies in hand, all connections together */
+#define LISTENERS_MAX  8
+#define IDLE_TIMEOUT_S 120
+#define MHD_MEMORY     (32u << 10) /* a connection's: headers, and 16 KiB of body a read */
+#define RETRY_AFTER_MS 1000
+#define DELAYED_MAX    64 /* wrong passwords that wait for their refusal; more get 429 at once */
+#define BODIES_MAX     8u /* bodies of the largest size in hand, all connections together */
 /* An answer of so many bytes is never refused: a connection has RPC_BATCH_PARALLEL at most that
  * were begun before there was too much. */
 #define ANSWER_SMALL 4096u
@@ -36,6 +36,12 @@ struct listener {
 	bool run; /* something was resumed */
 };
 
+/* Bytes in hand, in all and of them those of users without the class admin: they may have three
+ * quarters, so that the last one is an operator's. */
+struct tally {
+	size_t all, users, max;
+};
+
 struct front {
 	struct rpcd *rpcd;
 	struct listener listeners[LISTENERS_MAX];
@@ -46,8 +52,10 @@ struct front {
 	struct request *delayed;  /* wrong passwords, the next due first */
 	size_t n_delayed;
 	size_t in_flight, in_flight_max;
-	size_t body_max, bodies;     /* bytes */
-	size_t answers, answers_max; /* bytes of answers that are made and not taken yet */
+	size_t body_max;      /* bytes */
+	int64_t body_us;      /* that a body may take */
+	struct tally bodies;  /* as they come */
+	struct tally answers; /* that are made and not taken yet */
 	struct rc_source *hang_up_timer;
 	bool hang_up_armed;
 };
@@ -68,8 +76,10 @@ struct request {
 	bool suspended;
 	bool gone; /* the connection ended while the work went on */
 	struct rc_buf body;
-	size_t reserved; /* of front->bodies */
-	size_t held;	 /* of front->answers */
+	size_t counted; /* in front->bodies */
+	size_t held;	/* in front->answers */
+	int too_much;	/* the status the rest of the body is dropped for, and then told; 0: none */
+	size_t dropped; /* bytes */
 	int64_t began_us;
 	struct rpc_batch *batch; /* while it works */
 	struct rpc_answer answer;
@@ -148,12 +158,43 @@ static void refuse(struct request *r, int status)
 	r->stage = STAGE_ANSWER;
 }
 
+static size_t users_share(const struct tally *t)
+{
+	return t->max - t->max / 4;
+}
+
+/* Would so many more of this request be too much? What users have beyond their share, as answers
+ * that were begun before may, isn't the operator's fault. */
+static bool tally_over(const struct tally *t, const struct request *r, size_t more)
+{
+	size_t share = users_share(t);
+
+	if (r->class == RPC_ADMIN)
+		return t->all - t->users + rc_min_u64(t->users, share) + more > t->max;
+	return t->users + more > share || t->all + more > t->max;
+}
+
+/* The request's part was before and is now. */
+static void tally_set(struct tally *t, const struct request *r, size_t before, size_t now)
+{
+	t->all += now - before;
+	if (r->class != RPC_ADMIN)
+		t->users += now - before;
+}
+
+static void count_body(struct request *r, size_t bytes)
+{
+	struct front *front = r->front;
+
+	tally_set(&front->bodies, r, r->counted, bytes);
+	r->counted = bytes;
+	rc_metric_set(front->rpcd->metrics, M_BODY_BYTES, (int64_t)front->bodies.all);
+}
+
 static void release_body(struct request *r)
 {
-	r->front->bodies -= r->reserved;
-	r->reserved = 0;
+	count_body(r, 0);
 	rc_buf_done(&r->body);
-	rc_metric_set(r->front->rpcd->metrics, M_BODY_BYTES, (int64_t)r->front->bodies);
 }
 
 /* The request's answers have so many bytes now. */
@@ -161,17 +202,19 @@ static void hold_answers(struct request *r, size_t bytes)
 {
 	struct front *front = r->front;
 
-	front->answers += bytes - r->held;
+	tally_set(&front->answers, r, r->held, bytes);
 	r->held = bytes;
-	rc_metric_set(front->rpcd->metrics, M_ANSWER_BYTES, (int64_t)front->answers);
+	rc_metric_set(front->rpcd->metrics, M_ANSWER_BYTES, (int64_t)front->answers.all);
 }
 
-/* Too much lies here for slow readers; an answer that is alone may have any size. */
+/* Too much lies here for slow readers; an answer that is alone, an operator's but for users', may
+ * have any size. */
 static bool too_many_answers(const struct request *r)
 {
-	const struct front *front = r->front;
+	const struct tally *answers = &r->front->answers;
+	size_t others = answers->all - r->held - (r->class == RPC_ADMIN ? answers->users : 0);
 
-	return front->answers > front->answers_max && front->answers > r->held;
+	return others && tally_over(answers, r, 0);
 }
 
 static void request_free(struct request *r)
@@ -370,34 +413,46 @@ static void look_at_headers(struct request *r, const char *url, const char *meth
 	if (len > front->body_max) {
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
 		refuse(r, 413);
-	} else if (front->in_flight >= front->in_flight_max ||
-		   front->bodies + len > BODIES_TOTAL_MAX || front->rpcd->closing) {
+	} else if (front->in_flight >= front->in_flight_max || tally_over(&front->bodies, r, len) ||
+		   front->rpcd->closing) {
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
 		refuse(r, 503);
-	} else {
-		r->reserved = len;
-		front->bodies += len;
 	}
 }
 
+/* libmicrohttpd takes an answer before a body or after it: the rest is dropped until then. */
+static void drop_body(struct request *r, int status, enum rpcd_metric metric)
+{
+	rc_metric_add(r->front->rpcd->metrics, metric, 1);
+	r->too_much = status;
+	release_body(r);
+}
+
+/*
+ * Only what has come counts: who declares much and sends little takes nothing from others. Who
+ * sends for longer than a body may take, or on and on after it was refused, is cut off.
+ */
 static enum MHD_Result take_body(struct request *r, const char *data, size_t *len)
 {
 	struct front *front = r->front;
+	int64_t now = rc_loop_now_us(front->rpcd->loop);
 
-	if (r->body.len + *len > front->body_max) {
-		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
+	if (!r->began_us)
+		r->began_us = now;
+	if (now - r->began_us > front->body_us)
 		return MHD_NO;
+	if (r->too_much)
+		r->dropped += *len;
+	else if (r->body.len + *len > front->body_max)
+		drop_body(r, 413, M_REFUSED_SIZE);
+	else if (tally_over(&front->bodies, r, *len))
+		drop_body(r, 503, M_REFUSED_BUSY);
+	if (r->dropped > front->body_max)
+		return MHD_NO;
+	if (!r->too_much) {
+		rc_buf_put(&r->body, data, *len);
+		count_body(r, r->body.len);
 	}
-	/* Without Content-Length the room is taken as the bytes come. */
-	if (r->body.len + *len > r->reserved) {
-		size_t more = r->body.len + *len - r->reserved;
-
-		if (front->bodies + more > BODIES_TOTAL_MAX)
-			return MHD_NO;
-		r->reserved += more;
-		front->bodies += more;
-	}
-	rc_buf_put(&r->body, data, *len);
 	*len = 0;
 	return MHD_YES;
 }
@@ -448,6 +503,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 	}
 	if (r->stage == STAGE_BODY && *upload_len)
 		return take_body(r, upload, upload_len);
+	if (r->stage == STAGE_BODY && r->too_much)
+		refuse(r, r->too_much);
 	if (r->stage == STAGE_BODY)
 		begin_work(r);
 	if (r->stage == STAGE_ANSWER)
@@ -569,7 +626,9 @@ int front_open(struct rpcd *rpcd, const struct listen_socket *sockets, size_t n,
 	front->rpcd = rpcd;
 	front->in_flight_max = rc_config_u64(config, "rpc_in_flight");
 	front->body_max = (size_t)rc_config_u64(config, "rpc_body_mb") << 20;
-	front->answers_max = (size_t)rc_config_u64(config, "rpc_answers_mb") << 20;
+	front->body_us = (int64_t)rc_config_u64(config, "rpc_body_seconds") * 1000000;
+	front->bodies.max = BODIES_MAX * front->body_max;
+	front->answers.max = (size_t)rc_config_u64(config, "rpc_answers_mb") << 20;
 	front->hang_up_timer = rc_loop_add_timer(rpcd->loop, on_hang_up_timer, front);
 	front->kick = rc_loop_add_defer(rpcd->loop, on_kick, front);
 	front->delay_timer = rc_loop_add_timer(rpcd->loop, on_delay, front);

@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define BACKLOG	    1024
 #define PASSED_FROM 3 /* SD_LISTEN_FDS_START: the first passed descriptor */
 
@@ -105,6 +107,25 @@ int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, stru
 	return RC_OK;
 }
 
+/* An address that this host hasn't got yet (DHCP, a tunnel at boot) is listened on all the same:
+ * connections come when it comes. */
+static int bind_ahead(int fd, const struct addrinfo *a, const char *where)
+{
+	int one = 1;
+	bool is_v6 = a->ai_family == AF_INET6;
+
+	if (bind(fd, a->ai_addr, a->ai_addrlen) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL)
+		return -1;
+	rc_log(RC_LOG_WARNING, "%s: this host hasn't got the address yet; it is listened on",
+	       where);
+	if (setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_FREEBIND : IP_FREEBIND,
+		       &one, sizeof(one)) < 0)
+		return -1;
+	return bind(fd, a->ai_addr, a->ai_addrlen);
+}
+
 static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_socket *ret,
 		    struct rc_error *error)
 {
@@ -116,7 +137,7 @@ static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_s
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+	if (bind_ahead(fd, a, where) < 0 || listen(fd, BACKLOG) < 0) {
 		err = errno == EADDRINUSE
 			      ? rc_error_set(error, RC_EEXIST,
 					     "%s: the port is in use: stop the other process, or "

@@ -29,12 +29,26 @@ static const struct rpc_param template_fields[] = {
 	{.name = NULL},
 };
 
+#define WHOSE                                                                          \
+	[ADDRESS_ADDRESSES] =                                                          \
+		FIELD("addresses", TEXTS, 0, 1000, NULL, "addresses of this network"), \
+	[ADDRESS_LOCKHASHES] = FIELD("lockhashes", TEXTS, 0, 1000, NULL,               \
+				     "SHA256 of encoded locks, 64 digits each"),       \
+	[ADDRESS_MEMPOOL] = FIELD("mempool", BOOL, 0, 0, "true",                       \
+				  "whether what the pool makes and spends counts")
+
 static const struct rpc_param address_fields[] = {
-	[ADDRESS_ADDRESSES] = FIELD("addresses", TEXTS, 0, 1000, NULL, "addresses of this network"),
-	[ADDRESS_LOCKHASHES] = FIELD("lockhashes", TEXTS, 0, 1000, NULL,
-				     "SHA256 of encoded locks, 64 digits each"),
-	[ADDRESS_MEMPOOL] = FIELD("mempool", BOOL, 0, 0, "true",
-				  "whether what the pool makes and spends counts"),
+	WHOSE,
+	{.name = NULL},
+};
+
+static const struct rpc_param coins_fields[] = {
+	WHOSE,
+	[ADDRESS_LIMIT] = FIELD("limit", INT, 1, ADDRESS_COINS_MAX, NULL,
+				"coins of the state in one answer, which has next if there are "
+				"more; absent: all, but more than 200,000 are an error"),
+	[ADDRESS_AFTER] = FIELD("after", TEXT, 66, 200, NULL,
+				"next of the answer before, whose block this one holds for too"),
 	{.name = NULL},
 };
 

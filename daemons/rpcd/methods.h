@@ -17,7 +17,16 @@ enum template_field {
 	TEMPLATE_FORCE,
 	TEMPLATE_TIMEOUT,
 };
-enum address_field { ADDRESS_ADDRESSES, ADDRESS_LOCKHASHES, ADDRESS_MEMPOOL };
+enum address_field {
+	ADDRESS_ADDRESSES,
+	ADDRESS_LOCKHASHES,
+	ADDRESS_MEMPOOL,
+	ADDRESS_LIMIT, /* these of getaddressutxos alone */
+	ADDRESS_AFTER,
+};
+
+/* Coins of one answer of getaddressutxos: some 200 bytes each here, 500 in the answer. */
+#define ADDRESS_COINS_MAX 200000
 
 #define METHODS_GROUPS "chain", "mining", "transactions", "addresses", "network", "control"
 

@@ -49,7 +49,7 @@ enum rpc_code {
 	RPC_ALREADY_KNOWN = -27,
 	RPC_WARMING_UP = -28,
 	RPC_DAEMON_AWAY = -32050,
-	RPC_ANCHOR_NOT_REACHED = -32051,
+	RPC_ANCHOR_GONE = -32051,
 	RPC_OVERLOADED = -32052,
 	RPC_NOT_PERMITTED = -32053,
 };
@@ -128,6 +128,7 @@ struct rpc_call {
 	struct rpc_wait *wait;	     /* backends.c: what it waits for */
 	int64_t held_us;	     /* backends.c: since when a daemon says "try again" */
 	bool again;		     /* backends.c: asked more than once, so perhaps done before */
+	bool changed;		     /* backends.c: something was asked for, and done */
 	struct rpc_call *next_retry; /* backends.c */
 
 	/* rpc.c's own */

@@ -374,6 +374,7 @@ void ledger_advance(struct ledger *ledger, struct version *to)
 			atomic_fetch_add(&ledger->undone, 1);
 		else
 			atomic_fetch_add(&ledger->commits, 1);
+		RC_TEST_POINT(UTXOD_COMMIT_APPLIED);
 	}
 }
 

@@ -54,13 +54,19 @@ static bool is_pressed(struct ledger *ledger)
 	return tree_over(ledger->tree);
 }
 
-/* The undo steps of a switch do not count: they leave only by a commit of what stands on them. */
+/* The undo steps of a switch do not count: they leave only by a commit of what stands on them. Nor
+ * does a switch wait for the disk: chaind would take that for a branch longer than can be staged,
+ * and commit a part of it that has less work than what it undoes. */
 static int refuse_full(struct ledger *ledger, struct rc_error *error)
 {
 	size_t blocks = 0, bytes = 0;
+	bool switching;
 	int err = RC_OK;
 
-	if (is_pressed(ledger))
+	pthread_mutex_lock(&ledger->lock);
+	switching = ledger->switching;
+	pthread_mutex_unlock(&ledger->lock);
+	if (!switching && is_pressed(ledger))
 		return rc_error_set(error, RC_EBUSY,
 				    "the tree's memory is full until a flush ends");
 	pthread_mutex_lock(&ledger->lock);
@@ -73,7 +79,8 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (flushable(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (!switching &&
+		 flushable(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
 				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
@@ -139,7 +146,6 @@ int ledger_commit(struct ledger *ledger, const struct rc_block_id *id, struct rc
 		v = v->below;
 	if (v != ledger->applied) {
 		commit_to(ledger, v);
-		RC_TEST_POINT(UTXOD_COMMIT_APPLIED);
 		return RC_OK;
 	}
 	if (deltalog_find(ledger->log, id, &height))

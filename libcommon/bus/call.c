@@ -25,6 +25,26 @@ static void watch_deadline(struct rc_client *client, int64_t deadline_us)
 	rc_timer_arm(client->due, deadline_us - rc_loop_now_us(client->loop));
 }
 
+/* When a call is given up as things are: at its deadline, or when it was held for long enough. */
+static int64_t end_of(const struct rc_client *client, const struct rc_call *call)
+{
+	int64_t since =
+		call->called_us > client->down_since_us ? call->called_us : client->down_since_us;
+	int64_t held = since + (int64_t)client->config.hold_ms * 1000;
+
+	if (client->state == RC_CLIENT_UP || !client->config.hold_ms || held > call->deadline_us)
+		return call->deadline_us;
+	return held;
+}
+
+void rc_calls_hold(struct rc_client *client)
+{
+	client->down_since_us = rc_loop_now_us(client->loop);
+	if (client->calls && client->config.hold_ms)
+		watch_deadline(client,
+			       client->down_since_us + (int64_t)client->config.hold_ms * 1000);
+}
+
 void rc_calls_watch_again(struct rc_client *client)
 {
 	if (client->again_armed)
@@ -130,6 +150,8 @@ static bool tell_failure(struct rc_client *client, struct rc_call *call)
 		.retry_ms = call->err == RC_EBUSY ? BUSY_RETRY_MS : 0,
 		.boot = client->server_boot,
 		.again = call->times > 1,
+		.sent = call->times > 0,
+		.held = call->held,
 	};
 
 	return rc_call_tell(client, call, &reply);
@@ -262,10 +284,12 @@ static struct rc_call *find_due(struct rc_client *client, int64_t now)
 
 	client->due_us = 0;
 	DL_FOREACH (client->calls, call) {
-		if (call->deadline_us <= now)
+		int64_t end = end_of(client, call);
+
+		if (end <= now)
 			return call;
-		if (!client->due_us || call->deadline_us < client->due_us)
-			client->due_us = call->deadline_us;
+		if (!client->due_us || end < client->due_us)
+			client->due_us = end;
 	}
 	return NULL;
 }
@@ -286,6 +310,7 @@ void rc_calls_on_due(void *arg)
 	while ((call = find_due(client, now))) {
 		give_up(client, call);
 		call->err = client->state == RC_CLIENT_UP ? RC_EDEADLINE : RC_EUNAVAILABLE;
+		call->held = client->state != RC_CLIENT_UP;
 		DL_APPEND(client->failed, call);
 	}
 	if (client->due_us)
@@ -346,7 +371,8 @@ uint64_t rc_client_call(struct rc_client *client, enum rc_message message, const
 	call->arg = arg;
 	call->payload = rc_payload_new(body, bulk, n_bulk);
 	call->bytes = rc_payload_bytes(call->payload);
-	call->deadline_us = rc_loop_now_us(client->loop) + (int64_t)deadline_ms * 1000;
+	call->called_us = rc_loop_now_us(client->loop);
+	call->deadline_us = call->called_us + (int64_t)deadline_ms * 1000;
 	err = check_call(client, call);
 	if (err < 0) {
 		fail_later(client, call, err);
@@ -357,7 +383,7 @@ uint64_t rc_client_call(struct rc_client *client, enum rc_message message, const
 	client->bytes += call->bytes;
 	if (!client->unsent)
 		client->unsent = call;
-	watch_deadline(client, call->deadline_us);
+	watch_deadline(client, end_of(client, call));
 	rc_calls_watch_again(client);
 	rc_calls_send(client);
 	return call->id;

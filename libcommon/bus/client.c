@@ -70,8 +70,10 @@ static void go_down(struct rc_client *client)
 
 	client->state = RC_CLIENT_DOWN;
 	client->unsent = client->calls;
-	if (was_up)
-		tell_state(client, false, false);
+	if (!was_up)
+		return;
+	rc_calls_hold(client);
+	tell_state(client, false, false);
 }
 
 static void on_link(void *arg, bool up)
@@ -151,6 +153,7 @@ static void on_reply(struct rc_client *client, const struct rc_envelope *envelop
 	reply.retry_ms = envelope->retry_ms;
 	reply.boot = envelope->boot;
 	reply.again = call->times > 1;
+	reply.sent = true;
 	if (reply.err == RC_OK) {
 		reply.n_bulk = frames->n > FRAME_BULK ? frames->n - FRAME_BULK : 0;
 		if (reply.n_bulk > RC_ARRAY_LEN(few))
@@ -277,6 +280,7 @@ int rc_client_open(struct rc_loop *loop, const struct rc_client_config *config,
 	assert(client->edge);
 	zconfig.send_mark = (int)(2 * client->edge->messages);
 	client->loop = loop;
+	client->down_since_us = rc_loop_now_us(loop);
 	client->credit_messages = client->edge->messages;
 	client->credit_bytes = client->edge->bytes;
 	/* Never used twice, also by other clients of this process. */

@@ -28,6 +28,8 @@ struct rc_reply {
 	/* The request went out more than once: what it asks for may have been done by an earlier
 	 * one, whose answer was lost with a server or a connection. */
 	bool again;
+	bool sent; /* it went out, once at least; else nothing of it was done, nor will be */
+	bool held; /* RC_EUNAVAILABLE by no server's word: none was there for hold_ms */
 };
 typedef void (*rc_reply_fn)(void *arg, const struct rc_reply *reply);
 
@@ -41,7 +43,10 @@ struct rc_client_config {
 	const char *rundir; /* as in rc_server_config */
 	const char *inproc;
 	uint8_t network_id[32];
-	uint64_t boot;		     /* ours */
+	uint64_t boot; /* ours */
+	/* A call that has had no server for so long is answered RC_EUNAVAILABLE, and not sent
+	 * later; 0: it waits until its deadline. */
+	uint32_t hold_ms;
 	rc_client_state_fn on_state; /* may be NULL */
 	void *arg;
 };

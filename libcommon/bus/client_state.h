@@ -16,11 +16,13 @@ struct rc_call {
 	size_t bytes;
 	uint64_t trace;
 	int64_t deadline_us;
+	int64_t called_us;
 	int64_t asked_us; /* when it went out last; 0: it waits for room */
 	unsigned times;	  /* that it went out */
 	rc_reply_fn fn;
 	void *arg;
-	int err; /* of a call in failed */
+	int err;   /* of a call in failed */
+	bool held; /* and so is this */
 	struct rc_call *prev, *next;
 	UT_hash_handle hh;
 };
@@ -57,6 +59,7 @@ struct rc_client {
 	struct rc_source *tell;	  /* defer: failed */
 	struct rc_source *rejoin; /* defer: connect to an in-process server anew */
 	int64_t due_us;
+	int64_t down_since_us; /* while it isn't up */
 	bool again_armed;
 	bool closing;
 	bool *gone; /* set when a callback closed the client under its caller */
@@ -73,6 +76,8 @@ void rc_calls_on_due(void *client);
 void rc_calls_on_again(void *client);
 void rc_calls_on_tell(void *client);
 
+/* The connection went away: calls are held from now on. */
+void rc_calls_hold(struct rc_client *client);
 /* Has the timer for asking again run. */
 void rc_calls_watch_again(struct rc_client *client);
 /* Sends, in order, what waits for room or for a connection. */

@@ -505,7 +505,7 @@ static int take_directory(struct rc_server *server, const struct rc_server_confi
 		return RC_OK;
 	dir = rc_asprintf("%s/%s", config->rundir, rc_daemon_name(config->daemon));
 	err = rc_dir_make(dir, 0711, error);
-	return err < 0 ? err : rc_dir_lock(dir, &server->lock_fd, error);
+	return err < 0 || config->is_locked ? err : rc_dir_lock(dir, &server->lock_fd, error);
 }
 
 static int open_all(struct rc_server *server, const struct rc_server_config *config,

@@ -72,6 +72,7 @@ struct rc_server_config {
 	/* Group of each role's socket and, as the last, of the events' (−1: as it is); may be
 	 * NULL. */
 	const gid_t *groups;
+	bool is_locked; /* the caller holds the lock of RUNDIR/DAEMON (rc_dir_lock) */
 };
 
 /* Binds everything; RC_EEXIST, RC_EACCES, RC_ETOOBIG with the path in the text. */

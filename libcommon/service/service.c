@@ -141,8 +141,11 @@ static int make_directories(struct rc_service *service, struct rc_error *error)
 		rc_asprintf("%s/%s", rc_service_rundir(service), service->def->name);
 	int err = rc_dir_make(run, 0711, error);
 
-	if (err < 0 || service->def->stateless)
+	if (err < 0)
 		return err;
+	/* One process has them, before it touches what is in them. */
+	if (service->def->stateless)
+		return rc_dir_lock(run, &service->lock_fd, error);
 	return rc_state_dir_open(rc_service_statedir(service), service->def->name,
 				 service->def->state_format ? service->def->state_format : 1,
 				 service->network.id.b, &service->lock_fd, error);
@@ -334,6 +337,7 @@ static int bind_bus(struct rc_service *service, struct rc_error *error)
 		.common = rc_service_handlers,
 		.common_ctx = service,
 		.groups = service->groups,
+		.is_locked = service->def->stateless,
 	};
 
 	memcpy(config.network_id, service->network.id.b, sizeof(config.network_id));

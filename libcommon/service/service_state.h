@@ -20,7 +20,7 @@ struct rc_service {
 	struct rc_source *stop_limit; /* timer */
 	uint64_t boot;
 	int64_t started_us;
-	int lock_fd;  /* of the state directory */
+	int lock_fd;  /* of the state directory; of the run directory where there is none */
 	int statm_fd; /* /proc/self/statm, from before the confinement */
 	gid_t groups[RC_ROLE_COUNT + 1];
 	bool ready;

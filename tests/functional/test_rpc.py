@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -321,6 +322,64 @@ class Rpc(harness.TestCase):
         node.start("chaind")
         wait_for("chaind answers", lambda: node.rpc("getblockheader", first) == header)
 
+    def test_pages_of_coins(self):
+        node, other = self.started(blocks=15), Purse("the second of two")
+        node.rpc("generatetoaddress", 4, other.address)
+        coins = self.purse.coins(node)
+        node.rpc("sendrawtransaction", self.purse.spend(
+            coins[:2], [(other.address, RUST)]).encode().hex())
+        whose = {"addresses": [self.purse.address, other.address]}
+        whole = node.rpc("getaddressutxos", whose)
+        self.assertNotIn("next", whole)
+        self.assertEqual(len(whole["utxos"]), 19 + 2)
+        for limit in (1, 4, 15, 18, 19, 20):
+            seen, after = [], {}
+            while True:
+                page = node.rpc("getaddressutxos", whose | {"limit": limit} | after)
+                self.assertEqual(page["anchor"], whole["anchor"])
+                self.assertLessEqual(sum(u["height"] > 0 for u in page["utxos"]), limit)
+                seen += page["utxos"]
+                if "next" not in page:
+                    break
+                after = {"after": page["next"]}
+            self.assertEqual(seen, whole["utxos"], limit)
+        for bad in ("x" * 70, page["anchor"]["hash"] + ":2", page["anchor"]["hash"] + ":0:",
+                    page["anchor"]["hash"] + ":-1", page["anchor"]["hash"] + f":0:{ID}:4294967296"):
+            self.refused(-8, node.rpc, "getaddressutxos", whose | {"after": bad})
+        self.refused(-8, node.rpc, "getaddressutxos", whose | {"limit": 0})
+        self.refused(-32602, node.rpc, "getaddressbalance", whose | {"limit": 1})
+        # A page is of the block of those before it, or none.
+        after = {"limit": 4, "after": node.rpc("getaddressutxos", whose | {"limit": 4})["next"]}
+        quiet = whose | after | {"mempool": False}
+        want = node.rpc("getaddressutxos", quiet)
+        self.assertEqual(want["utxos"], [u | {"spent": False} for u in whole["utxos"] if u["height"]
+                                         ][4:8])
+        node.rpc("generatetoaddress", 1, self.purse.address)
+        self.refused(-32051, node.rpc, "getaddressutxos", whose | after)
+        self.assertEqual(node.rpc("getaddressutxos", quiet), want)
+        node.rpc("generatetoaddress", 20, self.purse.address)
+        self.refused(-32051, node.rpc, "getaddressutxos", quiet)
+
+    def test_more_coins_than_an_answer_has(self):
+        node, dust = self.started(blocks=20), Purse("dust")
+        most, each = 200000, 20000
+        for i, coin in enumerate(self.purse.coins(node)[:5]):
+            tx = self.purse.spend([coin], [(dust.lock, 600)] * (most // 5 + (i == 4)))
+            self.assertIsNone(node.rpc("submitblock", template_block(
+                node, self.purse.lock, [tx]).encode().hex()))
+        whose = {"addresses": [dust.address]}
+        balance = node.rpc("getaddressbalance", whose)
+        self.assertEqual((balance["coins"], balance["available_oxides"]),
+                         (most + 1, 600 * (most + 1)))
+        error = self.refused(-8, node.rpc, "getaddressutxos", whose)
+        self.assertIn("limit", error.message)
+        seen, page = set(), {"next": None}
+        while "next" in page:
+            page = node.rpc("getaddressutxos", whose | {"limit": each} |
+                            ({"after": page["next"]} if page["next"] else {}))
+            seen |= {(u["txid"], u["vout"]) for u in page["utxos"]}
+        self.assertEqual(len(seen), most + 1)
+
     def test_few_kept_blocks(self):
         """With room for nothing, and for less than is asked for, answers are the same."""
         node = self.started(blocks=14)
@@ -565,6 +624,22 @@ class Protocol(harness.TestCase):
         with socket.socket() as s:
             self.assertNotEqual(s.connect_ex(("127.0.0.1", self.n.rpc_port)), 0)
 
+    def test_a_second_one(self):
+        """Another rpcd with this run directory, and else nothing in common, leaves the first one's
+        cookie as it is."""
+        with open(self.n.cookie, encoding="ascii") as f:
+            cookie = f.read()
+        command = self.n.command("rpcd") + [
+            "--rpc_port", str(harness.free_port()), "--ops_port", str(harness.free_port()),
+            "--rpc_socket", os.path.join(self.home, "second.sock")]
+        second = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                timeout=30 * harness.SLOW, check=False)
+        self.assertEqual(second.returncode, 75, second.stdout)
+        self.assertIn(f"in use by process {self.n.pid('rpcd')}", second.stdout)
+        with open(self.n.cookie, encoding="ascii") as f:
+            self.assertEqual(f.read(), cookie)
+        self.assertEqual(self.n.rpc("getblockcount"), 0)
+
     def send(self, value, receive_buffer=None):
         """A connection on which a call was sent, its answer not read."""
         body = json.dumps(value).encode()
@@ -615,6 +690,82 @@ class Protocol(harness.TestCase):
         block = template_block(self.n, purse.lock, extra=[tx])
         self.assertIsNone(self.n.rpc("submitblock", block.encode().hex()))
         return purse
+
+    def begun(self, body, user=None, length=None):
+        """A connection on which a request was begun: headers, and so much of its body."""
+        token = base64.b64encode(":".join(user or self.reader).encode()).decode()
+        size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        s = socket.create_connection(("127.0.0.1", self.n.rpc_port), timeout=30 * harness.SLOW)
+        s.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n{size}\r\n\r\n"
+                  .encode() + body)
+        return s
+
+    def status_of(self, s):
+        response = http.client.HTTPResponse(s)
+        response.begin()
+        return response.status
+
+    def test_slow_bodies(self):
+        """Bodies count as they come; an operator's have room of their own; none takes for ever."""
+        size = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_body_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblockcount", "params": []}
+        def held():
+            return self.n.metrics_of("rpcd")["rustycoin_rpcd_body_bytes"]
+        declared = [self.begun(b"[", length=size) for _ in range(20)]
+        wait_for("all have begun", lambda: held() >= 20)
+        self.assertEqual(self.ask(call, user=self.reader)[0], 200)
+        for s in declared:
+            s.close()
+        wait_for("nothing is held", lambda: held() == 0)
+
+        # Users have six of eight bodies; the operator has what is left.
+        filled = [self.begun(b" " * (size - 1), length=size) for _ in range(6)]
+        wait_for("all have come", lambda: held() == 6 * (size - 1))
+        large = json.dumps(call) + " " * (size // 2)
+        self.assertEqual(self.ask(large)[0], 200)
+        self.assertEqual(self.post(large, user=self.reader)[0], 503)
+        chunk = b"%x\r\n%s\r\n" % (size // 2, b" " * (size // 2))
+        with self.begun(chunk + b"0\r\n\r\n") as s:
+            self.assertEqual(self.status_of(s), 503)
+        for s in filled:
+            s.close()
+        wait_for("nothing is held", lambda: held() == 0)
+        with self.begun(3 * chunk + b"0\r\n\r\n") as s:
+            self.assertEqual(self.status_of(s), 413)
+
+        self.n.options["rpcd"] |= {"rpc_body_seconds": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        with self.begun(b" ", length=size) as s:
+            s.settimeout(0.1)
+            def cut_off():
+                try:
+                    s.sendall(b" ")
+                    return s.recv(1) == b""
+                except TimeoutError:
+                    return False
+                except OSError:
+                    return True
+            wait_for("it is cut off", cut_off, 20)
+
+    def test_answers_of_an_operator(self):
+        """Users who don't read their answers don't shut an operator's questions out."""
+        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        self.large_block()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
+        body = json.dumps(call).encode()
+        slow = [self.begun(body, length=len(body)) for _ in range(2)]
+        wait_for("too much is held", lambda: self.n.metrics_of("rpcd")
+                 ["rustycoin_rpcd_answer_bytes"] > 1 << 20)
+        self.assertEqual(self.post(json.dumps(call), user=self.reader)[0], 503)
+        self.assertEqual(self.post(json.dumps(call))[0], 200)
+        for s in slow:
+            s.close()
 
     def test_slow_readers(self):
         """Answers that nobody reads have a bound; submissions and small questions get through."""
@@ -792,6 +943,38 @@ class Holding(harness.TestCase):
         wait_for("readyz", lambda: self.ops(node, "/readyz")[0] == 200)
         wait_for("metrics of all daemons", lambda: {"chaind", "utxod", "peerd", "rpcd"} <= {
             name.split("_")[1] for name in node.metrics()})
+
+    def test_given_up_is_not_done_later(self):
+        """What was held and given up is not done when the daemon comes, and says so; what had gone
+        out already says that it may have been."""
+        node = self.node(options={"rpcd": {"hold_ms": 300}})
+        node.rpc("generatetoaddress", 2, Purse("given up").address)
+        tip = node.tip()
+        node.kill("chaind")
+        for method, params in (("invalidateblock", [tip]), ("submitheader", ["00" * 118])):
+            error = self.refused(-32050, node.rpc, method, *params)
+            self.assertIs(error.data["maybe_done"], False, error)
+            self.assertIn("it was not done", error.message)
+        error = self.refused(-32050, node.rpc, "getblockhash", 0)
+        self.assertNotIn("maybe_done", error.data)
+        node.start("chaind").wait_ready()
+        # Of the same class, so asked after what was given up.
+        node.rpc("logging", "chaind", "info")
+        self.assertEqual(node.tip(), tip)
+        self.assertEqual(node.rpc("getblockcount"), 2)
+
+        os.kill(node.pid("chaind"), signal.SIGSTOP)
+        asked = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=120)
+        asked.request("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1,
+            "method": "invalidateblock", "params": [tip]}), node.client.headers())
+        wait_for("it is asked", lambda: node.rpc("getrpcinfo")["in_flight"] >= 2)
+        node.kill("chaind")
+        error = json.loads(asked.getresponse().read())["error"]
+        asked.close()
+        self.assertEqual((error["code"], error["data"]["maybe_done"]), (-32050, True))
+        self.assertIn("may have been done", error["message"])
+        self.assertGreaterEqual(node.rpc("getrpcinfo")["held_too_long"], 4)
+        node.start("chaind").wait_ready()
 
     def ops(self, node, path):
         connection = http.client.HTTPConnection("127.0.0.1", node.ops_port, timeout=30)

@@ -2,7 +2,8 @@
 """A full node under a real systemd: the units as they are installed, on a host of its own (rig.sh).
 
 The target starts all four daemons; each reports ready; restarting one leaves the others' pids
-alone; a hung daemon is caught by its watchdog; the stop is clean; no line of priority err or worse.
+alone; a hung daemon is caught by its watchdog; the stop is clean; no line of priority err or worse;
+addresses may come after the daemons.
 """
 import glob
 import json
@@ -23,7 +24,7 @@ PREP = """#!/bin/bash
 # Puts the installed tree into the host's root, before its systemd starts.
 set -eu
 cp -a {stage}/. "$1"
-mkdir -p "$1/etc/rustycoin"
+mkdir -p "$1/etc/rustycoin/rpcd.conf.d" "$1/etc/rustycoin/peerd.conf.d"
 printf 'network = reg\\n' >> "$1/etc/rustycoin/rustycoin.conf"
 for d in {daemons}; do
     mkdir -p "$1/etc/systemd/system/rusty-$d.service.d"
@@ -138,6 +139,51 @@ class Systemd(unittest.TestCase):
             self.assertEqual(self.show(d, "Result"), "success")
         # The watchdog's kill is systemd's own line; the daemons have said nothing at err.
         self.assertEqual([e for e in self.journal_errors() if "Watchdog timeout" not in e], [])
+
+    def ready(self, daemon, limit=40):
+        wait_for(f"{daemon} ready", lambda: self.show(daemon, "ActiveState") == "active", limit,
+                 self.journal)
+
+    def write(self, path, text):
+        self.host("/bin/sh", "-c", 'printf "%s" "$2" > "$1"', "sh", path, text)
+
+    def test_4_addresses_that_come_later(self):
+        """A start isn't lost for an address that a boot brings up after it, nor for some seconds
+        of trouble with a port."""
+        address = "192.0.2.77"
+        self.write("/etc/rustycoin/rpcd.conf.d/test.conf",
+                   f"rpc_bind = {address}\nrpc_allow_plain = yes\n")
+        self.write("/etc/rustycoin/peerd.conf.d/test.conf", f"listen = {address}\n")
+        self.write("/etc/systemd/system/rusty-rpcd.service.d/address.conf",
+                   f"[Service]\nIPAddressAllow={address}\n")
+        self.host("systemctl", "daemon-reload")
+        self.host("systemctl", "start", "rusty-full.target")
+        for d in ("peerd", "rpcd"):
+            self.ready(d)
+            self.assertEqual(self.show(d, "NRestarts"), "0", self.journal())
+        self.host("ip", "address", "add", f"{address}/32", "dev", "lo")
+        for port in (17440, 17441):
+            self.host("/bin/bash", "-c", f": < /dev/tcp/{address}/{port}")
+        self.host("systemctl", "stop", "rusty-rpcd.service")
+
+        # Its port is somebody else's; five starts must last for more than a moment of that.
+        self.write("/run/hold.py", "import signal, socket\n"
+                   f"s = socket.create_server(('{address}', 17441))\nsignal.pause()\n")
+        self.host("systemd-run", "--unit=hold", "/usr/bin/python3", "/run/hold.py")
+        wait_for("the port is taken", lambda: "17441" in self.host("ss", "-Hltn"))
+        self.host("systemctl", "start", "rusty-rpcd.service", check=False)
+        self.assertEqual(self.show("rpcd", "ExecMainStatus"), "69")
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            self.assertNotEqual(self.show("rpcd", "ActiveState"), "failed", self.journal())
+        self.host("systemctl", "stop", "hold.service")
+        self.ready("rpcd")
+        # And who is killed is back before a request is given up.
+        pid, began = self.show("rpcd", "MainPID"), time.monotonic()
+        self.host("kill", "-KILL", pid)
+        wait_for("another", lambda: self.show("rpcd", "MainPID") not in (pid, "0"), 8)
+        self.assertLess(time.monotonic() - began, 8)
+        self.host("systemctl", "stop", "rusty-full.target")
 
     def test_3_exposure(self):
         bars = {"utxod": 6, "chaind": 6, "rpcd": 13, "peerd": 15}  # tenths

@@ -1,7 +1,8 @@
 /*
  * The attacker of 40-network: thousands of addresses in a few network groups, somebody behind each
- * of them, links into every inbound slot of his victim. He speaks the protocol well, tells of his
- * addresses only, has no block, and is there again at once after every restart.
+ * of them, links into every inbound slot of his victim. He speaks the protocol well, has no block,
+ * and is there again at once after every restart. He tells of his addresses, of a crowd in many
+ * groups where nobody is, and of the honest nodes with keys that aren't theirs.
  */
 #include "eclipse.h"
 
@@ -25,6 +26,7 @@ enum {
 #define TELL_US	   (15 * SIM_SECOND)
 #define TOLD_ONCE  1000
 #define FIRST_BYTE 60 /* 60.GROUP.x.y, far from the nodes' */
+#define NOBODY	   70 /* 70.x.y.z to 89.x.y.z: each a group, nearly */
 
 struct bad {
 	struct sim_conn *conn;
@@ -35,8 +37,9 @@ struct bad {
 };
 
 static struct {
-	unsigned addresses, groups, links;
+	unsigned addresses, groups, links, nobody, honest;
 	bool on;
+	uint8_t wrong_key[RC_LINK_KEY_SIZE];
 	struct bad *all;
 	uint8_t prologue[RC_LINK_PROLOGUE_SIZE];
 } attacker;
@@ -57,6 +60,16 @@ static void address(unsigned i, struct net_addr *ret)
 static bool is_his(const struct net_addr *addr)
 {
 	return net_addr_is_v4(addr) && addr->ip[12] == FIRST_BYTE && addr->ip[13] < attacker.groups;
+}
+
+/* The same crowd each time it is told, so that its addresses get more places in the book. */
+static void address_of_nobody(unsigned i, struct net_addr *ret)
+{
+	uint32_t mixed = (i + 1) * UINT32_C(2654435761); /* odd, so that no two are the same */
+	const uint8_t ip[4] = {(uint8_t)(NOBODY + (mixed >> 24) % 20), (uint8_t)(mixed >> 16),
+			       (uint8_t)(mixed >> 8), (uint8_t)mixed};
+
+	net_addr_from_wire(ip, sizeof(ip), 17440, ret);
 }
 
 /* ---- saying ---- */
@@ -101,12 +114,24 @@ static void tell_addresses(struct bad *b)
 	struct net_addr *addrs = rc_alloc_array(TOLD_ONCE, sizeof(*addrs));
 
 	for (unsigned i = 0; i < TOLD_ONCE; i++) {
-		address((unsigned)sim_random_below(&sim.random, attacker.addresses), &addrs[i]);
+		unsigned which = (unsigned)sim_random_below(&sim.random,
+							    attacker.addresses + attacker.nobody);
+		bool honest = i < attacker.honest;
+
+		if (honest)
+			sim_net_address(1 + i, &addrs[i]);
+		else if (which < attacker.addresses)
+			address(which, &addrs[i]);
+		else
+			address_of_nobody(which - attacker.addresses, &addrs[i]);
 		list[i] = (Rc__P2p__Endpoint)RC__P2P__ENDPOINT__INIT;
 		list[i].ip = (ProtobufCBinaryData){4, addrs[i].ip + 12};
 		list[i].port = addrs[i].port;
 		list[i].services = 1;
 		list[i].time = (uint32_t)(rc_wall_ms(&rc_clock_system) / 1000);
+		if (honest)
+			list[i].link_key =
+				(ProtobufCBinaryData){RC_LINK_KEY_SIZE, attacker.wrong_key};
 		pointers[i] = &list[i];
 	}
 	m.n_endpoints = TOLD_ONCE;
@@ -291,15 +316,20 @@ static void on_tell(void *arg)
 	sim_post(NULL, TELL_US, "attack", on_tell, NULL);
 }
 
-void eclipse_init(unsigned addresses, unsigned groups)
+void eclipse_init(unsigned addresses, unsigned groups, unsigned nobody, unsigned honest)
 {
 	struct rc_network network;
+	uint8_t secret[32];
 
 	if (!rc_network_builtin("reg", &network))
 		sim_fail("no network reg");
 	rc_link_prologue(network.id.b, attacker.prologue);
 	attacker.addresses = addresses;
 	attacker.groups = groups;
+	attacker.nobody = nobody;
+	attacker.honest = honest;
+	rc_link_secret_make(&sim.random.random, secret);
+	rc_link_key_from_secret(secret, attacker.wrong_key);
 	sim_stranger_listens = listens;
 }
 

@@ -474,11 +474,12 @@ static void on_syn(void *arg)
 	sim_post(s->proc, 1, "net accept", on_accept, arrival);
 }
 
-static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
+static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer, const char **ret_ours)
 {
 	struct sockets *s = ctx;
 	struct sim_conn *c = conn_new(s->proc->node, host_of(addr));
 
+	(void)ret_ours;
 	c->proc = s->proc;
 	c->sockets = s;
 	c->peer = peer;

@@ -21,7 +21,7 @@
 #define AGREE_US     (900 * SIM_SECOND)
 
 #define VICTIM	     0
-#define LAG_US	     (240 * SIM_SECOND) /* a node that is up so long has what was there before */
+#define LAG_US	     (60 * SIM_SECOND) /* a node that is up so long has what was there before */
 #define WATCH_US     (10 * SIM_SECOND)
 #define LOOKS	     (LAG_US / WATCH_US)
 #define ATTACK_SLOTS 20
@@ -29,6 +29,7 @@
 /* What a seed does, and how often. */
 static struct {
 	bool eclipse;
+	bool alone; /* no honest node dials the victim, which forgets its seeds: its book must do */
 	unsigned nodes;
 	int64_t chaos_us;
 	int64_t block_us, payment_us, fault_us; /* means */
@@ -250,19 +251,35 @@ static void choose(const struct scenario_options *options)
 	plan.block_us = (1 + (int64_t)sim_random_below(&sim.random, 6)) * SIM_SECOND;
 	plan.payment_us = (100 + (int64_t)sim_random_below(&sim.random, 2000)) * SIM_MS;
 	plan.fault_us = (1 + (int64_t)sim_random_below(&sim.random, 8)) * SIM_SECOND;
-	if (plan.eclipse)
+	if (plan.eclipse) {
 		plan.nodes += 6;
-	else
+		plan.alone = sim_random_chance(&sim.random, 0.5);
+	} else {
 		choose_faults();
+	}
 }
 
-static char *seednode(unsigned of)
+static char *with_address(const char *option, unsigned of)
 {
 	struct net_addr addr;
 	char text[NET_ADDR_TEXT];
 
 	sim_net_address(of, &addr);
-	return rc_asprintf("--seednode=%s", net_addr_format(text, &addr));
+	return rc_asprintf("--%s=%s", option, net_addr_format(text, &addr));
+}
+
+/* Linked to those before it, the victim excepted, and to nobody it heard of. */
+static unsigned keep_apart(const struct node *node, char **peerd)
+{
+	unsigned n = 0;
+
+	peerd[n++] = rc_strdup("--outbound=0");
+	peerd[n++] = rc_strdup("--block-only=0");
+	for (unsigned i = 0; i < 3 && node->i > 1; i++)
+		peerd[n++] = with_address(
+			"addnode",
+			i ? 1 + (unsigned)sim_random_below(&sim.random, node->i - 1) : node->i - 1);
+	return n;
 }
 
 static void configure(struct node *node)
@@ -277,14 +294,28 @@ static void configure(struct node *node)
 	chaind[0] = rc_strdup("--cache-mb=1");
 	chaind[1] = rc_strdup("--verified-mb=1");
 	chaind[2] = rc_strdup("--verify-threads=2");
-	for (unsigned i = 0; i < 3; i++)
-		peerd[n++] = seednode(i ? any_node() : 0);
-	if (!plan.eclipse)
-		peerd[n++] = rc_asprintf("--outbound=%u",
-					 2 + (unsigned)sim_random_below(&sim.random, 5));
-	peerd[n++] = rc_strdup("--block-only=1");
-	if (plan.eclipse)
-		peerd[n++] = rc_asprintf("--max-inbound=%d", ATTACK_SLOTS);
+	if (plan.alone && node->i != VICTIM) {
+		n = keep_apart(node, peerd);
+	} else {
+		if (plan.eclipse)
+			peerd[n++] = rc_asprintf("--max-inbound=%d", ATTACK_SLOTS);
+		else
+			peerd[n++] = rc_asprintf("--outbound=%u",
+						 2 + (unsigned)sim_random_below(&sim.random, 5));
+		/* Alone it has no anchors either. */
+		peerd[n++] = rc_strdup(plan.alone ? "--block-only=0" : "--block-only=1");
+		for (unsigned i = 0; i < 3; i++)
+			peerd[n++] = with_address("seednode", i ? any_node() : plan.alone ? 1 : 0);
+	}
+}
+
+static void forget_seeds(struct node *node)
+{
+	char **option = node->options[SIM_PEERD];
+
+	while (*option && strncmp(*option, "--seednode", 10) != 0)
+		option++;
+	*option = NULL; /* they are the last */
 }
 
 static void init(uint64_t seed, const struct scenario_options *options)
@@ -341,7 +372,7 @@ static void on_watch(void *arg)
 	if (watched.looks >= LOOKS && sim.now - nodes[VICTIM].up_since > LAG_US &&
 	    check_height(&nodes[VICTIM], &height) && height < watched.heights[at]) {
 		check_describe();
-		sim_fail("n%u is isolated: it has %u blocks, the others had %u four minutes ago; "
+		sim_fail("n%u is isolated: it has %u blocks, the others had %u a minute ago; "
 			 "the attacker has %u links in, %u out",
 			 VICTIM, height, watched.heights[at], eclipse_links(true),
 			 eclipse_links(false));
@@ -364,6 +395,7 @@ static void on_honest_block(void *arg)
 static void on_victim_restart(void *arg)
 {
 	struct node *victim = &nodes[VICTIM];
+	int64_t dark = 0;
 
 	(void)arg;
 	if (sim.now >= plan.end)
@@ -376,10 +408,11 @@ static void on_victim_restart(void *arg)
 		node_stop(victim, SIM_PEERD);
 		break;
 	default:
-		node_power_cut(victim, sim_random_delay(&sim.random, 10 * SIM_SECOND));
+		dark = sim_random_delay(&sim.random, 10 * SIM_SECOND);
+		node_power_cut(victim, dark);
 		break;
 	}
-	victim->up_since = sim.now;
+	victim->up_since = sim.now + dark;
 	sim_post(NULL, LAG_US + sim_random_delay(&sim.random, 100 * SIM_SECOND), "restart",
 		 on_victim_restart, NULL);
 }
@@ -387,15 +420,18 @@ static void on_victim_restart(void *arg)
 static void agree(const char *what);
 static void run_for(int64_t us);
 
-/* 10,000 addresses of few groups, every inbound slot, over restarts: the victim goes on. */
+/* 10,000 addresses of few groups and as many of nobody, wrong keys, every inbound slot, over
+ * restarts: the victim goes on. */
 static void run_eclipse(void)
 {
 	check_hostile = true;
-	eclipse_init(10000, 2 + (unsigned)sim_random_below(&sim.random, 5));
+	eclipse_init(10000, 2 + (unsigned)sim_random_below(&sim.random, 5), 10000, plan.nodes - 1);
 	plan.block_us = 20 * SIM_SECOND;
 	sim_post(NULL, 2 * SIM_SECOND, "begin", on_first_blocks, NULL);
 	run_for(30 * SIM_SECOND + (int64_t)sim_random_below(&sim.random, 300) * SIM_SECOND);
 	plan.end = sim.now + 2000 * SIM_SECOND;
+	if (plan.alone)
+		forget_seeds(&nodes[VICTIM]);
 	eclipse_begin(2 * ATTACK_SLOTS);
 	on_watch(NULL);
 	on_honest_block(NULL);

@@ -178,14 +178,16 @@ static void on_dialled(void *arg)
 	peerd_connected(a->node->core, a->peer);
 }
 
-static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer)
+static void *net_dial(void *ctx, const struct net_addr *addr, uint64_t peer, const char **ret_ours)
 {
 	struct rig_node *node = ctx;
 	struct rig *rig = node->rig;
 	struct rig_end *end;
 
 	node->dials++;
-	if (node->no_route)
+	if (node->no_network)
+		*ret_ours = "it has no network";
+	if (node->no_route || node->no_network)
 		return NULL;
 	end = end_new(node);
 	end->peer = peer;

@@ -50,6 +50,7 @@ struct rig_node {
 	const char *refuse_headers; /* verdict of those that are counted, NULL: ok */
 	uint32_t pool_most;	    /* transactions in one answer of its pool, 0: any number */
 	bool no_route;		    /* its dials fail at once */
+	bool no_network;	    /* all of them, by its own fault */
 	bool proxy_down;	    /* its dials end by the proxy's fault */
 	bool proxy_silent;	    /* and never, but for being late */
 	/* What its chaind says of compact blocks, and how often it was asked. */

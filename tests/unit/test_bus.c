@@ -33,6 +33,7 @@ struct answers {
 	char text[512];
 	uint32_t retry_ms;
 	size_t again; /* answers to what was asked more than once */
+	size_t sent;  /* and at all */
 	size_t bulk_len;
 };
 
@@ -332,6 +333,71 @@ static void test_restart_inproc(void **state)
 {
 	(void)state;
 	check_restart(true);
+}
+
+static void on_held(void *arg, const struct rc_reply *reply)
+{
+	struct answers *answers = arg;
+
+	assert_int_equal(reply->err, RC_EUNAVAILABLE);
+	assert_true(reply->held);
+	answers->n++;
+	answers->sent += reply->sent;
+}
+
+/* What was held for hold_ms is given up before its deadline, says whether it went out, and is not
+ * done when a server comes. */
+static void check_held(bool inproc)
+{
+	struct bus_rig rig;
+	struct server server = {.hold = true};
+	struct answers held = {0}, asked = {0};
+	struct states states = {0};
+	struct rc_client_config config;
+	struct rc_client *client;
+	struct rc_error error;
+
+	bus_rig_init(&rig, inproc);
+	config = bus_rig_config(&rig, RC_CHAIND, RC_ROLE_READ);
+	config.on_state = on_state;
+	config.arg = &states;
+	config.hold_ms = 50;
+	assert_int_equal(rc_client_open(rig.loop, &config, &client, &error), RC_OK);
+	rc_client_call(client, RC_MSG_ROOT, NULL, NULL, 0, 600000, on_held, &held);
+	bus_rig_until(&rig, &held.n, 1);
+	assert_int_equal(held.sent, 0);
+	bus_rig_serve(&rig, handlers, &server);
+	bus_rig_until(&rig, &states.ups, 1);
+	/* While a server is there it may take its time. */
+	rc_client_call(client, RC_MSG_ROOT, NULL, NULL, 0, 600000, on_held, &held);
+	bus_rig_until(&rig, &server.handled, 1);
+	bus_rig_for_ms(&rig, 120);
+	assert_int_equal(held.n, 1);
+	rc_server_close(rig.server);
+	rig.server = NULL;
+	bus_rig_until(&rig, &held.n, 2);
+	assert_int_equal(held.sent, 1);
+	server = (struct server){0};
+	bus_rig_serve(&rig, handlers, &server);
+	bus_rig_until(&rig, &states.ups, 2);
+	ask_root(client, 7, 20000, &asked);
+	bus_rig_until(&rig, &asked.n, 1);
+	assert_int_equal(asked.last_err, RC_OK);
+	assert_int_equal(server.handled, 1);
+	rc_client_close(client);
+	bus_rig_done(&rig);
+}
+
+static void test_held_ipc(void **state)
+{
+	(void)state;
+	check_held(false);
+}
+
+static void test_held_inproc(void **state)
+{
+	(void)state;
+	check_held(true);
 }
 
 static void close_client(void *arg, const struct rc_reply *reply)
@@ -856,6 +922,8 @@ int main(void)
 		cmocka_unit_test(test_credit),
 		cmocka_unit_test(test_restart_ipc),
 		cmocka_unit_test(test_restart_inproc),
+		cmocka_unit_test(test_held_ipc),
+		cmocka_unit_test(test_held_inproc),
 		cmocka_unit_test(test_closed_by_its_answer),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_strangers),

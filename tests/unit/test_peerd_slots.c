@@ -395,14 +395,23 @@ static void linked_to_both_anchors(void)
 	assert_int_equal(linked, 2);
 }
 
-/* A proxy that isn't up, or takes connections and says nothing: no address is blamed for that, and
- * the anchors are dialled once it works. */
-static void a_dead_proxy_blames_nobody(void **state)
+/* A proxy that isn't up, or takes connections and says nothing, or no network, when dials fail at
+ * once: no address is blamed for that, and the anchors are dialled once it works. */
+static void no_way_blames_nobody(void **state)
 {
+	static const struct {
+		bool down, silent, no_network;
+		unsigned addnodes, dials, dials_most; /* most: as many as wait together */
+	} ways[] = {
+		{.silent = true, .addnodes = 1, 25, 5 * 15},
+		{.down = true, .addnodes = 1, 25, 5 * 15},
+		{.no_network = true, .addnodes = 1, 12, 15},
+		{.no_network = true, .addnodes = 0, 12, 15}, /* an anchor comes first */
+	};
 	struct peerd_options o = seeded(6);
 
 	(void)state;
-	for (unsigned silent = 0; silent < 2; silent++) {
+	for (unsigned way = 0; way < RC_ARRAY_LEN(ways); way++) {
 		rig_kill(node);
 		for (unsigned i = 0; i < 2; i++) {
 			node->anchors.list[i] = seeds[4 + i];
@@ -414,14 +423,15 @@ static void a_dead_proxy_blames_nobody(void **state)
 		o.outbound = 2;
 		o.block_only = 2;
 		o.addnode = &seeds[0];
-		o.n_addnode = 1;
-		node->proxy_silent = silent;
-		node->proxy_down = !silent;
+		o.n_addnode = ways[way].addnodes;
+		node->proxy_silent = ways[way].silent;
+		node->proxy_down = ways[way].down;
+		node->no_network = ways[way].no_network;
 		node->dials = 0;
 		rig_restart(node, &o);
 		rig_turn(&rig, 120000);
-		/* After 1, 2, 4, 8, 10, 10 … seconds, five at a time. */
-		assert_in_range(node->dials, 25, 5 * 15);
+		/* After 1, 2, 4, 8, 10, 10 … seconds, five at a time or the first only. */
+		assert_in_range(node->dials, ways[way].dials, ways[way].dials_most);
 		assert_int_equal(HASH_COUNT(node->core->backoffs), 0);
 		for (unsigned i = 0; i < 6; i++) {
 			const struct book_entry *e = book_find(node->core->book, &seeds[i].addr);
@@ -429,11 +439,11 @@ static void a_dead_proxy_blames_nobody(void **state)
 			assert_int_equal(e->attempts, 0);
 			assert_int_equal(e->last_try, 0);
 		}
-		node->proxy_silent = node->proxy_down = false;
+		node->proxy_silent = node->proxy_down = node->no_network = false;
 		rig_turn(&rig, 17000); /* what is dialled still, and the longest wait */
 		linked_to_both_anchors();
 		assert_int_equal(connect_count(node->core, PEER_OUTBOUND, true), 2);
-		assert_int_equal(connect_count(node->core, PEER_MANUAL, true), 1);
+		assert_int_equal(connect_count(node->core, PEER_MANUAL, true), o.n_addnode);
 		/* From then on an address that fails is to blame. */
 		assert_int_equal(node->core->way_failures, 0);
 	}
@@ -494,6 +504,65 @@ static void feelers_learn_who_is_there(void **state)
 	assert_true(book_find(core->book, &seeds[5].addr)->attempts > 0);
 }
 
+/* ---- a tip that stands still ---- */
+
+static bool outbound_to(unsigned i)
+{
+	for (const struct peer *p = node->core->peers; p; p = p->hh.next) {
+		if (p->role == PEER_OUTBOUND && p->state == PEER_READY &&
+		    net_addr_eq(&p->addr, &rig.nodes[i].addr))
+			return true;
+	}
+	return false;
+}
+
+/* All links it made are to nodes that keep new blocks to themselves: others are tried until one has
+ * some, and that one stays. */
+static void a_stale_tip_looks_elsewhere(void **state)
+{
+	struct peerd_options o = seeded(6);
+	struct rig_block *before = node->tip;
+	struct peerd *core;
+	unsigned honest = 0;
+
+	(void)state;
+	o.block_only = 0;
+	rig_kill(node);
+	rig_restart(node, &o);
+	rig_turn(&rig, 20000); /* all have its chain */
+	rig_kill(node);
+	rig.network.params.spacing = 150;
+	o.outbound = 3;
+	rig_restart(node, &o);
+	core = node->core;
+	rig_turn(&rig, 20000);
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, true), 3);
+	for (unsigned i = 1; i <= 6 && !honest; i++)
+		honest = outbound_to(i) ? 0 : i;
+	/* No feeler is to bring the block: it is greeted only. */
+	rig_mine(&rig.nodes[honest], 5, 1000, 1);
+	rig_turn(&rig, 1450 * 1000);
+	assert_int_equal(core->counters[PEERD_STALE_TIPS], 0);
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, true), 3);
+	assert_ptr_equal(node->tip, before);
+	rig_turn(&rig, 600 * 1000);
+	assert_in_range(core->counters[PEERD_STALE_TIPS], 1, 12);
+	assert_true(node->tip->height > before->height);
+	assert_true(outbound_to(honest));
+	assert_int_equal(connect_count(core, PEER_OUTBOUND, false), 3);
+	/* With blocks as they should come nothing changes. */
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t dialled = core->counters[PEERD_DIALLED] - core->counters[PEERD_FEELERS],
+			 looks = core->counters[PEERD_STALE_TIPS];
+
+		rig_mine(&rig.nodes[honest], 1, 1000, 1);
+		rig_turn(&rig, 300 * 1000);
+		assert_int_equal(core->counters[PEERD_STALE_TIPS], looks);
+		assert_int_equal(core->counters[PEERD_DIALLED] - core->counters[PEERD_FEELERS],
+				 dialled);
+	}
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -506,9 +575,10 @@ int main(void)
 		ROW(the_largest_group_makes_room),
 		cmocka_unit_test(the_anchors_file),
 		ROW(anchors_are_dialled_first),
-		ROW(a_dead_proxy_blames_nobody),
+		ROW(no_way_blames_nobody),
 		ROW(anchors_obey_the_options),
 		ROW(feelers_learn_who_is_there),
+		ROW(a_stale_tip_looks_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
