@@ -264,19 +264,57 @@ struct presync *presyncs_find(struct presyncs *all, struct presync_who who, uint
 	return one->presync;
 }
 
+/* How far it came, in both passes. */
+static uint64_t progress(const struct presync *p)
+{
+	return ((uint64_t)p->again << 32) + p->at.height - p->base.height;
+}
+
+/* The one that came further than all others; NULL: none. */
+static struct presync_one *furthest(struct presyncs *all)
+{
+	struct presync_one *most = NULL;
+	bool alone = false;
+
+	for (size_t i = 0; i < PRESYNC_MAX; i++) {
+		struct presync_one *one = &all->list[i];
+
+		if (!one->presync)
+			continue;
+		if (!most || progress(one->presync) > progress(most->presync)) {
+			most = one;
+			alone = true;
+		} else if (progress(one->presync) == progress(most->presync)) {
+			alone = false;
+		}
+	}
+	return alone ? most : NULL;
+}
+
+/* A free one, or of who was longest without news. */
+static struct presync_one *place_for_new(struct presyncs *all)
+{
+	const struct presync_one *kept = furthest(all);
+	struct presync_one *oldest = NULL;
+
+	for (size_t i = 0; i < PRESYNC_MAX; i++) {
+		struct presync_one *one = &all->list[i];
+
+		if (!one->presync)
+			return one;
+		if (one != kept && (!oldest || one->at < oldest->at))
+			oldest = one;
+	}
+	return oldest;
+}
+
 void presyncs_put(struct presyncs *all, struct presync_who who, struct presync *presync,
 		  uint64_t now)
 {
 	struct presync_one *place = one_of(all, who);
 
 	if (!place)
-		place = &all->list[0];
-	for (size_t i = 0; i < PRESYNC_MAX && place->presync && !one_of(all, who); i++) {
-		struct presync_one *one = &all->list[i];
-
-		if (!one->presync || one->at < place->at)
-			place = one;
-	}
+		place = place_for_new(all);
 	drop(place);
 	*place = (struct presync_one){presync, who, now};
 }
@@ -291,7 +329,7 @@ void presyncs_drop(struct presyncs *all, struct presync_who who)
 
 void presyncs_bound(struct presyncs *all, struct presync_who who)
 {
-	const struct presync_one *mine = one_of(all, who);
+	const struct presync_one *mine = one_of(all, who), *kept = furthest(all);
 	struct presync_one *oldest = NULL;
 	size_t n = 0;
 
@@ -301,7 +339,7 @@ void presyncs_bound(struct presyncs *all, struct presync_who who)
 		if (!one->presync || !presync_is_again(one->presync))
 			continue;
 		n++;
-		if (one != mine && (!oldest || one->at < oldest->at))
+		if (one != mine && one != kept && (!oldest || one->at < oldest->at))
 			oldest = one;
 	}
 	if (n > PRESYNC_AGAIN_MAX)

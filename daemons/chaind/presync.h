@@ -53,7 +53,8 @@ bool presync_ready(struct presync *presync, struct rc_header *ret_header,
 /*
  * Those of all peers. At most PRESYNC_MAX, of which PRESYNC_AGAIN_MAX in the second pass: for a
  * network of 1,000,000 headers (period 1,700) 4 × 42,800 × 118 bytes, 20 MB. Beyond, the one that
- * was longest without news goes, and so does one without news for PRESYNC_IDLE seconds.
+ * was longest without news goes, but not the one that came further than all others: many that begin
+ * don't end it. One without news for PRESYNC_IDLE seconds goes too.
  */
 #define PRESYNC_MAX	  16
 #define PRESYNC_AGAIN_MAX 4

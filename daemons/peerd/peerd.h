@@ -186,14 +186,16 @@ struct peer {
 
 	/* sync.c */
 	bool has_tip;
-	struct rc_block_ref tip; /* best header it has shown */
-	bool locator_asked;	 /* chaind was asked where to begin */
-	bool headers_asked;	 /* an answer to getheaders is owed … */
-	int64_t headers_at;	 /* … since */
-	bool headers_behind;	 /* it has more to show; another one is asked first */
+	struct rc_block_ref tip;	 /* best header it has shown */
+	bool locator_asked;		 /* chaind was asked where to begin */
+	bool headers_asked;		 /* an answer to getheaders is owed … */
+	int64_t headers_at;		 /* … since … */
+	struct rc_block_id headers_from; /* … to what follows this; zeros: a locator */
+	bool headers_behind;		 /* it has more to show; another one is asked first */
 	unsigned headers_submitted;
-	bool counting;	     /* chaind doesn't keep its branch yet, and says whence to ask on */
-	int64_t header_turn; /* when it was last asked for a long run; 0: never */
+	bool counting; /* chaind doesn't keep its branch yet, and says whence to ask on */
+	struct rc_block_id counted_to; /* chaind asked on from here, last */
+	int64_t header_turn;	       /* when it was last asked for a long run; 0: never */
 	struct timer headers_again;
 
 	/* fetch.c */
@@ -361,7 +363,9 @@ struct peerd {
 	uint64_t header_peer;	 /* whom a long run of headers is asked from; 0: nobody */
 	int64_t header_since;	 /* it was chosen, or brought the best header much higher … */
 	uint32_t header_mark;	 /* … than this */
+	uint32_t header_counted; /* … or had so many counted, since */
 	int64_t header_patience; /* how long it may take for that */
+	bool headers_counted;	 /* chaind counts them, as of whoever had a turn last */
 	bool header_inbound;	 /* the last one came to us */
 	struct rc_block_ref chain_tip, best_header;
 	bool initial_download;

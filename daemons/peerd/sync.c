@@ -23,7 +23,8 @@
 #define AGAIN_ANYHOW (600 * PEERD_SECOND)
 /*
  * Another peer has its turn, where one waits, when this one hasn't made the best header so many
- * higher in so long: eight full messages, which a link of 250 kbit/s carries. It is twice as long
+ * higher in so long, or had so many more counted: eight full messages, which a link of 250 kbit/s
+ * carries. So a count goes on to its end, however long, while its peer gives. It is twice as long
  * at each change that goes by in vain, eight times at most: less than chaind keeps a count that
  * stands still (PRESYNC_IDLE), and time for 500,000 headers to be counted at 1 Mbit/s (480 s ×
  * 125,000 / 118).
@@ -65,6 +66,7 @@ static void send_getheaders(struct peer *peer, const struct rc_block_id *ids, si
 	peer_send(peer, PEER_MSG_GETHEADERS, &m.base);
 	peer->headers_asked = true;
 	peer->headers_at = core_now(peer->core);
+	peer->headers_from = n == 1 ? ids[0] : (struct rc_block_id){{0}};
 }
 
 static void take_turn(struct peer *peer)
@@ -74,6 +76,7 @@ static void take_turn(struct peer *peer)
 	core->header_peer = peer->id;
 	core->header_since = peer->header_turn = core_now(core);
 	core->header_mark = core->best_header.height;
+	core->header_counted = 0;
 	core->header_inbound = peer->role == PEER_INBOUND;
 }
 
@@ -101,6 +104,11 @@ static void on_locator(void *arg, const struct rc_reply *why, const struct rc_lo
 	free(call);
 }
 
+static bool others_turn(const struct peer *peer)
+{
+	return peer->core->header_peer != 0 && peer->core->header_peer != peer->id;
+}
+
 void sync_ask(struct peer *peer)
 {
 	struct peerd *core = peer->core;
@@ -109,8 +117,8 @@ void sync_ask(struct peer *peer)
 	    !core->out.chain->up(core->out.chain_ctx))
 		return;
 	/* chaind's count of its branch waits for its turn. */
-	peer->headers_behind =
-		peer->counting && core->header_peer != 0 && core->header_peer != peer->id;
+	peer->headers_behind = others_turn(peer) &&
+			       (peer->counting || (peer->headers_behind && core->headers_counted));
 	if (peer->headers_behind)
 		return;
 	peer->locator_asked = true;
@@ -141,8 +149,8 @@ static struct peer *next_behind(const struct peerd *core)
 }
 
 /* The one that was asked for a long run is done or gone, or had its time. All who wait are asked
- * for what is new of theirs, perhaps little by now, but those whose branch chaind counts: of them
- * the next one alone. */
+ * for what is new of theirs, perhaps little by now, but while chaind counts: then the next one
+ * alone. */
 static void next_header_peer(struct peerd *core)
 {
 	struct peer *next = next_behind(core);
@@ -165,6 +173,29 @@ void sync_shown(struct peer *peer, const struct rc_block_ref *ref)
 	fetch_changed(peer->core);
 }
 
+/* This one's turn goes on. */
+static void gained(struct peerd *core)
+{
+	core->header_mark = core->best_header.height;
+	core->header_counted = 0;
+	core->header_since = core_now(core);
+	core->header_patience = TURN_LEAST;
+}
+
+/* It has a turn, and chaind asks on from here: further on than before, where that changed. */
+static void note_counted(struct peer *peer, const struct rc_block_id *from)
+{
+	struct peerd *core = peer->core;
+
+	core->headers_counted = true;
+	if (rc_block_id_eq(&peer->counted_to, from))
+		return;
+	peer->counted_to = *from;
+	core->header_counted += PEER_HEADERS_MAX;
+	if (core->header_counted >= TURN_GAIN)
+		gained(core);
+}
+
 /* chaind said what became of headers of a branch that it counts, or doesn't any more. It counts few
  * at a time (PRESYNC_MAX): one, for us, so that none is in vain because there are others. */
 static void note_counting(struct peer *peer, const struct rc_submit_headers *reply)
@@ -175,7 +206,9 @@ static void note_counting(struct peer *peer, const struct rc_submit_headers *rep
 		peer->counting = true;
 		if (core->header_peer == 0)
 			take_turn(peer);
-		peer->headers_behind = core->header_peer != peer->id;
+		peer->headers_behind = others_turn(peer);
+		if (!peer->headers_behind)
+			note_counted(peer, &reply->ask_from);
 		/* An answer on its way leads here again. */
 		if (!peer->headers_behind && !peer->headers_asked && peer->headers_submitted == 0)
 			send_getheaders(peer, &reply->ask_from, 1);
@@ -190,6 +223,9 @@ static void note_counting(struct peer *peer, const struct rc_submit_headers *rep
 			peer_charge(peer, COUNTED_COST, 0);
 		if (core->header_peer == peer->id)
 			next_header_peer(core);
+	} else if (reply->accepted == 0 && strcmp(reply->verdict, "ok") != 0 &&
+		   core->header_peer == peer->id) {
+		next_header_peer(core); /* none of it is even counted */
 	}
 }
 
@@ -209,12 +245,12 @@ static void on_submitted(void *arg, const struct rc_reply *why,
 		again_in(peer, why->err == RC_EBUSY ? why->retry_ms * PEERD_MS : AGAIN_SOON);
 	if (peer && reply) {
 		if (core->header_peer == peer->id && reply->last.height > core->header_mark &&
-		    reply->last.height - core->header_mark >= TURN_GAIN) {
-			core->header_mark = reply->last.height;
-			core->header_since = core_now(core);
-			core->header_patience = TURN_LEAST;
-		}
-		note_counting(peer, reply);
+		    reply->last.height - core->header_mark >= TURN_GAIN)
+			gained(core);
+		if (call->n && reply->accepted > 0 && core->header_peer == peer->id)
+			core->headers_counted = false; /* they are kept from here on */
+		if (call->n || reply->go_on)
+			note_counting(peer, reply);
 		sync_shown(peer, &reply->last);
 		if (strcmp(reply->verdict_class, "invalid") == 0)
 			peer_penalise(peer, reply->verdict, NULL);
@@ -271,20 +307,21 @@ static bool may_push(struct peer *peer)
 	return false;
 }
 
-static void submit(struct peer *peer, struct rc_bytes raw)
+/* judge: what chaind says ends a count, for it is the answer to what was asked for. */
+static void submit(struct peer *peer, struct rc_bytes raw, bool judge)
 {
 	struct peerd *core = peer->core;
 
 	core_count(core, PEERD_HEADERS_RECEIVED, raw.len / RC_HEADER_SIZE);
 	peer->headers_submitted++;
 	core->out.chain->submit_headers(core->out.chain_ctx, peer->id, raw, on_submitted,
-					chain_call_new(core, peer->id, 0));
+					chain_call_new(core, peer->id, judge));
 }
 
 void sync_on_header(struct peer *peer, const uint8_t raw[RC_HEADER_SIZE])
 {
 	if (may_push(peer))
-		submit(peer, (struct rc_bytes){raw, RC_HEADER_SIZE});
+		submit(peer, (struct rc_bytes){raw, RC_HEADER_SIZE}, false);
 }
 
 void sync_on_headers(struct peer *peer, const void *body)
@@ -294,15 +331,19 @@ void sync_on_headers(struct peer *peer, const void *body)
 	const struct peer_message_info *info = peer_message_find(PEER_MSG_HEADERS);
 	struct rc_block_id last;
 	size_t n = m->raw.len / RC_HEADER_SIZE;
-	bool asked = peer->headers_asked;
+	bool asked = peer->headers_asked, crossed;
 
 	if (m->raw.len % RC_HEADER_SIZE != 0 || n > PEER_HEADERS_MAX) {
 		peer_penalise(peer, "headers-count", NULL);
 		return;
 	}
 	/* One header may be an announcement that crossed our question: the answer is still owed,
-	 * unless that was it; asking once more is harmless. */
-	peer->headers_asked = false;
+	 * unless that was it; asking once more is harmless. Of a count it is known whether it was.
+	 */
+	crossed = n == 1 && asked && peer->counting && !rc_block_id_is_zero(&peer->headers_from) &&
+		  memcmp(m->raw.data + HEADER_PREV_AT, peer->headers_from.b, 32) != 0;
+	peer->headers_asked = crossed;
+	asked = asked && !crossed;
 	if (!asked)
 		peer_charge(peer, info->cost + info->item_cost * n, m->raw.len);
 	if (n == 0) {
@@ -315,7 +356,13 @@ void sync_on_headers(struct peer *peer, const void *body)
 		return;
 	if (!check_run(peer, m->raw.data, n, &last))
 		return;
-	submit(peer, (struct rc_bytes){m->raw.data, m->raw.len});
+	/* chaind has room for few counts (PRESYNC_MAX): of those who wait none begins. */
+	if (n == PEER_HEADERS_MAX && core->headers_counted && !peer->counting &&
+	    others_turn(peer)) {
+		peer->headers_behind = true;
+		return;
+	}
+	submit(peer, (struct rc_bytes){m->raw.data, m->raw.len}, asked || n == PEER_HEADERS_MAX);
 	if (peer->counting)
 		; /* chaind says whence to go on */
 	else if (asked && n == PEER_HEADERS_MAX)
@@ -368,6 +415,7 @@ void sync_chain_up(struct peerd *core)
 {
 	sync_refresh(core);
 	core->header_peer = 0;
+	core->headers_counted = false;
 	for (struct peer *p = core->peers; p; p = p->hh.next) {
 		p->counting = false; /* should it go on counting, it says so */
 		sync_ask(p);

@@ -367,6 +367,7 @@ static bool count_headers(struct rig_node *node, const struct rc_buf *data,
 {
 	size_t n = data->len / RC_HEADER_SIZE;
 	struct rc_header first, last;
+	bool goes_on;
 
 	if (node->count_until == 0 || n == 0)
 		return false;
@@ -378,7 +379,8 @@ static bool count_headers(struct rig_node *node, const struct rc_buf *data,
 	}
 	if (rc_block_id_is_zero(&node->count_from))
 		node->count_from = node->rig->network.genesis_id;
-	if (rc_block_id_eq(&first.prev, &node->count_from))
+	goes_on = rc_block_id_eq(&first.prev, &node->count_from);
+	if (goes_on)
 		rc_header_id(data->data + (n - 1) * RC_HEADER_SIZE, &node->count_from);
 	r->go_on = n == PEER_HEADERS_MAX;
 	if (last.height >= node->count_until) {
@@ -387,7 +389,7 @@ static bool count_headers(struct rig_node *node, const struct rc_buf *data,
 		r->go_on = true;
 	}
 	r->ask_from = node->count_from;
-	if (!r->go_on)
+	if (!r->go_on && goes_on)
 		node->count_from = node->rig->network.genesis_id;
 	return true;
 }

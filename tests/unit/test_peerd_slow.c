@@ -570,6 +570,90 @@ static void counting_by_turns(void **state)
 	rig_stranger_done(&s[0]);
 }
 
+/* Who waits for its turn takes no place at chaind, which has few: nothing of it is submitted. */
+static void who_waits_is_not_counted(void **state)
+{
+	static struct rig_stranger s[3];
+	uint64_t before;
+
+	(void)state;
+	rig_mine(full, 9000, RC_HEADER_SIZE, 0);
+	node->count_until = 1000000;
+	for (unsigned i = 0; i < 3; i++) {
+		open_link(&s[i]);
+		before = node->core->counters[PEERD_HEADERS_RECEIVED];
+		send_headers(&s[i], 1, PEER_HEADERS_MAX);
+		turn(100);
+		assert_int_equal(node->core->counters[PEERD_HEADERS_RECEIVED] - before,
+				 i == 0 ? PEER_HEADERS_MAX : 0);
+		assert_int_equal(peer_of(&s[i])->headers_behind, i > 0);
+	}
+	/* What isn't full is told all the same: its tip. */
+	before = node->core->counters[PEERD_HEADERS_RECEIVED];
+	send_headers(&s[1], 1, 3);
+	turn(100);
+	assert_int_equal(node->core->counters[PEERD_HEADERS_RECEIVED] - before, 3);
+	for (unsigned i = 0; i < 3; i++)
+		rig_stranger_done(&s[i]);
+}
+
+/* Who has 16,000 more headers counted in its time keeps its turn, to the end of its branch. */
+static void counting_goes_on(void **state)
+{
+	static struct rig_stranger s[2];
+
+	(void)state;
+	rig_mine(full, 26000, RC_HEADER_SIZE, 0);
+	node->count_until = 1000000;
+	for (unsigned i = 0; i < 2; i++) {
+		open_link(&s[i]);
+		send_headers(&s[i], 1, PEER_HEADERS_MAX);
+		turn(100);
+	}
+	for (uint32_t i = 1; i < 13; i++) { /* 12 × 6.5 s */
+		turn(6400);
+		send_headers(&s[0], i * PEER_HEADERS_MAX + 1, PEER_HEADERS_MAX);
+		turn(100);
+		assert_true(node->core->header_peer == s[0].peer);
+	}
+	/* The same again is no gain. */
+	for (unsigned i = 0; i < 11 && node->core->header_peer == s[0].peer; i++) {
+		turn(6400);
+		send_headers(&s[0], 12 * PEER_HEADERS_MAX + 1, PEER_HEADERS_MAX);
+		turn(100);
+	}
+	assert_true(node->core->header_peer == s[1].peer);
+	for (unsigned i = 0; i < 2; i++)
+		rig_stranger_done(&s[i]);
+}
+
+/* A block that is told while a branch is counted says nothing of the count. */
+static void a_new_block_ends_no_count(void **state)
+{
+	static struct rig_stranger s;
+
+	(void)state;
+	rig_mine(full, 9000, RC_HEADER_SIZE, 0);
+	node->count_until = 1000000;
+	open_link(&s);
+	send_headers(&s, 1, PEER_HEADERS_MAX);
+	turn(100);
+	assert_true(peer_of(&s)->counting);
+	assert_int_equal(s.heard[PEER_MSG_GETHEADERS], 2);
+	send_headers(&s, 9000, 1);
+	turn(100);
+	assert_true(peer_of(&s)->counting && peer_of(&s)->headers_asked);
+	assert_true(node->core->header_peer == s.peer);
+	send_headers(&s, 2001, PEER_HEADERS_MAX);
+	turn(100);
+	assert_int_equal(s.heard[PEER_MSG_GETHEADERS], 3);
+	/* The last one of its branch is no such block. */
+	send_headers(&s, 4001, 1);
+	turn(100);
+	assert_false(peer_of(&s)->counting);
+	rig_stranger_done(&s);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -590,6 +674,9 @@ int main(void)
 		ROW(slow_headers_are_no_run),
 		ROW(one_counts_at_a_time),
 		ROW(counting_by_turns),
+		ROW(who_waits_is_not_counted),
+		ROW(counting_goes_on),
+		ROW(a_new_block_ends_no_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,30 @@ static void strays_are_passed_over(void **state)
 	chain_done(&chain);
 }
 
+/* Who is further than all others isn't given up for those who only begin. */
+static void the_furthest_stays(void **state)
+{
+	struct rc_u256 least = work_of(&branches[0], LONG);
+	struct presyncs all = {0};
+	struct chain chain;
+	enum rc_verdict verdict;
+
+	(void)state;
+	chain_of(&chain, &least);
+	for (uint64_t peer = 1; peer <= 3 * PRESYNC_MAX; peer++) {
+		struct presync *p = presync_new(&chain, chain.genesis, &t.random, now);
+
+		presyncs_put(&all, (struct presync_who){7, peer}, p, now + peer);
+		assert_int_equal(presync_take(p, branches[0].headers, branches[0].ids,
+					      peer == 1 ? 101 : 100, true, now, &verdict),
+				 PRESYNC_GO_ON);
+	}
+	assert_null(presyncs_find(&all, (struct presync_who){7, 2}, now + 100));
+	assert_non_null(presyncs_find(&all, (struct presync_who){7, 1}, now + 100));
+	presyncs_done(&all);
+	chain_done(&chain);
+}
+
 /* However many peers come with such branches, few are followed, and fewer held. */
 static void those_of_all_peers_are_bounded(void **state)
 {
@@ -485,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_deep_fork_with_more_work),
 		cmocka_unit_test(a_broken_rule_ends_it),
 		cmocka_unit_test(strays_are_passed_over),
+		cmocka_unit_test(the_furthest_stays),
 		cmocka_unit_test(those_of_all_peers_are_bounded),
 		cmocka_unit_test(chaind_counts_first),
 		cmocka_unit_test(chaind_tells_what_breaks),
