@@ -22,6 +22,12 @@ static const struct rc_rebuild lacks_two = {
 	.missing = 2,
 	.places = {(const uint8_t *)"\x01\x00", 2},
 };
+static const struct rc_rebuild lacks_one = {
+	.verdict = "ok",
+	.verdict_class = "ok",
+	.missing = 1,
+	.places = {(const uint8_t *)"\x01", 1},
+};
 static const struct rc_rebuild ambiguous = {
 	.verdict = "ok", .verdict_class = "ok", .ambiguous = true};
 static const struct rc_rebuild guilty = {
@@ -354,6 +360,45 @@ static void test_silence(void **state)
 	rc_buf_done(&block);
 }
 
+/* A rest that nobody waits for any more may come when the same block was begun anew, of which less
+ * is missing now. */
+static void test_late_rest(void **state)
+{
+	struct rc_buf block = RC_BUF_INIT;
+
+	(void)state;
+	node->rebuild = lacks_two;
+	make_block(1, &block);
+	give(&s[0], &block);
+	assert_int_equal(s[0].heard[PEER_MSG_GETBLOCKTXN], 1);
+	turn(node->core->opt.stall_us / PEERD_MS + 1500);
+	assert_int_equal(node->core->n_rebuilding, 0);
+	/* Nobody else has it: it is asked again. */
+	for (unsigned i = 0; s[0].heard[PEER_MSG_GETDATA] < 2; i++) {
+		assert_true(i < 600);
+		turn(1000);
+	}
+	assert_int_equal(kind_asked(&s[0]), PEER_ITEM_COMPACT);
+	node->rebuild = lacks_one;
+	say_compact(&s[0], &block);
+	turn(200);
+	assert_int_equal(s[0].heard[PEER_MSG_GETBLOCKTXN], 2);
+	say_txns(&s[0], &block, 2);
+	turn(100);
+	assert_int_equal(counted(PEERD_PENALTIES), 0);
+	say_txns(&s[0], &block, 1);
+	turn(200);
+	assert_int_equal(node->tip->height, 4);
+	/* That was the one: nothing is owed, and what isn't the rest is a fault again. */
+	node->rebuild = lacks_two;
+	make_block(2, &block);
+	give(&s[0], &block);
+	say_txns(&s[0], &block, 1);
+	turn(100);
+	assert_int_equal(counted(PEERD_PENALTIES), 1);
+	rc_buf_done(&block);
+}
+
 /* The one who gave it away goes: another gives it. */
 static void test_lost(void **state)
 {
@@ -599,11 +644,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_from_the_pool), TEST(test_what_is_missing), TEST(test_ambiguous),
-		TEST(test_still_missing), TEST(test_whole_instead),   TEST(test_silence),
-		TEST(test_lost),	  TEST(test_misdeeds),	      TEST(test_nobodys_fault),
-		TEST(test_one_too_many),  TEST(test_announcers),      TEST(test_ours_stays),
-		TEST(test_serving),	  TEST(test_announcing),
+		TEST(test_from_the_pool), TEST(test_what_is_missing),
+		TEST(test_ambiguous),	  TEST(test_still_missing),
+		TEST(test_whole_instead), TEST(test_silence),
+		TEST(test_late_rest),	  TEST(test_lost),
+		TEST(test_misdeeds),	  TEST(test_nobodys_fault),
+		TEST(test_one_too_many),  TEST(test_announcers),
+		TEST(test_ours_stays),	  TEST(test_serving),
+		TEST(test_announcing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
