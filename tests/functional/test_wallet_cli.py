@@ -363,22 +363,55 @@ class WalletTest(unittest.TestCase):
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
         self.node.hang_up = None
         self.node.fail = {"code": -27, "message": "in the chain", "data": {"verdict": "tx-in-chain"}}
-        told = json.loads(self.run_wallet("pending", "resend", "--json", *self.remote))
-        self.assertEqual(told["txid"], txid_of(self.node.sent[0]))
+        for _ in range(2):   # resent, it is still kept: who ordered it wasn't told
+            told = json.loads(self.run_wallet("pending", "resend", "--json", *self.remote))
+            self.assertEqual((told["txid"], told["kept"]), (txid_of(self.node.sent[0]), True))
+        again = json.loads(self.run_wallet("send", OTHER, "0.5", "--json", *self.remote))
+        self.assertEqual((again["txid"], again["again"]), (told["txid"], True))
         self.assertIn("no payment is pending",
                       self.run_wallet("pending", "resend", *self.remote, code=1))
 
     def test_another_payment_after_an_unsettled_one(self):
+        """Another order neither pays nor forgets the first, which is paid once when asked again."""
+        self.two_coins()
+        self.node.hang_up = "sendrawtransaction"
+        self.run_wallet("send", OTHER, "0.5", "--id", "week 1", *self.remote, code=76)
+        self.node.hang_up = None
+        txid = txid_of(self.node.sent[0])
+        for other in ((FIRST, "0.2"), (OTHER, "0.5"), (OTHER, "0.5", "--id", "week 2"),
+                      (OTHER, "0.6", "--id", "week 1")):
+            error = self.run_wallet("send", *other, *self.remote, code=76)
+            for part in ("nothing was paid", txid, OTHER, "week 1", "ago", "show|resend|drop"):
+                self.assertIn(part, error)
+        self.assertEqual(len(self.node.sent), 1)
+        kept = json.loads(self.run_wallet("pending", "--json"))
+        self.assertEqual((kept["id"], kept["txid"]), ("week 1", txid))
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--id", "week 1", "--json",
+                                          *self.remote))
+        self.assertEqual((told["txid"], told["again"], told["made"]), (txid, True, kept["made"]))
+        self.assertEqual(set(self.node.sent), {kept["hex"]})
+        self.spend(self.node.sent[0])
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--id", "week 2", "--json",
+                                          *self.remote))
+        self.assertNotEqual(told["txid"], txid)
+        self.assertNotIn("again", told)
+        for bad in ("", "x" * 201, "a\nb", b"\xff"):
+            self.run_wallet("send", OTHER, "0.5", "--id", bad, *self.remote, code=64)
+
+    def test_age_of_a_payment(self):
+        """Who gives last week's command again is told that this isn't a new payment."""
         self.two_coins()
         self.node.hang_up = "sendrawtransaction"
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
         self.node.hang_up = None
-        self.node.before["getaddressutxos"] = lambda: self.spend(self.node.sent[0])
-        told = json.loads(self.run_wallet("send", FIRST, "0.2", "--json", *self.remote))
-        self.assertEqual(len(self.node.sent), 3)
-        self.assertEqual(self.node.sent[0], self.node.sent[1])
-        self.assertEqual(told["txid"], txid_of(self.node.sent[2]))
-        self.assertNotIn("again", told)
+        with open(self.path + ".pending", encoding="ascii") as f:
+            kept = json.load(f)
+        kept["made"] -= 7 * 86400
+        with open(self.path + ".pending", "w", encoding="ascii") as f:
+            json.dump(kept, f)
+        self.assertIn("(7 days ago)", self.run_wallet("send", OTHER, "1", *self.remote, code=76))
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--json", *self.remote))
+        self.assertGreaterEqual(told["age_seconds"], 7 * 86400)
 
     def test_refusals_and_pending(self):
         """Refused when it was new: no payment. Refused later: kept, until somebody drops it."""
@@ -396,8 +429,12 @@ class WalletTest(unittest.TestCase):
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)    # no node: not known either
         self.run_wallet("send", OTHER, "0.5", "--dry-run", *self.remote, code=69)
         txid = txid_of(self.node.sent[0])
+        spent = [f"{shown(i.outpoint[0])}:{i.outpoint[1]}" for i in
+                 parse_transaction(bytes.fromhex(self.node.sent[0])).inputs]
+        self.assertEqual(json.loads(self.run_wallet("pending", "show", "--json"))["coins"], spent)
+        self.assertIn("coins: " + " ".join(spent), self.run_wallet("pending"))
         self.assertEqual(json.loads(self.run_wallet("pending", "drop", "--json")),
-                         {"dropped": txid})
+                         {"dropped": txid, "coins": spent})
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=69)
         self.run_wallet("pending", "forget", code=64)
         self.node = FakeNode()
@@ -465,6 +502,7 @@ class WalletTest(unittest.TestCase):
         os.rename(self.path + ".away", self.path)
         for bad in (good[:-10], "{}", "", "[]", good.replace(kept["hex"], kept["hex"][:-2]),
                     good.replace('"report"', '"r"'), good.replace('"order"', '"o"'),
+                    good.replace('"made"', '"m"'),
                     good.replace(kept["report"]["txid"], "00" * 32)):
             with open(self.path + ".pending", "w", encoding="ascii") as f:
                 f.write(bad)

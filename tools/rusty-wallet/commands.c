@@ -14,12 +14,22 @@
 
 /* ---- shared ---- */
 
-static void print_scalar(const json_t *value)
+static void print_list(const json_t *list)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text) printf("%s%s", i ? " " : "", json_string_value(text));
+}
+
+static void print_value(const json_t *value)
 {
 	if (json_is_string(value))
 		printf("%s", json_string_value(value));
 	else if (json_is_integer(value))
 		printf("%lld", (long long)json_integer_value(value));
+	else if (json_is_array(value))
+		print_list(value);
 	else
 		printf("%s", json_is_true(value) ? "yes" : "no");
 }
@@ -38,7 +48,7 @@ static void print_rows(json_t *rows)
 		json_object_foreach(row, key, value)
 		{
 			printf("%s%s ", gap, key);
-			print_scalar(value);
+			print_value(value);
 			gap = "  ";
 		}
 		printf("\n");
@@ -60,7 +70,7 @@ static void put_result(json_t *result, bool as_json)
 		{
 			if (json_object_size(result) > 1)
 				printf("%s: ", key);
-			print_scalar(value);
+			print_value(value);
 			printf("\n");
 		}
 	}
