@@ -210,8 +210,9 @@ static int tell_words(const struct wallet_options *o, const struct wallet *walle
 	return err;
 }
 
-/* A file of this name that was removed may have left a payment behind: it isn't the new one's.
- * (What is restored is perhaps the same wallet, whose payment it is.) */
+/* A file of this name that was removed may have left a payment behind: it isn't a new wallet's.
+ * What is restored is perhaps the same wallet, whose payment it is: then its file goes with it
+ * again, once somebody has looked whose it is. */
 static int check_no_payment(const struct wallet *wallet, struct rc_error *error)
 {
 	struct pending p;
@@ -220,8 +221,9 @@ static int check_no_payment(const struct wallet *wallet, struct rc_error *error)
 	if (err == RC_OK && p.kept)
 		err = rc_error_set(
 			error, RC_EEXIST,
-			"%s.pending is there, an unsettled payment of an earlier wallet; "
-			"restore that one, or choose another --wallet",
+			"%s.pending is there, an unsettled payment of an earlier wallet: move it "
+			"away, and back if that wallet is restored here; or choose another "
+			"--wallet",
 			wallet->path);
 	pending_done(&p);
 	return err;
@@ -315,6 +317,8 @@ int cmd_restore(const struct wallet_options *o, char **args, int n, json_t **ret
 	(void)n;
 	if (err == RC_OK)
 		err = prepare_wallet(o, data, &wallet, error);
+	if (err == RC_OK)
+		err = check_no_payment(wallet, error);
 	if (err == RC_OK)
 		err = wallet_save(wallet, error);
 	if (err == RC_OK) {
