@@ -142,10 +142,14 @@ int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 int rc_file_remove(const char *path, struct rc_error *error)
 {
 	RC_AUTOFREE char *dir = parent_of(path);
+	/* Before anything is changed: without a descriptor for it nothing is. */
+	RC_CLEANUP(closep) int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (unlink(path) == 0)
-		return rc_dir_sync(dir, error);
-	return errno == ENOENT ? RC_OK : rc_error_errno(error, "removing %s", path);
+	if (dir_fd < 0)
+		return rc_error_errno(error, "removing %s", path);
+	if (unlink(path) < 0)
+		return errno == ENOENT ? RC_OK : rc_error_errno(error, "removing %s", path);
+	return fsync(dir_fd) < 0 ? sync_failed(dir, error) : RC_OK;
 }
 
 int rc_dir_make(const char *path, mode_t mode, struct rc_error *error)

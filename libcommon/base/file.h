@@ -20,7 +20,10 @@ int rc_file_read(const char *path, size_t max, struct rc_buf *buf, struct rc_err
 int rc_file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		    struct rc_error *error);
 
-/* Removes a file; when it returns the name is gone for good. Fine if there is none. */
+/*
+ * Removes a file; when it returns the name is gone for good. Fine if there is none. RC_ESYNC: it is
+ * gone, but may be back after a crash. All other errors leave the file as it was.
+ */
 int rc_file_remove(const char *path, struct rc_error *error);
 
 /* Makes a directory and its missing parents; fine if it is there already. */

@@ -152,12 +152,15 @@ static int connect_unix(struct rc_http *http)
 static int connect_tcp(struct rc_http *http)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	/* No look-up, whose answer might be another host: without a name it is ::1 and 127.0.0.1.
+	 */
+	const char *name = strcmp(http->host, "localhost") ? http->host : NULL;
 	struct addrinfo *found;
 	char port[8];
 	int err;
 
 	snprintf(port, sizeof(port), "%u", http->port);
-	err = getaddrinfo(http->host, port, &hints, &found);
+	err = getaddrinfo(name, port, &hints, &found);
 	if (err)
 		return rc_error_set(http->error, RC_EUNAVAILABLE, "%s: %s", http->where,
 				    gai_strerror(err));

@@ -128,7 +128,9 @@ static bool split_host(char *text, char **ret_host, uint16_t *port)
 	return *host && *port;
 }
 
-/* Whether what is sent there stays on this host, where only root could listen to it. */
+/* Whether what is sent there stays on this host. While rpcd is down any user of this host may
+ * listen at its TCP port, which is above 1023, and gets what is sent: a Unix socket's directory
+ * doesn't allow that. */
 static bool is_loopback(const char *host)
 {
 	struct in6_addr v6;
@@ -182,7 +184,7 @@ static int open_url(struct rc_jsonrpc *client, const char *url, uint16_t port,
 	return RC_OK;
 }
 
-/* Where rpcd makes its socket itself, and where systemd does (rusty-rpcd.socket). */
+/* Where rpcd makes its socket itself, and where one may be that a service manager passes to it. */
 static const char *const socket_names[] = {"rpcd/rpcd.sock", "rpcd.sock"};
 
 /* The node of a run directory: its socket, if it is there and for us, else port and cookie. */

@@ -53,6 +53,7 @@ class FakeNode:
         self.hang_up = None  # a method that gets no answer
         self.before = {}  # of a method: what is done before it is
         self.coins_max = 1000  # in one answer
+        self.blocks = 0  # so many come between two pages
         self.asked = []
         node = self
 
@@ -88,13 +89,18 @@ class FakeNode:
             return {"result": {"chain": "reg", "blocks": 120, "network_id": self.network_id}}
         if method == "getaddressutxos":
             asked = params[0]["addresses"]
-            if sum(c[0] in asked for c in self.coins) > self.coins_max:
-                return {"error": {"code": -8, "message": "too many: ask for fewer addresses"}}
-            return {"result": {"utxos": [
+            begin = int(params[0].get("after", "0"))
+            if begin and self.blocks:
+                self.blocks -= 1
+                return {"error": {"code": -32051, "message": "the tip moved"}}
+            coins = [c for c in self.coins if c[0] in asked]
+            end = begin + min(params[0]["limit"], self.coins_max)
+            more = {"next": str(end)} if end < len(coins) else {}
+            return {"result": {**more, "utxos": [
                 {"txid": txid, "vout": vout, "address": a, "lock": "", "value": "",
                  "value_oxides": v, "height": h, "confirmations": 120 - h + 1 if h else 0,
                  "coinbase": cb, "mature": True, "spent": False}
-                for a, v, txid, vout, h, cb in self.coins if a in asked], "anchor": {}}}
+                for a, v, txid, vout, h, cb in coins[begin:end]], "anchor": {}}}
         if method == "sendrawtransaction":
             if self.refuse:
                 return {"error": {"code": -26, "message": "no", "data": {"verdict": self.refuse}}}
@@ -245,6 +251,8 @@ class WalletTest(unittest.TestCase):
         self.assertEqual(info["next_receive"], 20)
         balance = json.loads(self.run_wallet("balance", "--json", *self.remote))
         self.assertEqual(balance["confirmed"], "1.50000000")
+        named = [arg.replace("127.0.0.1", "localhost") for arg in self.remote]
+        self.assertEqual(json.loads(self.run_wallet("balance", "--json", *named)), balance)
         self.assertEqual(balance["immature_oxides"], 50000000)
         self.assertEqual(balance["unconfirmed_oxides"], 25000000)
         coins = json.loads(self.run_wallet("listunspent", "--json", *self.remote))
@@ -363,22 +371,55 @@ class WalletTest(unittest.TestCase):
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
         self.node.hang_up = None
         self.node.fail = {"code": -27, "message": "in the chain", "data": {"verdict": "tx-in-chain"}}
-        told = json.loads(self.run_wallet("pending", "resend", "--json", *self.remote))
-        self.assertEqual(told["txid"], txid_of(self.node.sent[0]))
+        for _ in range(2):   # resent, it is still kept: who ordered it wasn't told
+            told = json.loads(self.run_wallet("pending", "resend", "--json", *self.remote))
+            self.assertEqual((told["txid"], told["kept"]), (txid_of(self.node.sent[0]), True))
+        again = json.loads(self.run_wallet("send", OTHER, "0.5", "--json", *self.remote))
+        self.assertEqual((again["txid"], again["again"]), (told["txid"], True))
         self.assertIn("no payment is pending",
                       self.run_wallet("pending", "resend", *self.remote, code=1))
 
     def test_another_payment_after_an_unsettled_one(self):
+        """Another order neither pays nor forgets the first, which is paid once when asked again."""
+        self.two_coins()
+        self.node.hang_up = "sendrawtransaction"
+        self.run_wallet("send", OTHER, "0.5", "--id", "week 1", *self.remote, code=76)
+        self.node.hang_up = None
+        txid = txid_of(self.node.sent[0])
+        for other in ((FIRST, "0.2"), (OTHER, "0.5"), (OTHER, "0.5", "--id", "week 2"),
+                      (OTHER, "0.6", "--id", "week 1")):
+            error = self.run_wallet("send", *other, *self.remote, code=76)
+            for part in ("nothing was paid", txid, OTHER, "week 1", "ago", "show|resend|drop"):
+                self.assertIn(part, error)
+        self.assertEqual(len(self.node.sent), 1)
+        kept = json.loads(self.run_wallet("pending", "--json"))
+        self.assertEqual((kept["id"], kept["txid"]), ("week 1", txid))
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--id", "week 1", "--json",
+                                          *self.remote))
+        self.assertEqual((told["txid"], told["again"], told["made"]), (txid, True, kept["made"]))
+        self.assertEqual(set(self.node.sent), {kept["hex"]})
+        self.spend(self.node.sent[0])
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--id", "week 2", "--json",
+                                          *self.remote))
+        self.assertNotEqual(told["txid"], txid)
+        self.assertNotIn("again", told)
+        for bad in ("", "x" * 201, "a\nb", b"\xff"):
+            self.run_wallet("send", OTHER, "0.5", "--id", bad, *self.remote, code=64)
+
+    def test_age_of_a_payment(self):
+        """Who gives last week's command again is told that this isn't a new payment."""
         self.two_coins()
         self.node.hang_up = "sendrawtransaction"
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)
         self.node.hang_up = None
-        self.node.before["getaddressutxos"] = lambda: self.spend(self.node.sent[0])
-        told = json.loads(self.run_wallet("send", FIRST, "0.2", "--json", *self.remote))
-        self.assertEqual(len(self.node.sent), 3)
-        self.assertEqual(self.node.sent[0], self.node.sent[1])
-        self.assertEqual(told["txid"], txid_of(self.node.sent[2]))
-        self.assertNotIn("again", told)
+        with open(self.path + ".pending", encoding="ascii") as f:
+            kept = json.load(f)
+        kept["made"] -= 7 * 86400
+        with open(self.path + ".pending", "w", encoding="ascii") as f:
+            json.dump(kept, f)
+        self.assertIn("(7 days ago)", self.run_wallet("send", OTHER, "1", *self.remote, code=76))
+        told = json.loads(self.run_wallet("send", OTHER, "0.5", "--json", *self.remote))
+        self.assertGreaterEqual(told["age_seconds"], 7 * 86400)
 
     def test_refusals_and_pending(self):
         """Refused when it was new: no payment. Refused later: kept, until somebody drops it."""
@@ -396,8 +437,12 @@ class WalletTest(unittest.TestCase):
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=76)    # no node: not known either
         self.run_wallet("send", OTHER, "0.5", "--dry-run", *self.remote, code=69)
         txid = txid_of(self.node.sent[0])
+        spent = [f"{shown(i.outpoint[0])}:{i.outpoint[1]}" for i in
+                 parse_transaction(bytes.fromhex(self.node.sent[0])).inputs]
+        self.assertEqual(json.loads(self.run_wallet("pending", "show", "--json"))["coins"], spent)
+        self.assertIn("coins: " + " ".join(spent), self.run_wallet("pending"))
         self.assertEqual(json.loads(self.run_wallet("pending", "drop", "--json")),
-                         {"dropped": txid})
+                         {"dropped": txid, "coins": spent})
         self.run_wallet("send", OTHER, "0.5", *self.remote, code=69)
         self.run_wallet("pending", "forget", code=64)
         self.node = FakeNode()
@@ -462,9 +507,14 @@ class WalletTest(unittest.TestCase):
         kept = json.loads(good)
         os.rename(self.path, self.path + ".away")
         self.assertIn("unsettled payment", self.run_wallet("create", "--network", "reg", code=1))
+        self.assertIn("unsettled payment", self.run_wallet(
+            "restore", "--network", "reg", "--offline", secrets=("p w", WORDS),
+            options=("--passphrase-fd", "--words-fd"), code=1))
+        self.assertFalse(os.path.exists(self.path))
         os.rename(self.path + ".away", self.path)
         for bad in (good[:-10], "{}", "", "[]", good.replace(kept["hex"], kept["hex"][:-2]),
                     good.replace('"report"', '"r"'), good.replace('"order"', '"o"'),
+                    good.replace('"made"', '"m"'),
                     good.replace(kept["report"]["txid"], "00" * 32)):
             with open(self.path + ".pending", "w", encoding="ascii") as f:
                 f.write(bad)
@@ -472,22 +522,42 @@ class WalletTest(unittest.TestCase):
         self.assertEqual(len(self.node.sent), 1)
 
     def test_many_coins(self):
-        """More coins than the node lists at once: fewer addresses; of one address: by name only."""
+        """More coins than one answer lists come in pages, anew where a block comes between."""
         self.restore()
         self.run_wallet("address", "new")
         second = self.run_wallet("address", "new").strip()
         self.node.coins = [(FIRST, 1000000, f"{i:064x}", 0, 5, False) for i in range(1, 9)]
         self.node.coins += [(second, 9000000, "22" * 32, 1, 6, False)]
-        self.node.coins_max = 8
-        balance = json.loads(self.run_wallet("balance", "--json", *self.remote))
-        self.assertEqual(balance["confirmed_oxides"], 17000000)
-        self.node.coins_max = 7
-        self.assertIn(FIRST, self.run_wallet("send", OTHER, "all", *self.remote, code=1))
+        for coins_max, blocks in ((9, 0), (8, 0), (2, 0), (1, 9)):
+            self.node.coins_max, self.node.blocks = coins_max, blocks
+            balance = json.loads(self.run_wallet("balance", "--json", *self.remote))
+            self.assertEqual(balance["confirmed_oxides"], 17000000)
+        self.node.blocks = 1000
+        self.assertIn("tip moved", self.run_wallet("send", OTHER, "all", *self.remote, code=75))
         self.node.asked = []
         sent = json.loads(self.run_wallet("send", OTHER, "all", "--coin", "22" * 32 + ":1", "--coin",
                                           f"{3:064x}:0", "--json", *self.remote))
         self.assertEqual(sent["amount_oxides"] + sent["fee_oxides"], 10000000)
         self.assertNotIn("getaddressutxos", self.node.asked)
+        self.node.coins_max, self.node.blocks = 2, 0
+        every = json.loads(self.run_wallet("send", OTHER, "all", "--dry-run", "--json",
+                                           *self.remote))
+        self.assertEqual(every["inputs"], 9)
+
+    def test_endless_pages(self):
+        self.restore()
+        self.node.coins = [(FIRST, 1000000, f"{i:064x}", 0, 5, False) for i in range(1, 600)]
+        self.node.coins_max = 1
+        self.assertIn("more than", self.run_wallet("balance", *self.remote, code=1))
+
+    def test_surely_not_done(self):
+        """A daemon behind was away, and the node knows that it never had it: no payment."""
+        self.two_coins()
+        for maybe, code in ((False, 69), (True, 76)):
+            self.node.fail = {"code": -32050, "message": "chaind is away",
+                              "data": {"daemon": "chaind", "retry_ms": 1, "maybe_done": maybe}}
+            self.run_wallet("send", OTHER, "0.5", *self.remote, code=code)
+            self.assertEqual(os.path.exists(self.path + ".pending"), maybe)
 
     def test_dry_run_saves_nothing(self):
         self.restore()

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,6 +143,20 @@ static void test_sums(void **state)
 	assert_true(v == UINT64_MAX);
 }
 
+/* What can't be removed for good, here since no descriptor is left, stays. */
+static void check_remove_needs_descriptor(const char *path)
+{
+	struct rlimit was, none;
+	struct rc_error error;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_not_equal(rc_file_remove(path, &error), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 static void test_files(void **state)
 {
 	char dir[] = "/tmp/rc-test-base-XXXXXX";
@@ -170,6 +185,12 @@ static void test_files(void **state)
 	snprintf(sub, sizeof(sub), "%s/a/b/c", dir);
 	assert_int_equal(rc_dir_make(sub, 0700, &error), 0);
 	assert_int_equal(rc_dir_make(sub, 0700, &error), 0);
+	snprintf(sub, sizeof(sub), "%s/gone", dir);
+	assert_int_equal(rc_file_replace(sub, "x", 1, 0600, &error), 0);
+	check_remove_needs_descriptor(sub);
+	assert_int_equal(rc_file_remove(sub, &error), 0);
+	assert_int_equal(access(sub, F_OK), -1);
+	assert_int_equal(rc_file_remove(sub, &error), 0); /* there is none */
 	rc_buf_done(&buf);
 
 	assert_int_equal(rc_dir_lock(dir, &fd, &error), 0);

@@ -14,12 +14,22 @@
 
 /* ---- shared ---- */
 
-static void print_scalar(const json_t *value)
+static void print_list(const json_t *list)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text) printf("%s%s", i ? " " : "", json_string_value(text));
+}
+
+static void print_value(const json_t *value)
 {
 	if (json_is_string(value))
 		printf("%s", json_string_value(value));
 	else if (json_is_integer(value))
 		printf("%lld", (long long)json_integer_value(value));
+	else if (json_is_array(value))
+		print_list(value);
 	else
 		printf("%s", json_is_true(value) ? "yes" : "no");
 }
@@ -38,7 +48,7 @@ static void print_rows(json_t *rows)
 		json_object_foreach(row, key, value)
 		{
 			printf("%s%s ", gap, key);
-			print_scalar(value);
+			print_value(value);
 			gap = "  ";
 		}
 		printf("\n");
@@ -60,7 +70,7 @@ static void put_result(json_t *result, bool as_json)
 		{
 			if (json_object_size(result) > 1)
 				printf("%s: ", key);
-			print_scalar(value);
+			print_value(value);
 			printf("\n");
 		}
 	}
@@ -200,8 +210,9 @@ static int tell_words(const struct wallet_options *o, const struct wallet *walle
 	return err;
 }
 
-/* A file of this name that was removed may have left a payment behind: it isn't the new one's.
- * (What is restored is perhaps the same wallet, whose payment it is.) */
+/* A file of this name that was removed may have left a payment behind: it isn't a new wallet's.
+ * What is restored is perhaps the same wallet, whose payment it is: then its file goes with it
+ * again, once somebody has looked whose it is. */
 static int check_no_payment(const struct wallet *wallet, struct rc_error *error)
 {
 	struct pending p;
@@ -210,8 +221,9 @@ static int check_no_payment(const struct wallet *wallet, struct rc_error *error)
 	if (err == RC_OK && p.kept)
 		err = rc_error_set(
 			error, RC_EEXIST,
-			"%s.pending is there, an unsettled payment of an earlier wallet; "
-			"restore that one, or choose another --wallet",
+			"%s.pending is there, an unsettled payment of an earlier wallet: move it "
+			"away, and back if that wallet is restored here; or choose another "
+			"--wallet",
 			wallet->path);
 	pending_done(&p);
 	return err;
@@ -305,6 +317,8 @@ int cmd_restore(const struct wallet_options *o, char **args, int n, json_t **ret
 	(void)n;
 	if (err == RC_OK)
 		err = prepare_wallet(o, data, &wallet, error);
+	if (err == RC_OK)
+		err = check_no_payment(wallet, error);
 	if (err == RC_OK)
 		err = wallet_save(wallet, error);
 	if (err == RC_OK) {

@@ -25,6 +25,7 @@ struct wallet_options {
 	bool has_fee, has_fee_rate;
 	rc_amount fee, max_fee;
 	uint64_t fee_rate;
+	const char *id;			    /* --id, NULL: none */
 	const char *coins[COINS_NAMED_MAX]; /* --coin, as typed */
 	unsigned n_coins;
 };

@@ -7,10 +7,16 @@
 #include "base/hex.h"
 
 /* Codes of rustycoin-rpc(7). */
-#define CODE_TOO_MANY  (-8)
 #define CODE_IN_CHAIN  (-27)
+#define CODE_TIP_MOVED (-32051)
 #define CODE_NO_METHOD (-32601)
 #define CODE_BAD_CALL  (-32602)
+
+/* A page of coins is some 5 MB of JSON (500 bytes a coin). What a node makes this wallet hold is
+ * bounded: 500 pages are 5,000,000 coins of 96 bytes, 480 MB. */
+#define PAGE_COINS 10000
+#define PAGES_MAX  500u
+#define LIST_TRIES 10u
 
 static int bad_answer(struct rc_error *error, const char *method, const char *what)
 {
@@ -189,37 +195,63 @@ int node_parse_coins(const json_t *answer, const struct node_address *addresses,
 	return RC_OK;
 }
 
-static int list_once(struct node *node, const struct node_address *addresses, size_t n,
-		     struct node_coins *coins, struct rc_error *error)
+static int ask_page(struct node *node, const struct node_address *addresses, size_t n,
+		    const char *after, json_t **ret_answer, struct rc_error *error)
 {
-	json_t *texts = json_array(), *answer = NULL;
-	int err;
+	json_t *texts = json_array(), *ask;
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(texts, json_string(addresses[i].text));
-	err = call(node, "getaddressutxos",
-		   json_pack("[{s:o,s:b}]", "addresses", texts, "mempool", 1), &answer, error);
-	if (err == RC_OK)
-		err = node_parse_coins(answer, addresses, n, coins, error);
+	ask = json_pack("{s:o,s:b,s:i}", "addresses", texts, "mempool", 1, "limit", PAGE_COINS);
+	if (after)
+		json_object_set_new(ask, "after", json_string(after));
+	return call(node, "getaddressutxos", json_pack("[o]", ask), ret_answer, error);
+}
+
+/* All pages, which are of one block. */
+static int list_once(struct node *node, const struct node_address *addresses, size_t n,
+		     struct node_coins *coins, struct rc_error *error)
+{
+	json_t *answer = NULL, *next = NULL;
+	unsigned pages = 0;
+	int err;
+
+	do {
+		json_decref(answer); /* next is of it, and is held */
+		answer = NULL;
+		err = ask_page(node, addresses, n, json_string_value(next), &answer, error);
+		if (err == RC_OK)
+			err = node_parse_coins(answer, addresses, n, coins, error);
+		json_decref(next);
+		next = json_incref(json_object_get(answer, "next"));
+		if (err == RC_OK && json_is_string(next) && ++pages == PAGES_MAX)
+			err = rc_error_set(error, RC_ETOOBIG,
+					   "the node knows more than %u coins of this wallet: "
+					   "they can be spent by --coin",
+					   PAGES_MAX * PAGE_COINS);
+	} while (err == RC_OK && json_is_string(next));
+	json_decref(next);
 	json_decref(answer);
 	return err;
 }
 
-/* Calls nest log2(NODE_ADDRESSES_MAX) = 8 deep at most. */
+/* Begins anew where a block came between two pages. */
 static int list_some(struct node *node, const struct node_address *addresses, size_t n,
 		     struct node_coins *coins, struct rc_error *error)
 {
-	int err = list_once(node, addresses, n, coins, error);
+	size_t before = coins->n;
+	int err = RC_EBUSY;
 
-	if (err == RC_OK || rc_jsonrpc_error_code(node->rpc) != CODE_TOO_MANY)
-		return err;
-	if (n == 1)
-		return rc_error_prefix(error, "address %s (its coins can be spent by --coin)",
-				       addresses->text);
-	err = list_some(node, addresses, n / 2, coins, error);
-	if (err == RC_OK)
-		err = list_some(node, addresses + n / 2, n - n / 2, coins, error);
-	return err;
+	for (unsigned i = 0; i < LIST_TRIES; i++) {
+		coins->n = before;
+		err = list_once(node, addresses, n, coins, error);
+		if (err == RC_OK || rc_jsonrpc_error_code(node->rpc) != CODE_TIP_MOVED)
+			return err;
+	}
+	if (error)
+		error->code = RC_EBUSY;
+	rc_error_prefix(error, "the coins could not be listed %u times", LIST_TRIES);
+	return RC_EBUSY;
 }
 
 int node_list_coins(struct node *node, const struct node_address *addresses, size_t n,
@@ -273,13 +305,16 @@ void node_coins_done(struct node_coins *coins)
 static enum node_sent sent_by(const struct node *node, int err)
 {
 	int code = rc_jsonrpc_error_code(node->rpc);
+	const json_t *data = json_object_get(rc_jsonrpc_error(node->rpc), "data");
 
 	if (code == CODE_IN_CHAIN)
 		return NODE_TAKEN;
+	if (json_is_false(json_object_get(data, "maybe_done")))
+		return NODE_UNASKED;
 	if (err == RC_EDENIED || err == RC_EACCES)
 		return NODE_UNASKED;
 	/* No listener, or rpcd had too much to do to look at it. With an error object it is a
-	 * daemon behind that is away or busy: rpcd may have asked it before. */
+	 * daemon behind that is away or busy: rpcd may have asked it before, unless it said no. */
 	if (!code && (err == RC_EUNAVAILABLE || err == RC_EBUSY))
 		return NODE_UNASKED;
 	if (rc_jsonrpc_error_verdict(node->rpc) || code == CODE_NO_METHOD || code == CODE_BAD_CALL)

@@ -34,7 +34,8 @@ int node_open(const struct rc_jsonrpc_where *where, const struct rc_network *net
 void node_close(struct node *node);
 
 /* Appends the coins of these addresses, the pool's too; those a transaction of the pool spends
- * already are left out. Where the node finds the answer too long, it is asked for fewer at once. */
+ * already are left out. They are asked for in pages; RC_EBUSY if blocks come too fast for that,
+ * RC_ETOOBIG beyond 5,000,000 coins of one list of addresses. */
 int node_list_coins(struct node *node, const struct node_address *addresses, size_t n,
 		    struct node_coins *coins, struct rc_error *error);
 void node_coins_done(struct node_coins *coins);
@@ -51,7 +52,7 @@ int node_find_coin(struct node *node, const struct rc_outpoint *at,
 enum node_sent {
 	NODE_TAKEN,   /* it is in the node's pool, or in the chain already */
 	NODE_REFUSED, /* the node looked at it and said no */
-	NODE_UNASKED, /* it never reached the node */
+	NODE_UNASKED, /* it never reached the node, or no daemon that could take it */
 	NODE_UNSURE,  /* there was no answer, or none that tells */
 };
 

@@ -28,6 +28,7 @@ enum wallet_option {
 	OPT_FEE,
 	OPT_MAX_FEE,
 	OPT_COIN,
+	OPT_ID,
 	OPT_SUBTRACT_FEE,
 	OPT_DRY_RUN,
 	OPT_HELP,
@@ -61,6 +62,7 @@ static const struct {
 	[OPT_FEE] = {"fee", "RUST", "the whole fee"},
 	[OPT_MAX_FEE] = {"max-fee", "RUST", "refuse a higher fee; default 0.1"},
 	[OPT_COIN] = {"coin", "TXID:N", "spend this coin, and only those named so"},
+	[OPT_ID] = {"id", "TEXT", "what this payment is called: two of different ids are two"},
 	[OPT_SUBTRACT_FEE] = {"subtract-fee", NULL, "the receiver pays the fee"},
 	[OPT_DRY_RUN] = {"dry-run", NULL, "sign and print, send nothing, save nothing"},
 	[OPT_HELP] = {"help", NULL, "print this"},
@@ -81,7 +83,7 @@ static const struct wallet_command commands[] = {
 	{"balance", "", "what the wallet has", 0, 0, COMMON | WITHNODE, cmd_balance},
 	{"listunspent", "", "its coins", 0, 0, COMMON | WITHNODE, cmd_listunspent},
 	{"send", "ADDRESS AMOUNT|all", "pay", 2, 2,
-	 COMMON | WITHNODE | BIT(FEE_RATE) | BIT(FEE) | BIT(MAX_FEE) | BIT(COIN) |
+	 COMMON | WITHNODE | BIT(FEE_RATE) | BIT(FEE) | BIT(MAX_FEE) | BIT(COIN) | BIT(ID) |
 		 BIT(SUBTRACT_FEE) | BIT(DRY_RUN),
 	 cmd_send},
 	{"pending", "[show|resend|drop]", "the payment of which it isn't known whether it is made",
@@ -200,6 +202,9 @@ static bool take_option(struct wallet_options *o, enum wallet_option which, cons
 		ok = o->n_coins < COINS_NAMED_MAX;
 		if (ok)
 			o->coins[o->n_coins++] = value;
+		break;
+	case OPT_ID:
+		o->id = value;
 		break;
 	case OPT_SUBTRACT_FEE:
 		o->subtract_fee = true;

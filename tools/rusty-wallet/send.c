@@ -1,12 +1,13 @@
 /*
  * The command that pays: coins chosen, transaction made, kept, sent, told. Whatever becomes of the
  * node or of this process on the way, the same command again pays once: while a payment is kept
- * (pending.h), its bytes are sent again before any other payment is made.
+ * (pending.h), its own command sends the same bytes again, and no other payment is made.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "crypto/schnorr.h"
 #include "tools/rusty-wallet/commands.h"
@@ -21,6 +22,7 @@ struct sending {
 	struct node_coins coins;
 	struct wallet_order order;
 	struct wallet_choice choice;
+	const char *id; /* --id, or NULL */
 	uint8_t to[32]; /* the receiver's output key */
 	struct node_address change;
 	struct rc_buf raw;
@@ -46,6 +48,12 @@ static int parse_order(struct sending *s, const char *address, const char *amoun
 				    amount);
 	if (o->has_fee && o->has_fee_rate)
 		return rc_error_set(error, RC_EINVAL, "either --fee or --fee-rate");
+	if (o->id && !pending_good_id(o->id))
+		return rc_error_set(error, RC_EINVAL,
+				    "--id is a text of 1 to %d bytes in UTF-8, without control "
+				    "characters",
+				    PENDING_ID_MAX);
+	s->id = o->id;
 	s->order.subtract_fee = o->subtract_fee;
 	s->order.fixed_fee = o->has_fee;
 	s->order.fee = o->fee;
@@ -200,17 +208,21 @@ static json_t *report(const struct sending *s)
 
 /* ---- a payment that is kept ---- */
 
-/* What makes two commands the same payment: to whom and how much. Fee and coins don't count: who
- * asks again with another fee still wants to pay once. */
+/* What makes two commands the same payment: to whom, how much, and what the caller calls it. Fee
+ * and coins don't count: who asks again with another fee still wants to pay once. */
 static json_t *order_of(const struct sending *s)
 {
 	char amount[24] = "all", address[RC_ADDRESS_SIZE];
+	json_t *order;
 
 	if (!s->order.all)
 		snprintf(amount, sizeof(amount), "%llu", (unsigned long long)s->order.amount);
 	rc_address_encode(s->wallet->network.params.hrp, s->to, address);
-	return json_pack("{s:s,s:s,s:b}", "address", address, "amount", amount, "subtract_fee",
-			 s->order.subtract_fee);
+	order = json_pack("{s:s,s:s,s:b}", "address", address, "amount", amount, "subtract_fee",
+			  s->order.subtract_fee);
+	if (s->id)
+		json_object_set_new(order, "id", json_string(s->id));
+	return order;
 }
 
 static int unsettled(struct rc_error *error)
@@ -266,36 +278,56 @@ static int tell(const struct wallet_options *o, const struct wallet *wallet, jso
 	return unsettled(error);
 }
 
-/* Settles an earlier payment, if one is kept. *ret_same: it was this one, and is told. */
+static int refuse_other(const struct pending *p, struct rc_error *error)
+{
+	const json_t *order = json_object_get(p->kept, "order");
+	const json_t *report = json_object_get(p->kept, "report");
+	const char *id = json_string_value(json_object_get(order, "id"));
+	char when[PENDING_WHEN];
+
+	rc_error_set(error, WALLET_EUNSETTLED,
+		     "nothing was paid: payment %s of %s to %s%s%.40s%s is kept%s; its own command "
+		     "again settles it, or 'rusty-wallet pending show|resend|drop'",
+		     json_string_value(json_object_get(report, "txid")),
+		     json_string_value(json_object_get(report, "amount")),
+		     json_string_value(json_object_get(order, "address")), id ? " (--id " : "",
+		     id ? id : "", id ? ")" : "", pending_when(p, when));
+	return WALLET_EUNSETTLED;
+}
+
+/* The same order: its payment is told once more, and said to be no new one. */
+static int tell_again(struct sending *s, const struct pending *p, struct rc_error *error)
+{
+	json_t *result = json_object_get(p->kept, "report");
+	char when[PENDING_WHEN];
+
+	fprintf(stderr,
+		"rusty-wallet: no new payment: this command's earlier transaction %s%s is settled "
+		"(another payment of the same needs another --id)\n",
+		json_string_value(json_object_get(result, "txid")), pending_when(p, when));
+	json_object_set_new(result, "again", json_true());
+	pending_put_when(p, result);
+	return tell(s->options, s->wallet, result, error);
+}
+
+/* Settles the payment that is kept, if there is one, for the order that it was made for; no other
+ * order may pay meanwhile, or forget it: who gave that order would, when he asks again, pay again.
+ * *ret_same: it was this order, and is told. */
 static int settle_earlier(struct sending *s, bool *ret_same, struct rc_error *error)
 {
-	json_t *order = order_of(s), *earlier;
+	json_t *order = order_of(s);
 	struct pending p;
 	int err = pending_load(s->wallet, &p, error);
 
-	*ret_same = false;
 	if (err < 0)
 		err = unsettled(error);
-	if (p.kept)
+	*ret_same = p.kept && json_equal(json_object_get(p.kept, "order"), order);
+	if (p.kept && !*ret_same)
+		err = refuse_other(&p, error);
+	if (*ret_same)
 		err = settle(s->options, s->wallet, &p, error);
-	if (p.kept && err == RC_OK) {
-		json_t *result = json_object_get(p.kept, "report");
-
-		earlier = json_object_get(p.kept, "order");
-		*ret_same = json_equal(earlier, order);
-		if (*ret_same) {
-			json_object_set_new(result, "again", json_true());
-			err = tell(s->options, s->wallet, result, error);
-		} else {
-			fprintf(stderr,
-				"rusty-wallet: an earlier payment is settled: %s to %s, "
-				"transaction %s\n",
-				json_string_value(json_object_get(result, "amount")),
-				json_string_value(json_object_get(earlier, "address")),
-				json_string_value(json_object_get(result, "txid")));
-			err = pending_remove(s->wallet, error) < 0 ? unsettled(error) : RC_OK;
-		}
-	}
+	if (*ret_same && err == RC_OK)
+		err = tell_again(s, &p, error);
 	json_decref(order);
 	pending_done(&p);
 	return err;
@@ -330,7 +362,8 @@ static int send_kept(struct sending *s, json_t *result, struct rc_error *error)
 	json_t *order = order_of(s);
 	enum node_sent sent = NODE_UNASKED;
 	char txid[RC_ID_HEX];
-	int err = pending_save(s->wallet, order, result, raw, error);
+	int err = pending_save(s->wallet, order, result, raw, rc_wall_ms(&rc_clock_system) / 1000,
+			       error);
 
 	json_decref(order);
 	if (err == RC_OK)
@@ -395,25 +428,69 @@ int cmd_send(const struct wallet_options *o, char **args, int n, json_t **ret,
 
 static json_t *describe_pending(const struct pending *p)
 {
+	const json_t *order = json_object_get(p->kept, "order");
 	json_t *result = json_deep_copy(json_object_get(p->kept, "report"));
+	json_t *id = json_object_get(order, "id");
 
 	json_object_del(result, "sent"); /* just that isn't known */
-	json_object_set(result, "address",
-			json_object_get(json_object_get(p->kept, "order"), "address"));
+	json_object_set(result, "address", json_object_get(order, "address"));
+	if (id)
+		json_object_set(result, "id", id);
+	pending_put_when(p, result);
+	json_object_set_new(result, "coins", pending_coins(p));
 	json_object_set(result, "hex", json_object_get(p->kept, "hex"));
 	return result;
+}
+
+static int pending_show(const struct wallet_options *o, const struct wallet *wallet,
+			const struct pending *p, json_t **ret, struct rc_error *error)
+{
+	(void)o, (void)wallet, (void)error;
+	*ret = p->kept ? describe_pending(p) : json_pack("{s:b}", "pending", 0);
+	return RC_OK;
+}
+
+/* It stays kept: whoever ordered it hasn't been told. */
+static int pending_resend(const struct wallet_options *o, const struct wallet *wallet,
+			  const struct pending *p, json_t **ret, struct rc_error *error)
+{
+	int err = settle(o, wallet, p, error);
+
+	if (err < 0)
+		return err;
+	*ret = json_deep_copy(json_object_get(p->kept, "report"));
+	json_object_set_new(*ret, "kept", json_true());
+	return RC_OK;
+}
+
+static int pending_drop(const struct wallet_options *o, const struct wallet *wallet,
+			const struct pending *p, json_t **ret, struct rc_error *error)
+{
+	int err = pending_remove(wallet, error);
+
+	(void)o;
+	if (err < 0)
+		return err;
+	*ret = json_pack("{s:O,s:o}", "dropped",
+			 json_object_get(json_object_get(p->kept, "report"), "txid"), "coins",
+			 pending_coins(p));
+	return RC_OK;
 }
 
 int cmd_pending(const struct wallet_options *o, char **args, int n, json_t **ret,
 		struct rc_error *error)
 {
-	static const char *const verbs[] = {"show", "resend", "drop"};
+	static const struct {
+		const char *name;
+		int (*run)(const struct wallet_options *o, const struct wallet *wallet,
+			   const struct pending *p, json_t **ret, struct rc_error *error);
+	} verbs[] = {{"show", pending_show}, {"resend", pending_resend}, {"drop", pending_drop}};
 	struct wallet *wallet;
 	struct pending p = {0};
 	size_t verb = 0;
 	int err;
 
-	while (n && verb < RC_ARRAY_LEN(verbs) && strcmp(args[0], verbs[verb]) != 0)
+	while (n && verb < RC_ARRAY_LEN(verbs) && strcmp(args[0], verbs[verb].name) != 0)
 		verb++;
 	if (verb == RC_ARRAY_LEN(verbs))
 		return rc_error_set(error, RC_EINVAL,
@@ -424,17 +501,8 @@ int cmd_pending(const struct wallet_options *o, char **args, int n, json_t **ret
 	err = pending_load(wallet, &p, error);
 	if (err == RC_OK && !p.kept && verb != 0)
 		err = rc_error_set(error, RC_ENOENT, "no payment is pending");
-	if (err == RC_OK && verb == 1)
-		err = settle(o, wallet, &p, error);
-	if (err == RC_OK && verb == 1)
-		err = tell(o, wallet, json_object_get(p.kept, "report"), error);
-	else if (err == RC_OK && verb == 2)
-		err = pending_remove(wallet, error);
-	if (err == RC_OK && verb == 0)
-		*ret = p.kept ? describe_pending(&p) : json_pack("{s:b}", "pending", 0);
-	else if (err == RC_OK && verb == 2)
-		*ret = json_pack("{s:O}", "dropped",
-				 json_object_get(json_object_get(p.kept, "report"), "txid"));
+	if (err == RC_OK)
+		err = verbs[verb].run(o, wallet, &p, ret, error);
 	pending_done(&p);
 	wallet_close(wallet);
 	return err;
