@@ -32,11 +32,12 @@ $(BUILD)/sim/sim: $(SIM_O) $(BUILD)/sim/utxod.o $(BUILD)/sim/chaind.o $(BUILD)/s
 
 tests: $(BUILD)/sim/sim
 
-#: make sim          10,000 seeds of the simulation and 200 eclipses; may be stopped, goes on; prints
-#:                   the rows for tests/RECORD.md (SEED=1 COUNT=10000 ECLIPSES=200 JOBS=1)
+#: make sim          10,000 seeds of the simulation, 20 of 200 nodes and 200 eclipses; may be stopped,
+#:                   goes on; prints the rows for tests/RECORD.md (SEED=1 COUNT=10000 LARGE=20
+#:                   ECLIPSES=200 JOBS=1)
 sim: $(BUILD)/sim/sim
 	@BUILD=$(BUILD) $(PYTHON) tests/sim/campaign.py $(if $(SEED),--first $(SEED)) \
-		$(if $(COUNT),--seeds $(COUNT)) $(if $(ECLIPSES),--eclipses $(ECLIPSES)) \
-		$(if $(JOBS),--jobs $(JOBS))
+		$(if $(COUNT),--mixed $(COUNT)) $(if $(LARGE),--large $(LARGE)) \
+		$(if $(ECLIPSES),--eclipse $(ECLIPSES)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: sim

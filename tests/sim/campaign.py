@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""A campaign of the simulation: so many seeds of it, and so many eclipses, in slices; what held is kept
-in BUILD/sim/campaign.json, so that it may be stopped at any moment and goes on when it is called again.
-Another program, or another first seed, begins anew. Ends with the row for tests/RECORD.md; with 1 if a
+"""A campaign of the simulation: so many seeds of each kind, in slices; what held is kept in
+BUILD/sim/campaign.json, so that it may be stopped at any moment and goes on when it is called again.
+Another program, or another first seed, begins anew. Ends with the rows for tests/RECORD.md; with 1 if a
 seed failed, which it prints and passes, or if one of the faults never came.
 
-usage: campaign.py [--first SEED] [--seeds N] [--eclipses N] [--jobs N]
+usage: campaign.py [--first SEED] [--mixed N] [--large N] [--eclipse N] [--jobs N]
 """
 import argparse
 import concurrent.futures
@@ -18,9 +18,12 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SIM = os.path.join(TOP, os.environ.get("BUILD", "build"), "sim", "sim")
 RECORD = os.path.join(os.path.dirname(SIM), "campaign.json")
-SEEDS, ECLIPSES, LEAST_EVENTS = 10000, 200, 1000
+# Of a kind of run: how many seeds, how many of them at a time (some ten seconds of a processor), how.
+KINDS = {"mixed": (10000, 50, []),
+         "large": (20, 1, ["--nodes=200"]),
+         "eclipse": (200, 2, ["--scenario=eclipse"])}
+LEAST_EVENTS = 1000
 TWICE = 100   # every so manieth seed is run twice
-SLICE = {"mixed": 50, "eclipse": 2}  # seeds of one run: some ten seconds of a processor
 FAULTS = ("kills", "power cuts", "writes lost", "stops", "pauses", "disk failures", "partitions",
           "one-way", "stalled", "resets", "slow paths", "dials lost", "bus breaks", "events lost",
           "clock jumps")
@@ -47,8 +50,8 @@ def load(first):
         record = {}
     if record.get("binary") == binary() and first in (None, record["first"]):
         return record
-    return {"binary": binary(), "first": 1 if first is None else first, "mixed": {}, "eclipse": {},
-            "failed": {}}
+    return {"binary": binary(), "first": 1 if first is None else first, "failed": {},
+            **{kind: {} for kind in KINDS}}
 
 
 def save(record):
@@ -77,37 +80,36 @@ def figures(output):
     return result
 
 
-def run_slice(scenario, first, n):
+def run_slice(kind, first, n):
     """The seeds first … first + n − 1; returns figures and {seed: what was wrong}."""
     total, failed, at = {}, {}, first
     while at < first + n:
         p = subprocess.run([SIM, f"--seed={at}", f"--count={first + n - at}", f"--twice={TWICE}"] +
-                           (["--scenario=eclipse"] if scenario == "eclipse" else []), cwd=TOP,
-                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, check=False)
+                           KINDS[kind][2], cwd=TOP, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         part = figures(p.stdout)
         if part["seeds"]:
             add(total, part)
         if p.returncode == 0:
             break
         at = int(re.findall(r"^seed (\d+): ", p.stdout, re.MULTILINE)[-1])
-        failed[f"{scenario} {at}"] = SUMMARY.sub("", p.stdout)[-1500:]
+        failed[f"{kind} {at}"] = SUMMARY.sub("", p.stdout)[-1500:]
         at += 1
     return total, failed
 
 
-def slices(record, scenario, count):
+def slices(record, kind, count):
     """Those not done yet."""
-    first, size = record["first"], SLICE[scenario]
+    first, size = record["first"], KINDS[kind][1]
     for at in range(first, first + count, size):
         n = min(size, first + count - at)
-        if record[scenario].get(str(at), {}).get("asked", 0) < n:
-            yield scenario, at, n
+        if record[kind].get(str(at), {}).get("asked", 0) < n:
+            yield kind, at, n
 
 
-def totals(record, scenario):
+def totals(record, kind):
     total = {}
-    for part in record[scenario].values():
+    for part in record[kind].values():
         add(total, part)
     return total
 
@@ -119,16 +121,17 @@ def run(record, todo, jobs):
         for i in range(0, len(todo), jobs):
             part = todo[i:i + jobs]
             results = pool.map(lambda s: run_slice(*s), part)
-            for (scenario, at, n), (held, failed) in zip(part, results):
-                record[scenario][str(at)] = held | {"asked": n}
+            for (kind, at, n), (held, failed) in zip(part, results):
+                record[kind][str(at)] = held | {"asked": n}
                 record["failed"].update(failed)
                 for text in failed.values():
                     print(text, flush=True)
             save(record)
-            both = [totals(record, s) for s in ("mixed", "eclipse")]
-            print(f"{both[0].get('seeds', 0)} seeds held, {both[1].get('seeds', 0)} eclipses, "
-                  f"{len(record['failed'])} failed; "
-                  f"{sum(t.get('cpu', 0) for t in both) / 60:.1f} min of a processor", flush=True)
+            sums = {kind: totals(record, kind) for kind in KINDS}
+            print("held: " + ", ".join(f"{t.get('seeds', 0)} {kind}" for kind, t in sums.items()) +
+                  f"; {len(record['failed'])} failed; "
+                  f"{sum(t.get('cpu', 0) for t in sums.values()) / 60:.1f} min of a processor",
+                  flush=True)
 
 
 def row(name, total):
@@ -140,24 +143,25 @@ def row(name, total):
             f"{total.get('twice', 0):,} | {total.get('cpu', 0) / 60:.0f} min |")
 
 
-def campaign(first=None, seeds=SEEDS, eclipses=ECLIPSES, jobs=1):
-    """Runs what isn't done yet; returns what is wrong, a list of sentences."""
+def campaign(first=None, counts=None, jobs=1):
+    """Runs what isn't done yet of counts, {kind: seeds}; returns what is wrong, a list of sentences."""
     record = load(first)
+    counts = {kind: KINDS[kind][0] for kind in KINDS} | (counts or {})
     wrong = []
-    run(record, slices(record, "mixed", seeds), jobs)
-    run(record, slices(record, "eclipse", eclipses), jobs)
+    for kind in KINDS:
+        run(record, slices(record, kind, counts[kind]), jobs)
     mixed, eclipse = totals(record, "mixed"), totals(record, "eclipse")
     print("| Seeds from " + str(record["first"]) + " | Number | Events | Fewest | Blocks | "
           "Reorganisations | Payments | Faults | Remembered, not | Traces compared | Processor |\n"
-          "|---|---|---|---|---|---|---|---|---|---|---|\n"
-          f"{row('mixed', mixed)}\n{row('eclipse', eclipse)}", flush=True)
+          "|---|---|---|---|---|---|---|---|---|---|---|\n" +
+          "\n".join(row(kind, totals(record, kind)) for kind in KINDS), flush=True)
     if record["failed"]:
         wrong.append(f"{len(record['failed'])} seeds failed: " + ", ".join(sorted(record["failed"])))
     if mixed.get("seeds") and mixed["fewest"] < LEAST_EVENTS:
         wrong.append(f"a seed had {mixed['fewest']} events alone")
-    wrong += [f"no fault of a kind: {f}" for f in FAULTS if seeds >= SLICE["mixed"] and
-              not mixed.get(f)]
-    if eclipses and not eclipse.get("hostile"):
+    wrong += [f"no fault of a kind: {f}" for f in FAULTS
+              if counts["mixed"] >= KINDS["mixed"][1] and not mixed.get(f)]
+    if counts["eclipse"] and not eclipse.get("hostile"):
         wrong.append("no attack")
     return wrong
 
@@ -165,11 +169,11 @@ def campaign(first=None, seeds=SEEDS, eclipses=ECLIPSES, jobs=1):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--first", type=int)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--eclipses", type=int, default=ECLIPSES)
+    for kind, (number, _, _) in KINDS.items():
+        parser.add_argument("--" + kind, type=int, default=number)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    wrong = campaign(options.first, options.seeds, options.eclipses, options.jobs)
+    wrong = campaign(options.first, {kind: getattr(options, kind) for kind in KINDS}, options.jobs)
     print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 

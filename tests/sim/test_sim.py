@@ -4,7 +4,7 @@
 attacker around one node; and controls, which must fail.
 
 RC_TEST_SEED is the first seed; without it the same ones always, so that a run says something of the
-change at hand: new ones are tried by FULL=1, the 10,000 and 200 of campaign.py, which goes on where it
+change at hand: new ones are tried by FULL=1, those of campaign.py, which goes on where it
 was stopped."""
 import json
 import os
@@ -56,10 +56,11 @@ class Simulation(unittest.TestCase):
         with tempfile.TemporaryDirectory() as home, \
                 mock.patch.object(campaign, "RECORD", f"{home}/campaign.json"), \
                 mock.patch.object(campaign, "run_slice", wraps=campaign.run_slice) as ran:
-            campaign.campaign(3, seeds=2, eclipses=0)
-            campaign.campaign(None, seeds=2, eclipses=0)
+            counts = {"mixed": 2, "large": 0, "eclipse": 0}
+            campaign.campaign(3, counts)
+            campaign.campaign(None, counts)
             self.assertEqual(ran.call_count, 1)
-            campaign.campaign(4, seeds=2, eclipses=0)
+            campaign.campaign(4, counts)
             self.assertEqual(ran.call_count, 2)
             with open(campaign.RECORD, encoding="utf-8") as f:
                 self.assertEqual(list(json.load(f)["mixed"]), ["4"])
