@@ -1,4 +1,5 @@
-/* Transactions that come back into the pool: of the journal, of blocks undone, of the pool itself. */
+/* Transactions that come back into the pool: of the journal, of blocks undone, of the pool itself.
+ */
 #include "base/log.h"
 #include "chaind_node.h"
 #include "rc_test.h"
