@@ -420,7 +420,7 @@ static void on_victim_restart(void *arg)
 		 on_victim_restart, NULL);
 }
 
-static void agree(const char *what);
+static void settle(const char *what);
 static void run_for(int64_t us);
 
 /* 10,000 addresses of few groups and as many of nobody, wrong keys, every inbound slot, over
@@ -448,8 +448,7 @@ static void run_eclipse(void)
 			 ATTACK_SLOTS);
 	eclipse_end();
 	run_for(QUIET_US);
-	agree("after the attack");
-	check_settled();
+	settle("after the attack");
 }
 
 static void agree(const char *what)
@@ -482,6 +481,14 @@ static unsigned highest_node(void)
 	return best;
 }
 
+static void settle(const char *what)
+{
+	user_mine(highest_node(), 2);
+	run_for(QUIET_US);
+	agree(what);
+	check_settled();
+}
+
 void scenario_run(uint64_t seed, const struct scenario_options *options)
 {
 	const char *name = options->name ? options->name : seed % 100 == 50 ? "eclipse" : "mixed";
@@ -501,10 +508,7 @@ void scenario_run(uint64_t seed, const struct scenario_options *options)
 	run_for(plan.chaos_us);
 	end_of_faults();
 	run_for(QUIET_US);
-	user_mine(highest_node(), 2);
-	run_for(QUIET_US);
-	agree("after the faults");
-	check_settled();
+	settle("after the faults");
 	user_check();
 }
 
