@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/test_point.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/http.h"
 #include "daemons/rpcd/known.h"
 #include "daemons/rpcd/methods.h"
@@ -63,7 +64,7 @@ static const struct rc_option options[] = {
 	 "most of a request's body; a block of 32,000,000 bytes in hex needs 62"},
 	{"rpc_body_seconds", RC_OPT_U64, 1, 3600, "seconds", NULL, "60", false,
 	 "how long a request's body may take to come"},
-	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "512", false,
+	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "256", false,
 	 "most of all answers that wait to be read; beyond it reads get HTTP 503, error -32052"},
 	{"block_cache_mb", RC_OPT_U64, 0, 65536, "MiB", NULL, "32", false,
 	 "most of the blocks kept in memory for who asks for one again; the largest block needs "
@@ -91,11 +92,14 @@ static const struct rc_metric_def metrics[M_COUNT] = {
 	[M_HELD] = {"held_total", RC_COUNTER, NULL, "Questions held while a daemon was away."},
 	[M_HELD_TOO_LONG] = {"held_too_long_total", RC_COUNTER, NULL,
 			     "Of those, given up after hold_ms."},
-	[M_BODY_BYTES] = {"body_bytes", RC_GAUGE, NULL, "Bytes of request bodies in hand."},
+	[M_BODY_BYTES] = {"body_bytes", RC_GAUGE, NULL,
+			  "Bytes of bodies, and of what calls have of them."},
 	[M_ANSWER_BYTES] = {"answer_bytes", RC_GAUGE, NULL,
 			    "Bytes of answers made and not taken yet."},
 	[M_KEPT_BODY_BYTES] = {"kept_body_bytes", RC_GAUGE, NULL,
 			       "Bytes of blocks kept for who asks next."},
+	[M_WAITING] = {"waiting_for_room", RC_GAUGE, NULL,
+		       "Calls with large answers that wait for others to end."},
 	[M_ANSWER_TIME] = {"answer_seconds", RC_HISTOGRAM, NULL,
 			   "From a request's end to its answer."},
 };
@@ -236,6 +240,7 @@ static int rpcd_start(void *arg, struct rc_error *error)
 	if (err < 0)
 		return err;
 	rpcd->tip = tip_open(rpcd);
+	rpcd->heavy = heavy_new(rpcd);
 	rpcd->known = known_new(
 		rpcd, (size_t)rc_config_u64(rc_service_config(rpcd->service), "block_cache_mb")
 			      << 20);
@@ -341,12 +346,14 @@ static void rpcd_close(void *arg)
 	rc_source_free(ctx->stop_timer);
 	watch_close(rpcd->watch);
 	tip_close(rpcd->tip);
+	heavy_close(rpcd->heavy);
 	backends_close(rpcd->backends);
 	rpcd->backends = NULL;
 	front_close(rpcd->front);
 	watch_free(rpcd->watch);
 	tip_free(rpcd->tip);
 	known_free(rpcd->known);
+	heavy_free(rpcd->heavy);
 	room_done(&rpcd->room);
 	ops_close(rpcd->ops);
 	auth_close(rpcd->auth);

@@ -865,6 +865,51 @@ class Protocol(harness.TestCase):
 
 
 class Holding(harness.TestCase):
+    def test_large_answers_in_turn(self):
+        """Few large answers are on their way at once; the others wait here, and all come. What a
+        reader's bodies are made into is bounded, too."""
+        secret = "let me in"
+        digest = hmac.new(b"5a17", secret.encode(), hashlib.sha256).hexdigest()
+        node = self.node(options={"rpcd": {"block_cache_mb": 0, "rpcauth": [
+            f"reader:5a17${digest}:read"]}})
+        node.rpc("generatetoaddress", 8, Purse("turn").address)
+        ids = [node.rpc("getblockhash", h) for h in range(9)]
+        want = [node.rpc("getblock", i, 2) for i in ids]
+        asked = []
+        def ask(body):
+            c = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=60 * harness.SLOW)
+            token = base64.b64encode(f"reader:{secret}".encode()).decode()
+            c.request("POST", "/", json.dumps(body), {"Authorization": f"Basic {token}"})
+            asked.append(c)
+        def call(method, *params):
+            return {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        def metric(name):
+            return node.metrics_of("rpcd")["rustycoin_rpcd_" + name]
+        os.kill(node.pid("chaind"), signal.SIGSTOP)
+        try:
+            for i in ids:
+                ask(call("getblock", i, 2))
+            wait_for("four are asked for, the others wait", lambda: metric("in_flight") == 9 and
+                     metric("waiting_for_room") == 5)
+        finally:
+            os.kill(node.pid("chaind"), signal.SIGCONT)
+        self.assertEqual(want, [json.loads(c.getresponse().read())["result"] for c in asked])
+        self.assertEqual(metric("waiting_for_room"), 0)
+
+        for c in asked:
+            c.close()
+        asked.clear()
+        for _ in range(20):
+            ask([call("waitfornewblock", 600000), [{}] * 50000])
+        wait_for("some wait, some are refused", lambda: metric("refused_busy_total") + metric(
+            "in_flight") == 20)
+        self.assertGreater(metric("refused_busy_total"), 10)
+        self.assertGreater(metric("in_flight"), 1)
+        self.assertEqual(node.rpc("getblockcount"), 8)
+        for c in asked:
+            c.close()
+        wait_for("all is given back", lambda: metric("body_bytes") == 0, 20)
+
     def test_requests_wait_for_a_restart(self):
         node = self.node(options={"rpcd": {"hold_ms": 20000 * harness.SLOW}})
         purse = Purse("hold")
