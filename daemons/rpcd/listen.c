@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,19 @@
 
 #define BACKLOG	    1024
 #define PASSED_FROM 3 /* SD_LISTEN_FDS_START: the first passed descriptor */
+
+/* Of an answer that isn't taken the kernel keeps so much at most, of TCP: by itself it is 2 to 4 MiB
+ * a connection, which is this process's memory to its control group, and no longer counted here.
+ * Unix sockets have 208 KiB. */
+#define UNSENT_BYTES (128 << 10)
+
+/* Who is accepted inherits it. */
+static void keep_little(int fd)
+{
+	int bytes = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
 
 static bool is_loopback(const struct sockaddr *addr)
 {
@@ -135,6 +149,7 @@ static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_s
 	if (fd < 0)
 		return rc_error_errno(error, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	keep_little(fd);
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind_ahead(fd, a, where) < 0 || listen(fd, BACKLOG) < 0) {
