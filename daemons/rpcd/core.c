@@ -46,7 +46,7 @@ static const struct rc_option options[] = {
 	{"rpc_port", RC_OPT_U64, 0, 65535, NULL, NULL, "0", false,
 	 "TCP port of JSON-RPC; 0: the network's (main 7441, test 27441, reg 17441)"},
 	{"rpc_bind", RC_OPT_LIST, 0, 64, NULL, NULL, "127.0.0.1", false,
-	 "numeric addresses to listen on; none: the Unix socket only"},
+	 "numeric addresses to listen on; an empty list: the Unix socket only"},
 	{"rpc_allow_plain", RC_OPT_BOOL, 0, 0, NULL, NULL, "no", false,
 	 "listen on addresses beyond loopback without TLS: only behind a proxy on a private net"},
 	{"rpc_socket", RC_OPT_PATH, 0, 107, NULL, NULL, NULL, false,
