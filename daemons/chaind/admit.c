@@ -45,6 +45,7 @@ struct rejected {
 struct asker {
 	struct asker *next;
 	bool local;
+	bool joined;
 	uint64_t max_fee_rate;
 	admit_fn fn;
 	void *arg;
@@ -147,14 +148,21 @@ static void delist(struct admission *a)
 	HASH_DELETE(by_wtxid, admit->by_wtxid, a);
 }
 
-static void end_unavailable(struct admission *a)
+static void tell_askers(struct admission *a)
 {
 	struct asker *asker;
 
+	LL_FOREACH (a->askers, asker) {
+		a->result.joined = asker->joined;
+		asker->fn(asker->arg, &a->result);
+	}
+}
+
+static void end_unavailable(struct admission *a)
+{
 	delist(a);
 	a->result.err = RC_EUNAVAILABLE;
-	LL_FOREACH (a->askers, asker)
-		asker->fn(asker->arg, &a->result);
+	tell_askers(a);
 	admission_free(a);
 }
 
@@ -196,12 +204,19 @@ static void reject(struct admit *admit, const struct rc_wtxid *wtxid, enum rc_ve
 	admit->n_rejected++;
 }
 
+/* Who asks after the first one joins it. */
 static void add_asker(struct admission *a, const struct admit_options *options, admit_fn fn,
 		      void *arg)
 {
 	struct asker *asker = rc_alloc(sizeof(*asker));
 
-	*asker = (struct asker){NULL, options->local, options->max_fee_rate, fn, arg};
+	*asker = (struct asker){
+		.local = options->local,
+		.joined = a->askers,
+		.max_fee_rate = options->max_fee_rate,
+		.fn = fn,
+		.arg = arg,
+	};
 	LL_APPEND(a->askers, asker);
 }
 
@@ -211,14 +226,12 @@ static void finish(struct admission *a)
 	struct admit *admit = a->admit;
 	struct admission **children = a->children;
 	size_t n_children = a->n_children;
-	struct asker *asker;
 
 	delist(a);
 	admit->count--;
 	admit->bytes -= a->len;
 	rc_metric_set(admit->metrics, METRIC_ADMIT_IN_FLIGHT, (int64_t)admit->count);
-	LL_FOREACH (a->askers, asker)
-		asker->fn(asker->arg, &a->result);
+	tell_askers(a);
 	a->children = NULL;
 	admission_free(a);
 	for (size_t i = 0; i < n_children; i++) {

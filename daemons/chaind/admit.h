@@ -43,6 +43,7 @@ struct admit_result {
 	uint32_t size;
 	bool duplicate;
 	bool orphan;
+	bool joined; /* the same one was under way already: its answer, by what there was then */
 	char reason[192];
 	size_t n_missing;
 	struct rc_txid missing[ORPHAN_PARENTS_MAX]; /* the first n_missing are there */

@@ -101,6 +101,8 @@ static void add_again(struct refill_tx *t)
 		DL_APPEND(t->refill->txs, t);
 }
 
+static void submit(struct refill_tx *t);
+
 static void answered(void *arg, const struct admit_result *result)
 {
 	struct refill_tx *t = arg;
@@ -115,6 +117,12 @@ static void answered(void *arg, const struct admit_result *result)
 		 * them, or what spends the same: it is asked once more, after what they had. */
 		add_again(t);
 		refill_pump(refill);
+		return;
+	}
+	if (!back && !refill->closing && result->joined) {
+		/* Somebody had sent it before its parents came back: it is asked for its own sake,
+		 * and at once, before those that wait for it look for it. */
+		submit(t);
 		return;
 	}
 	if (!back && t->was_in_pool && !refill->closing) {

@@ -1,5 +1,7 @@
 /*~ One request: headers decide (path, method, size, load, password) before a byte of the body is
- * taken; the body goes to rpc.c; the connection sleeps; the answer wakes it. */
+ * taken; the body goes to rpc.c; the connection sleeps; the answer wakes it. The body of what is
+ * refused is read and dropped: a socket that is closed with bytes unread resets the connection,
+ * and the client, which sends still, loses the refusal. */
 #include "daemons/rpcd/http.h"
 
 #include <microhttpd.h>
@@ -83,8 +85,8 @@ struct request {
 	size_t counted; /* in front->bodies */
 	size_t weight;	/* in front->calls */
 	size_t held;	/* in front->answers */
-	int too_much;	/* the status the rest of the body is dropped for, and then told; 0: none */
-	size_t dropped; /* bytes */
+	int refused;	/* the status the rest of the body is dropped for, and then told; 0: none */
+	size_t came;	/* bytes of the body, dropped or not */
 	int64_t began_us;
 	struct rpc_batch *batch; /* while it works */
 	struct rpc_answer answer;
@@ -409,7 +411,8 @@ static size_t declared_length(struct MHD_Connection *connection)
 	return text ? (size_t)strtoull(text, NULL, 10) : 0;
 }
 
-static void look_at_headers(struct request *r, const char *url, const char *method)
+/* The status it is refused with; 0: none. */
+static int look_at_headers(struct request *r, const char *url, const char *method)
 {
 	struct front *front = r->front;
 	size_t len = declared_length(r->connection);
@@ -417,32 +420,59 @@ static void look_at_headers(struct request *r, const char *url, const char *meth
 		MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Authorization");
 
 	rc_metric_add(front->rpcd->metrics, M_REQUESTS, 1);
-	if (strcmp(url, "/")) {
-		refuse(r, 404);
-	} else if (strcmp(method, "POST")) {
-		refuse(r, 405);
-	} else if (r->listener->is_unix) {
+	if (strcmp(url, "/"))
+		return 404;
+	if (strcmp(method, "POST"))
+		return 405;
+	if (r->listener->is_unix)
 		r->class = RPC_ADMIN;
-	} else if (!auth_check(front->rpcd->auth, credential, &r->class)) {
-		delay_refusal(r);
-	}
-	if (r->stage != STAGE_BODY)
-		return;
+	else if (!auth_check(front->rpcd->auth, credential, &r->class))
+		return 401;
 	if (len > front->body_max) {
 		rc_metric_add(front->rpcd->metrics, M_REFUSED_SIZE, 1);
-		refuse(r, 413);
-	} else if (front->in_flight >= front->in_flight_max || tally_over(&front->bodies, r, len) ||
-		   front->rpcd->closing) {
-		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
-		refuse(r, 503);
+		return 413;
 	}
+	if (front->in_flight >= front->in_flight_max || tally_over(&front->bodies, r, len) ||
+	    front->rpcd->closing) {
+		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
+		return 503;
+	}
+	return 0;
+}
+
+/* Of a request's body, taken and dropped, at most: then the connection is cut. */
+static size_t came_max(const struct front *front)
+{
+	return 2 * front->body_max;
+}
+
+/* Does a body come that is to be dropped? Who asks first if he may send one is told at once, as is
+ * who would be cut off before its end. */
+static bool body_to_drop(const struct request *r)
+{
+	size_t len = declared_length(r->connection);
+
+	if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Expect"))
+		return false;
+	if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Transfer-Encoding"))
+		return true;
+	return len > 0 && len <= came_max(r->front);
+}
+
+static enum MHD_Result tell_refusal(struct request *r)
+{
+	if (r->refused == 401)
+		delay_refusal(r);
+	else
+		refuse(r, r->refused);
+	return r->suspended ? MHD_YES : queue_answer(r);
 }
 
 /* libmicrohttpd takes an answer before a body or after it: the rest is dropped until then. */
 static void drop_body(struct request *r, int status, enum rpcd_metric metric)
 {
 	rc_metric_add(r->front->rpcd->metrics, metric, 1);
-	r->too_much = status;
+	r->refused = status;
 	release_body(r);
 }
 
@@ -459,15 +489,14 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *le
 		r->began_us = now;
 	if (now - r->began_us > front->body_us)
 		return MHD_NO;
-	if (r->too_much)
-		r->dropped += *len;
-	else if (r->body.len + *len > front->body_max)
-		drop_body(r, 413, M_REFUSED_SIZE);
-	else if (tally_over(&front->bodies, r, *len))
-		drop_body(r, 503, M_REFUSED_BUSY);
-	if (r->dropped > front->body_max)
+	r->came += *len;
+	if (r->came > came_max(front))
 		return MHD_NO;
-	if (!r->too_much) {
+	if (!r->refused && r->came > front->body_max)
+		drop_body(r, 413, M_REFUSED_SIZE);
+	else if (!r->refused && tally_over(&front->bodies, r, *len))
+		drop_body(r, 503, M_REFUSED_BUSY);
+	if (!r->refused) {
 		rc_buf_put(&r->body, data, *len);
 		count_body(r, r->body.len);
 	}
@@ -518,11 +547,9 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 		r->connection = connection;
 		DL_APPEND(r->front->requests, r);
 		*state = r;
-		look_at_headers(r, url, method);
-		/* A refusal now, before the body, closes the connection; else go on to the body. */
-		if (r->stage == STAGE_ANSWER && !r->suspended)
-			return queue_answer(r);
-		return MHD_YES;
+		r->refused = look_at_headers(r, url, method);
+		/* An answer before a body closes the connection. */
+		return r->refused && !body_to_drop(r) ? tell_refusal(r) : MHD_YES;
 	}
 	if (r->suspended || r->stage == STAGE_ANSWERED) {
 		*upload_len = 0;
@@ -530,8 +557,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 	}
 	if (r->stage == STAGE_BODY && *upload_len)
 		return take_body(r, upload, upload_len);
-	if (r->stage == STAGE_BODY && r->too_much)
-		refuse(r, r->too_much);
+	if (r->stage == STAGE_BODY && r->refused)
+		return tell_refusal(r);
 	if (r->stage == STAGE_BODY)
 		begin_work(r);
 	if (r->stage == STAGE_ANSWER)

@@ -189,11 +189,12 @@ class Reorganisation:
 
     @staticmethod
     def branch(node, other):
-        """(height, bytes) of the blocks of other whose bodies node hasn't got, in order."""
+        """(height, bytes) of the blocks of other that node hasn't judged, in order."""
         blocks, block = [], other.tip()
         while True:
             with contextlib.suppress(RpcError):     # unknown to it
-                if node.rpc("getblockheader", block)["status"] in KEPT:
+                # below a stored one some may be missing: they come in any order
+                if node.rpc("getblockheader", block)["status"] in ("active", "valid"):
                     return blocks[::-1]
             header = other.rpc("getblockheader", block)
             blocks.append((header["height"], other.rpc("getblock", block, 0)))

@@ -235,7 +235,8 @@ class Points(killing.KillCase):
             self.a.rpc("clearbanned")
         self.after.append(after)
 
-    def way_reorganise(self, _):
+    def way_reorganise(self, point):
+        """Without blocks of its own until it is there: one more, and the branch isn't better."""
         made = []
 
         def after():
@@ -250,6 +251,8 @@ class Points(killing.KillCase):
             except MISSED:
                 if not self.armed:  # ended by a reorganisation of the network's own
                     raise
+            if self.armed:
+                wait_for(point, lambda: self.gone(point), DIES_SECONDS)
             for r in made if not self.armed else []:
                 r.thread.join(60 * SLOW)
                 if r.missed:

@@ -728,19 +728,54 @@ class Protocol(harness.TestCase):
         self.assertIsNone(self.n.rpc("submitblock", block.encode().hex()))
         return purse
 
-    def begun(self, body, user=None, length=None):
+    def begun(self, body, user=None, length=None, path="/", more=""):
         """A connection on which a request was begun: headers, and so much of its body."""
+        s = socket.create_connection(("127.0.0.1", self.n.rpc_port), timeout=30 * harness.SLOW)
+        s.sendall(self.head(user, length, path, more) + body)
+        return s
+
+    def head(self, user=None, length=None, path="/", more=""):
         token = base64.b64encode(":".join(user or self.reader).encode()).decode()
         size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        s = socket.create_connection(("127.0.0.1", self.n.rpc_port), timeout=30 * harness.SLOW)
-        s.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n{size}\r\n\r\n"
-                  .encode() + body)
-        return s
+        return (f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n"
+                f"{more}{size}\r\n\r\n").encode()
 
     def status_of(self, s):
         response = http.client.HTTPResponse(s)
         response.begin()
+        response.read()
         return response.status
+
+    def refused(self, status, length, **how):
+        """The connection on which a refusal came, of a client that first sends all of its body."""
+        s = self.begun(b"[", length=length, **how)
+        # rpcd has one thread: when it has answered this, it has looked at those headers
+        self.assertEqual(self.ask({"jsonrpc": "2.0", "id": 1, "method": "uptime"})[0], 200)
+        s.sendall(b" " * (length - 1))
+        self.assertEqual(self.status_of(s), status)
+        return s
+
+    def test_refused_bodies(self):
+        """What is refused is read to its end, up to a bound: else its client loses the answer."""
+        size = 1 << 20
+        self.n.options["rpcd"] |= {"rpc_body_mb": 1}
+        self.n.restart("rpcd")
+        self.n.wait_ready()
+        for status, how in ((413, {"length": 2 * size}), (404, {"length": size, "path": "/no"}),
+                            (401, {"length": size, "user": ("reader", "wrong")})):
+            with self.refused(status, **how) as s:
+                body = b'{"jsonrpc": "2.0", "id": 1, "method": "uptime"}'
+                s.sendall(self.head(length=len(body)) + body)
+                self.assertEqual(self.status_of(s), 200)
+        # Who asks before he sends a body, or would be cut off before its end, is told at once.
+        for length, more in ((size + 1, "Expect: 100-continue\r\n"), (2 * size + 1, "")):
+            with self.begun(b"", length=length, more=more) as s:
+                self.assertEqual(self.status_of(s), 413)
+        for how in ({}, {"path": "/no"}):
+            chunk = b"%x\r\n%s\r\n" % (size, b" " * size)
+            with self.begun(b"", **how) as s, self.assertRaises(OSError):
+                for _ in range(64):     # more than sockets hold
+                    s.sendall(chunk)
 
     def test_slow_bodies(self):
         """Bodies count as they come; an operator's have room of their own; none takes for ever."""
@@ -764,6 +799,8 @@ class Protocol(harness.TestCase):
         large = json.dumps(call) + " " * (size // 2)
         self.assertEqual(self.ask(large)[0], 200)
         self.assertEqual(self.post(large, user=self.reader)[0], 503)
+        with self.refused(503, size // 2):
+            pass
         chunk = b"%x\r\n%s\r\n" % (size // 2, b" " * (size // 2))
         with self.begun(chunk + b"0\r\n\r\n") as s:
             self.assertEqual(self.status_of(s), 503)

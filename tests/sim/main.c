@@ -1,20 +1,4 @@
-/*
- * sim [OPTION…]: runs seeds, each in a process of its own.
- *
- *   --seed=N       the first seed (default 1)
- *   --count=N      so many seeds (default 1)
- *   --budget=S     as many as begin within so many seconds of processor time
- *   --jobs=N       so many at a time
- *   --twice=N      every Nth seed is run a second time, the other way about what is remembered
- *                  (memo.c): its trace must be the same
- *   --nodes=N      instead of as many as the seed says
- *   --scenario=S   instead of the seed's: mixed, eclipse
- *   --no-sync=P    a control: where a path has P in it, a sync does nothing, so power cuts lose
- * what was acknowledged, and some seed must fail
- *   --verbose      what happens, and the daemons' logs
- *
- * Ends with 1 if an invariant failed, or no fault was injected.
- */
+/* Runs seeds, each in a process of its own. */
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -33,6 +17,25 @@
 #define SEED_LIMIT_S 300 /* of processor time; the dearest take ten */
 #define JOBS_MAX     64
 #define PLAIN_EVERY  10 /* one in so many runs without what is remembered */
+
+static const char help[] =
+	"usage: sim [OPTION...]\n"
+	"Runs seeds of the simulation, each in a process of its own.\n"
+	"\n"
+	"  --seed=N       the first seed (default 1)\n"
+	"  --count=N      so many seeds (default 1)\n"
+	"  --budget=S     as many as begin within so many seconds of processor time\n"
+	"  --jobs=N       so many at a time, up to 64\n"
+	"  --twice=N      every Nth seed is run a second time, the other way about what is\n"
+	"                 remembered (memo.c): its trace must be the same\n"
+	"  --nodes=N      instead of as many as the seed says\n"
+	"  --scenario=S   instead of the seed's: mixed, eclipse\n"
+	"  --no-sync=P    a control: where a path has P in it, a sync does nothing, so power\n"
+	"                 cuts lose what was acknowledged, and some seed must fail\n"
+	"  --verbose      what happens, and the daemons' logs\n"
+	"  --help         this\n"
+	"\n"
+	"Ends with 1 if an invariant failed, or no fault was injected.\n";
 
 static struct {
 	uint64_t seed, count, twice;
@@ -261,6 +264,7 @@ static void read_options(int argc, char **argv)
 		{"verbose", no_argument, NULL, 'v'},
 		{"no-sync", required_argument, NULL, 'N'},
 		{"scenario", required_argument, NULL, 'S'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -295,13 +299,18 @@ static void read_options(int argc, char **argv)
 		case 'S':
 			options.scenario.name = optarg;
 			break;
+		case 'h':
+			fputs(help, stdout);
+			exit(0);
 		default:
-			fprintf(stderr, "see tests/sim/README.md\n");
+			fputs("sim --help tells the options\n", stderr);
 			exit(2);
 		}
 	}
-	if (options.jobs < 1 || options.jobs > JOBS_MAX)
-		options.jobs = 1;
+	if (optind < argc || options.jobs < 1 || options.jobs > JOBS_MAX) {
+		fputs("sim takes no arguments, and 1 to 64 jobs\n", stderr);
+		exit(2);
+	}
 }
 
 int main(int argc, char **argv)
