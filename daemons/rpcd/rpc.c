@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
+#include "daemons/rpcd/body.h"
 
 struct rpc_batch {
 	const struct rpc_table *table;
@@ -56,66 +56,6 @@ const struct rpc_method *rpc_method_find(const struct rpc_table *table, const ch
 			low = mid + 1;
 	}
 	return NULL;
-}
-
-/* Behind a text's closing quote, or the body's end; p is behind the opening one. */
-static const char *text_end(const char *p, const char *end)
-{
-	const char *start = p, *quote;
-
-	while ((quote = memchr(p, '"', (size_t)(end - p)))) {
-		size_t escapes = 0;
-
-		while (quote - escapes > start && quote[-1 - (ptrdiff_t)escapes] == '\\')
-			escapes++;
-		p = quote + 1;
-		if (escapes % 2 == 0)
-			return p;
-	}
-	return end;
-}
-
-/* Nesting and number of values within bounds? Looked at before the parser takes memory. */
-static bool body_within_bounds(const char *body, size_t len, size_t *ret_values)
-{
-	const char *end = body + len;
-	size_t depth = 0, values = 1;
-
-	for (const char *p = body; p < end;) {
-		char c = *p++;
-
-		if (c == '"')
-			p = text_end(p, end);
-		else if (c == '[' || c == '{')
-			depth++, values++;
-		else if ((c == ']' || c == '}') && depth)
-			depth--;
-		else if (c == ',')
-			values++;
-		if (depth > RPC_DEPTH_MAX || values > RPC_VALUES_MAX)
-			return false;
-	}
-	*ret_values = values;
-	return true;
-}
-
-static size_t weight(size_t len, size_t values)
-{
-	size_t calls = rc_min_u64(values, RPC_BATCH_MAX);
-
-	return len + len / 2 + values * RPC_VALUE_BYTES + calls * sizeof(struct rpc_call);
-}
-
-size_t rpc_weight(const char *body, size_t len)
-{
-	size_t values;
-
-	return body_within_bounds(body, len, &values) ? weight(len, values) : 0;
-}
-
-size_t rpc_weight_max(size_t len)
-{
-	return weight(len, RPC_VALUES_MAX);
 }
 
 static void put_json(struct rc_buf *buf, const json_t *value)
@@ -537,13 +477,13 @@ struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit
 	json_error_t error;
 	json_t *root;
 	struct rpc_batch *batch;
-	size_t n, values;
+	size_t n;
 
-	if (!body_within_bounds(body, len, &values)) {
+	if (!rpc_weight(body, len)) {
 		refuse(fn, arg, RPC_PARSE_ERROR, "Parse error: too deep or too many values");
 		return NULL;
 	}
-	root = json_loadb(len ? body : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	root = body_parse(body, len, &error);
 	if (!root) {
 		refuse_parse(fn, arg, &error);
 		return NULL;

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/num.h"
 #include "daemons/rpcd/auth.h"
+#include "daemons/rpcd/body.h"
 #include "daemons/rpcd/listen.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/rpc.h"
@@ -695,6 +696,59 @@ static void test_weight(void **state)
 	rc_buf_done(&body);
 }
 
+/* Long digits go round the parser; the tree is as if they hadn't. */
+static void test_long_digits(void **state)
+{
+	static const char *const bodies[] = {
+		"[\"#\", \"##\", {\"a\": \"#\", \"b\": [\"x\", \"\", \"#\"]}, 5]",
+		"{\"#\" : \"##\", \"##\":1}",
+		"{\"#\": 1, \"#\": 2}",
+		"\"#\"",
+		"[\"#\", \"\\n\\ufdd0\"]",
+		"[\"#\", \"\xef\xb7\x90"
+		"0\", \"\xef\xb7\x90\"]",
+		"[\"#g\", \"\\\"#\", \"#\\\\\"]",
+		"[\"#\", \"#",
+		"[\"#\", \"",
+		"[\"#\", \"#\\\"",
+		"[\"#\" \"#\"]",
+		"\"",
+	};
+	RC_AUTOFREE char *digits = rc_alloc(2001);
+	struct rc_buf body = RC_BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < 2000; i++)
+		digits[i] = "0123456789abcdefABCDEF"[i % 22];
+	for (size_t i = 0; i < RC_ARRAY_LEN(bodies) + 1; i++) {
+		json_t *want, *have;
+		json_error_t want_error, error;
+
+		rc_buf_clear(&body);
+		if (i == RC_ARRAY_LEN(bodies)) { /* more than are taken out */
+			rc_buf_put_u8(&body, '[');
+			for (int n = 0; n < 100; n++)
+				rc_buf_printf(&body, "\"%s%d\",", digits, n);
+			rc_buf_printf(&body, "0]");
+		}
+		for (const char *p = i < RC_ARRAY_LEN(bodies) ? bodies[i] : ""; *p; p++) {
+			if (*p == '#')
+				rc_buf_put(&body, digits, 2000);
+			else
+				rc_buf_put_u8(&body, (uint8_t)*p);
+		}
+		want = json_loadb((char *)body.data, body.len,
+				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &want_error);
+		have = body_parse((char *)body.data, body.len, &error);
+		assert_true(want ? json_equal(want, have) : !have);
+		if (!want)
+			assert_string_equal(error.text, want_error.text);
+		json_decref(want);
+		json_decref(have);
+	}
+	rc_buf_done(&body);
+}
+
 static size_t kept_sum;
 
 static bool keep_small(void *arg, const struct rpc_method *method, size_t bytes, size_t sum)
@@ -850,7 +904,7 @@ int main(void)
 		cmocka_unit_test(test_hanging_up),    cmocka_unit_test(test_json_out),
 		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_kept_answers),  cmocka_unit_test(test_batch_bytes),
-		cmocka_unit_test(test_weight),
+		cmocka_unit_test(test_weight),	      cmocka_unit_test(test_long_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
