@@ -406,6 +406,8 @@ void on_getblock(struct rpc_call *call)
 
 	if (!body.data)
 		ask_block(call);
+	else if (!heavy_kept(call, body.len))
+		return;
 	else if (info || !call->args[1].i)
 		answer_block(call, body, info);
 	else

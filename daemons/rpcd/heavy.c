@@ -12,13 +12,20 @@
 /* How often it is looked for those who have waited for too long. */
 #define LOOK_US INT64_C(1000000)
 
-enum lane_name { OF_CHAIN, OF_COINS, OF_PEERS, LANES };
+/* Of a block that is kept here a turn turns so many bytes into JSON, in some 10 ms, or one block.
+ */
+#define TURN_BYTES (2 * MIB)
+/* Smaller ones aren't worth the counting. */
+#define TURN_LEAST ((size_t)32 << 10)
+
+enum lane_name { OF_CHAIN, OF_COINS, OF_PEERS, OF_TURN, LANES };
 
 /* Four of the largest blocks; one list of coins, or three balances; two lists of peers. */
 static const size_t lane_max[LANES] = {
 	[OF_CHAIN] = 160 * MIB,
 	[OF_COINS] = 96 * MIB,
 	[OF_PEERS] = 32 * MIB,
+	[OF_TURN] = 0,
 };
 
 /*
@@ -32,10 +39,15 @@ static const struct {
 	enum lane_name lane;
 	size_t bytes;
 } kinds[] = {
-	[HEAVY_BLOCK] = {OF_CHAIN, 33 * MIB},	 [HEAVY_POOL_TX] = {OF_CHAIN, 1 * MIB},
-	[HEAVY_POOL_IDS] = {OF_CHAIN, 48 * MIB}, [HEAVY_POOL] = {OF_CHAIN, 112 * MIB},
-	[HEAVY_TIPS] = {OF_CHAIN, 16 * MIB},	 [HEAVY_BALANCE] = {OF_COINS, 32 * MIB},
-	[HEAVY_COINS] = {OF_COINS, 96 * MIB},	 [HEAVY_PEERS] = {OF_PEERS, 16 * MIB},
+	[HEAVY_BLOCK] = {OF_CHAIN, 33 * MIB},
+	[HEAVY_POOL_TX] = {OF_CHAIN, 1 * MIB},
+	[HEAVY_POOL_IDS] = {OF_CHAIN, 48 * MIB},
+	[HEAVY_POOL] = {OF_CHAIN, 112 * MIB},
+	[HEAVY_TIPS] = {OF_CHAIN, 16 * MIB},
+	[HEAVY_BALANCE] = {OF_COINS, 32 * MIB},
+	[HEAVY_COINS] = {OF_COINS, 96 * MIB},
+	[HEAVY_PEERS] = {OF_PEERS, 16 * MIB},
+	[HEAVY_KEPT] = {OF_TURN, 0},
 };
 
 struct lane {
@@ -47,16 +59,27 @@ struct heavy {
 	struct rpcd *rpcd;
 	int64_t n_waiting;
 	struct lane lanes[LANES];
+	size_t turn;		/* bytes that this turn has turned into JSON */
 	struct rc_source *next; /* defer: begins the first that waits */
 	struct rc_source *timer;
 	bool armed;
 	bool closing;
 };
 
+static void watch_waiting(struct heavy *heavy)
+{
+	if (!heavy->armed)
+		rc_timer_arm(heavy->timer, LOOK_US);
+	heavy->armed = true;
+}
+
 static void wait_for_room(struct heavy *heavy, struct lane *lane, struct rpc_call *call)
 {
+	call->heavy_until_us =
+		rc_loop_now_us(heavy->rpcd->loop) + (int64_t)call_deadline(call) * 1000;
 	DL_APPEND2(lane->waiting, call, heavy_prev, heavy_next);
 	rc_metric_set(heavy->rpcd->metrics, M_WAITING, ++heavy->n_waiting);
+	watch_waiting(heavy);
 }
 
 static void wait_no_more(struct heavy *heavy, struct lane *lane, struct rpc_call *call)
@@ -94,6 +117,7 @@ static void on_next(void *arg)
 	struct heavy *heavy = arg;
 
 	rc_defer_enable(heavy->next, false);
+	heavy->turn = 0;
 	for (struct lane *lane = heavy->lanes; lane < heavy->lanes + LANES; lane++) {
 		struct rpc_call *call = lane->waiting;
 
@@ -113,13 +137,6 @@ static void fail(struct rpc_call *call, enum rpc_code code, const char *why)
 	rpc_call_fail_retry(call, code, 1000,
 			    json_pack("{s:s, s:i}", "daemon", "rpcd", "retry_ms", 1000),
 			    "rpcd %s: try again", why);
-}
-
-static void watch_waiting(struct heavy *heavy)
-{
-	if (!heavy->armed)
-		rc_timer_arm(heavy->timer, LOOK_US);
-	heavy->armed = true;
 }
 
 static void on_timer(void *arg)
@@ -188,8 +205,11 @@ bool heavy_enter(struct rpc_call *call, enum heavy_kind kind)
 	struct heavy *heavy = call_rpcd(call)->heavy;
 	struct lane *lane = &heavy->lanes[kinds[kind].lane];
 
-	if (call->has_room)
+	if (call->has_room && call->heavy != HEAVY_KEPT)
 		return true;
+	/* What was kept here when its turn was promised is gone, and must be asked for. */
+	call->has_room = false;
+	call->at_end = NULL;
 	if (heavy->closing) {
 		fail(call, RPC_DAEMON_AWAY, "is stopping");
 		return false;
@@ -199,9 +219,23 @@ bool heavy_enter(struct rpc_call *call, enum heavy_kind kind)
 		take(heavy, call);
 		return true;
 	}
-	call->heavy_until_us =
-		rc_loop_now_us(heavy->rpcd->loop) + (int64_t)call_deadline(call) * 1000;
 	wait_for_room(heavy, lane, call);
-	watch_waiting(heavy);
+	return false;
+}
+
+bool heavy_kept(struct rpc_call *call, size_t bytes)
+{
+	struct heavy *heavy = call_rpcd(call)->heavy;
+	struct lane *lane = &heavy->lanes[OF_TURN];
+
+	if (call->has_room || bytes < TURN_LEAST || heavy->closing)
+		return true;
+	rc_defer_enable(heavy->next, true);
+	if (!lane->waiting && (!heavy->turn || heavy->turn + bytes <= TURN_BYTES)) {
+		heavy->turn += bytes;
+		return true;
+	}
+	call->heavy = HEAVY_KEPT;
+	wait_for_room(heavy, lane, call);
 	return false;
 }

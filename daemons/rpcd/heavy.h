@@ -39,6 +39,7 @@ enum heavy_kind {
 	HEAVY_BALANCE,	/* of addresses */
 	HEAVY_COINS,	/* of addresses, one by one */
 	HEAVY_PEERS,	/* a list of peerd's */
+	HEAVY_KEPT,	/* heavy_kept */
 };
 
 struct heavy;
@@ -54,5 +55,8 @@ void heavy_free(struct heavy *heavy); /* NULL is fine */
  * come for as long as its method may take (call_deadline).
  */
 bool heavy_enter(struct rpc_call *call, enum heavy_kind kind);
+/* As heavy_enter, for an answer that is made here and now of so many bytes: a turn of the loop
+ * makes a few, so that others have theirs between them. */
+bool heavy_kept(struct rpc_call *call, size_t bytes);
 
 #endif

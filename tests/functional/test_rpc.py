@@ -882,6 +882,12 @@ class Protocol(harness.TestCase):
         def metric(name):
             return self.n.metrics_of("rpcd")["rustycoin_rpcd_" + name]
         wait_for("nothing is held", lambda: metric("answer_bytes") == 0)
+        # kept blocks are shown one or two a turn of the loop, each in its place
+        status, answers = self.ask([block | {"id": i} for i in range(6)])
+        self.assertEqual((status, [a["id"] for a in answers]), (200, list(range(6))))
+        self.assertEqual({json.dumps(a["result"]) for a in answers},
+                         {json.dumps(self.n.rpc("getblock", *block["params"]))})
+        wait_for("nothing is held", lambda: metric("answer_bytes") == 0)
         for hangs_up in (True, False):
             refused = metric("refused_busy_total")
             batches = [self.send([block] * 15 + [wait]) for _ in range(4)]
