@@ -59,11 +59,14 @@ static bool is_name(const char *p, const char *end)
 /* Nesting and number of values within bounds? */
 static bool look(const char *body, size_t len, struct shape *ret)
 {
-	const char *end = body + len;
+	const char *end;
 	size_t depth = 0;
 
 	ret->values = 1;
 	ret->n_digits = 0;
+	if (!len)
+		return true; /* body may be NULL */
+	end = body + len;
 	for (const char *p = body; p < end;) {
 		char c = *p++;
 

@@ -693,6 +693,7 @@ static void test_weight(void **state)
 	for (int i = 0; i <= RPC_DEPTH_MAX; i++)
 		rc_buf_put_u8(&body, '[');
 	assert_int_equal(rpc_weight((char *)body.data, body.len), 0);
+	assert_in_range(rpc_weight(NULL, 0), 1, 2048);
 	rc_buf_done(&body);
 }
 
