@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/num.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/show.h"
 #include "types/address.h"
@@ -303,6 +304,12 @@ static void on_pool(void *arg, const struct rc_reply *why, const struct rc_pool_
 		rpc_call_fail(call, RPC_INTERNAL_ERROR, "chaind sent a coin that can't be read");
 		return;
 	}
+	if (q->n_coins - q->n_state > ADDRESS_COINS_MAX) {
+		rpc_call_fail(call, RPC_BAD_PARAMETER,
+			      "%s: more than %u coins of the pool: ask for fewer addresses at once",
+			      call->method->name, ADDRESS_COINS_MAX);
+		return;
+	}
 	ask_first_coins(call);
 }
 
@@ -432,8 +439,11 @@ static void begin(struct rpc_call *call, bool listing,
 	const struct rpc_arg *fields = call->args[0].fields;
 	const struct rpc_arg *addresses = &fields[ADDRESS_ADDRESSES];
 	const struct rpc_arg *hashes = &fields[ADDRESS_LOCKHASHES];
-	struct query *q = rc_alloc(sizeof(*q));
+	struct query *q;
 
+	if (!heavy_enter(call, listing ? HEAVY_COINS : HEAVY_BALANCE))
+		return;
+	q = rc_alloc(sizeof(*q));
 	rpc_call_set_state(call, q, query_free);
 	q->answer = answer;
 	q->listing = listing;

@@ -13,6 +13,7 @@
 /* A connection: the edges of rpcd in bus/topology.c. */
 enum backend {
 	BACKEND_CHAIND_READ,
+	BACKEND_CHAIND_TEMPLATE, /* reading, too: templates alone, for their size */
 	BACKEND_CHAIND_SUBMIT,
 	BACKEND_CHAIND_ADMIN,
 	BACKEND_UTXOD_READ,

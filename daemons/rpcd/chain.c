@@ -5,6 +5,7 @@
 
 #include "consensus/pow.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/known.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/show.h"
@@ -202,8 +203,9 @@ static void on_chain_tips(void *arg, const struct rc_reply *why, const struct rc
 
 void on_getchaintips(struct rpc_call *call)
 {
-	rc_chaind_chain_tips(call_chaind(call), call_deadline(call), on_chain_tips,
-			     call_wait(call, BACKEND_CHAIND_READ));
+	if (heavy_enter(call, HEAVY_TIPS))
+		rc_chaind_chain_tips(call_chaind(call), call_deadline(call), on_chain_tips,
+				     call_wait(call, BACKEND_CHAIND_READ));
 }
 
 /* ---- blocks ---- */
@@ -372,8 +374,9 @@ static void ask_block(struct rpc_call *call)
 {
 	struct rc_block_id id = arg_block_id(&call->args[0]);
 
-	rc_chaind_block(call_chaind(call), &id, call_deadline(call), on_block,
-			call_wait(call, BACKEND_CHAIND_READ));
+	if (heavy_enter(call, HEAVY_BLOCK))
+		rc_chaind_block(call_chaind(call), &id, call_deadline(call), on_block,
+				call_wait(call, BACKEND_CHAIND_READ));
 }
 
 /* The body was here; it may have gone while chaind was asked about the header. */
@@ -403,6 +406,8 @@ void on_getblock(struct rpc_call *call)
 
 	if (!body.data)
 		ask_block(call);
+	else if (!heavy_kept(call, body.len))
+		return;
 	else if (info || !call->args[1].i)
 		answer_block(call, body, info);
 	else

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -11,6 +12,7 @@
 #include "base/num.h"
 #include "base/test_point.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/http.h"
 #include "daemons/rpcd/known.h"
 #include "daemons/rpcd/methods.h"
@@ -19,9 +21,11 @@
 #include "daemons/rpcd/tip.h"
 #include "daemons/rpcd/watch.h"
 
-#define SOCKETS_MAX   8
-#define STOP_TICK_US  10000
-#define STOP_GRACE_US INT64_C(1500000) /* requests in hand may end for so long after SIGTERM */
+#define SOCKETS_MAX 8
+/* Of the bus, of listeners, of the configuration: some 90, and room for the libraries'. */
+#define OWN_DESCRIPTORS 256
+#define STOP_TICK_US	10000
+#define STOP_GRACE_US	INT64_C(1500000) /* requests in hand may end for so long after SIGTERM */
 
 /* What is opened before confinement and used after it. */
 struct rpcd_ctx {
@@ -42,7 +46,7 @@ static const struct rc_option options[] = {
 	{"rpc_port", RC_OPT_U64, 0, 65535, NULL, NULL, "0", false,
 	 "TCP port of JSON-RPC; 0: the network's (main 7441, test 27441, reg 17441)"},
 	{"rpc_bind", RC_OPT_LIST, 0, 64, NULL, NULL, "127.0.0.1", false,
-	 "numeric addresses to listen on; none: the Unix socket only"},
+	 "numeric addresses to listen on; an empty list: the Unix socket only"},
 	{"rpc_allow_plain", RC_OPT_BOOL, 0, 0, NULL, NULL, "no", false,
 	 "listen on addresses beyond loopback without TLS: only behind a proxy on a private net"},
 	{"rpc_socket", RC_OPT_PATH, 0, 107, NULL, NULL, NULL, false,
@@ -63,7 +67,7 @@ static const struct rc_option options[] = {
 	 "most of a request's body; a block of 32,000,000 bytes in hex needs 62"},
 	{"rpc_body_seconds", RC_OPT_U64, 1, 3600, "seconds", NULL, "60", false,
 	 "how long a request's body may take to come"},
-	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "512", false,
+	{"rpc_answers_mb", RC_OPT_U64, 1, 65536, "MiB", NULL, "256", false,
 	 "most of all answers that wait to be read; beyond it reads get HTTP 503, error -32052"},
 	{"block_cache_mb", RC_OPT_U64, 0, 65536, "MiB", NULL, "32", false,
 	 "most of the blocks kept in memory for who asks for one again; the largest block needs "
@@ -91,11 +95,14 @@ static const struct rc_metric_def metrics[M_COUNT] = {
 	[M_HELD] = {"held_total", RC_COUNTER, NULL, "Questions held while a daemon was away."},
 	[M_HELD_TOO_LONG] = {"held_too_long_total", RC_COUNTER, NULL,
 			     "Of those, given up after hold_ms."},
-	[M_BODY_BYTES] = {"body_bytes", RC_GAUGE, NULL, "Bytes of request bodies in hand."},
+	[M_BODY_BYTES] = {"body_bytes", RC_GAUGE, NULL,
+			  "Bytes of bodies, and of what calls have of them."},
 	[M_ANSWER_BYTES] = {"answer_bytes", RC_GAUGE, NULL,
 			    "Bytes of answers made and not taken yet."},
 	[M_KEPT_BODY_BYTES] = {"kept_body_bytes", RC_GAUGE, NULL,
 			       "Bytes of blocks kept for who asks next."},
+	[M_WAITING] = {"waiting_for_room", RC_GAUGE, NULL,
+		       "Calls with large answers that wait for others to end."},
 	[M_ANSWER_TIME] = {"answer_seconds", RC_HISTOGRAM, NULL,
 			   "From a request's end to its answer."},
 };
@@ -121,14 +128,27 @@ static bool was_passed(const struct rpcd_ctx *ctx, bool is_unix)
 	return false;
 }
 
-static int check_passed(const struct rpcd_ctx *ctx, struct rc_error *error)
+static int take_passed(struct rpcd_ctx *ctx, struct rc_error *error)
 {
 	bool allowed = rc_config_bool(rc_service_config(ctx->rpcd.service), "rpc_allow_plain");
+	struct listen_socket passed[SOCKETS_MAX - 1];
+	size_t n;
+	int err = listen_passed(passed, RC_ARRAY_LEN(passed), &n, error);
 
-	for (size_t i = 0; i < ctx->n_passed; i++)
-		if (!ctx->sockets[i].is_local && !allowed)
-			return listen_refuse_plain(ctx->sockets[i].where, error);
-	return RC_OK;
+	for (size_t i = 0; i < n && err == RC_OK; i++) {
+		if (passed[i].is_ops && (ctx->ops_socket.fd >= 0 || passed[i].is_unix))
+			err = rc_error_set(error, RC_ECONFIG,
+					   "%s: one socket has the name ops, of TCP",
+					   passed[i].where);
+		else if (passed[i].is_ops)
+			ctx->ops_socket = passed[i];
+		else if (!passed[i].is_local && !allowed)
+			err = listen_refuse_plain(passed[i].where, error);
+		else
+			ctx->sockets[ctx->n_sockets++] = passed[i];
+	}
+	ctx->n_passed = ctx->n_sockets;
+	return err;
 }
 
 static int open_unix(struct rpcd_ctx *ctx, struct rc_error *error)
@@ -162,7 +182,11 @@ static int open_tcp(struct rpcd_ctx *ctx, struct rc_error *error)
 		return RC_OK;
 	if (!port)
 		port = rc_service_network(ctx->rpcd.service)->ports.rpcd;
-	for (size_t i = 0; i < n && err == RC_OK && ctx->n_sockets < SOCKETS_MAX; i++) {
+	if (n > SOCKETS_MAX - ctx->n_sockets)
+		return rc_error_set(error, RC_ECONFIG,
+				    "rpc_bind has %zu addresses, it may have %zu", n,
+				    SOCKETS_MAX - ctx->n_sockets);
+	for (size_t i = 0; i < n && err == RC_OK; i++) {
 		err = listen_tcp(hosts[i], port, rc_config_bool(config, "rpc_allow_plain"),
 				 &ctx->sockets[ctx->n_sockets], error);
 		if (err == RC_OK)
@@ -176,10 +200,30 @@ static int open_ops(struct rpcd_ctx *ctx, struct rc_error *error)
 	const struct rc_config *config = rc_service_config(ctx->rpcd.service);
 	uint16_t port = (uint16_t)rc_config_u64(config, "ops_port");
 
+	if (ctx->ops_socket.fd >= 0)
+		return RC_OK;
 	if (!port)
 		port = rc_service_network(ctx->rpcd.service)->ports.operations;
 	/* It shows figures only, so an operator may bind it wherever Prometheus is. */
 	return listen_tcp(rc_config_text(config, "ops_bind"), port, true, &ctx->ops_socket, error);
+}
+
+/* Who is let in without a descriptor left isn't: libmicrohttpd would turn on his knocking. */
+static int check_descriptors(const struct rpcd_ctx *ctx, struct rc_error *error)
+{
+	const struct rc_config *config = rc_service_config(ctx->rpcd.service);
+	uint64_t connections = rc_config_u64(config, "rpc_connections");
+	uint64_t need = ctx->n_sockets * connections + OPS_CONNECTIONS + OWN_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || need <= limit.rlim_cur)
+		return RC_OK;
+	return rc_error_set(error, RC_ECONFIG,
+			    "rpc_connections = %llu of %zu listeners needs %llu descriptors, this "
+			    "process may have %llu: lower it, or raise LimitNOFILE= of its unit "
+			    "(ulimit -n)",
+			    (unsigned long long)connections, ctx->n_sockets,
+			    (unsigned long long)need, (unsigned long long)limit.rlim_cur);
 }
 
 static int open_auth(struct rpcd_ctx *ctx, struct rc_error *error)
@@ -201,15 +245,16 @@ static int rpcd_open(void *arg, struct rc_error *error)
 
 	ctx->rundir = rc_asprintf("%s/rpcd", rc_service_rundir(ctx->rpcd.service));
 	err = rc_dir_make(ctx->rundir, 0711, error);
-	ctx->n_passed = ctx->n_sockets = listen_passed(ctx->sockets, SOCKETS_MAX - 2);
 	if (err == RC_OK)
-		err = check_passed(ctx, error);
+		err = take_passed(ctx, error);
 	if (err == RC_OK)
 		err = open_unix(ctx, error);
 	if (err == RC_OK)
 		err = open_tcp(ctx, error);
 	if (err == RC_OK)
 		err = open_ops(ctx, error);
+	if (err == RC_OK)
+		err = check_descriptors(ctx, error);
 	if (err == RC_OK)
 		err = open_auth(ctx, error);
 	return err;
@@ -236,6 +281,7 @@ static int rpcd_start(void *arg, struct rc_error *error)
 	if (err < 0)
 		return err;
 	rpcd->tip = tip_open(rpcd);
+	rpcd->heavy = heavy_new(rpcd);
 	rpcd->known = known_new(
 		rpcd, (size_t)rc_config_u64(rc_service_config(rpcd->service), "block_cache_mb")
 			      << 20);
@@ -341,12 +387,14 @@ static void rpcd_close(void *arg)
 	rc_source_free(ctx->stop_timer);
 	watch_close(rpcd->watch);
 	tip_close(rpcd->tip);
+	heavy_close(rpcd->heavy);
 	backends_close(rpcd->backends);
 	rpcd->backends = NULL;
 	front_close(rpcd->front);
 	watch_free(rpcd->watch);
 	tip_free(rpcd->tip);
 	known_free(rpcd->known);
+	heavy_free(rpcd->heavy);
 	room_done(&rpcd->room);
 	ops_close(rpcd->ops);
 	auth_close(rpcd->auth);

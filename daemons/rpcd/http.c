@@ -22,7 +22,10 @@
 #define MHD_MEMORY     (32u << 10) /* a connection's: headers, and 16 KiB of body a read */
 #define RETRY_AFTER_MS 1000
 #define DELAYED_MAX    64 /* wrong passwords that wait for their refusal; more get 429 at once */
-#define BODIES_MAX     8u /* bodies of the largest size in hand, all connections together */
+/* Bodies that come at once, of the largest size: eight where that is small, and of 64 MiB three,
+ * since all of them are bounded by this; and so is what is made of them (heavy.h). */
+#define BODIES_MAX   8u
+#define BODIES_BYTES ((size_t)192 << 20)
 /* An answer of so many bytes is never refused: a connection has RPC_BATCH_PARALLEL at most that
  * were begun before there was too much. */
 #define ANSWER_SMALL 4096u
@@ -57,6 +60,7 @@ struct front {
 	size_t body_max;      /* bytes */
 	int64_t body_us;      /* that a body may take */
 	struct tally bodies;  /* as they come */
+	struct tally calls;   /* what was made of them, while the calls go on (rpc_weight) */
 	struct tally answers; /* that are made and not taken yet */
 	struct rc_source *hang_up_timer;
 	bool hang_up_armed;
@@ -79,6 +83,7 @@ struct request {
 	bool gone; /* the connection ended while the work went on */
 	struct rc_buf body;
 	size_t counted; /* in front->bodies */
+	size_t weight;	/* in front->calls */
 	size_t held;	/* in front->answers */
 	int refused;	/* the status the rest of the body is dropped for, and then told; 0: none */
 	size_t came;	/* bytes of the body, dropped or not */
@@ -184,19 +189,30 @@ static void tally_set(struct tally *t, const struct request *r, size_t before, s
 		t->users += now - before;
 }
 
+static void show_bodies(const struct front *front)
+{
+	rc_metric_set(front->rpcd->metrics, M_BODY_BYTES,
+		      (int64_t)(front->bodies.all + front->calls.all));
+}
+
 static void count_body(struct request *r, size_t bytes)
 {
-	struct front *front = r->front;
-
-	tally_set(&front->bodies, r, r->counted, bytes);
+	tally_set(&r->front->bodies, r, r->counted, bytes);
 	r->counted = bytes;
-	rc_metric_set(front->rpcd->metrics, M_BODY_BYTES, (int64_t)front->bodies.all);
+	show_bodies(r->front);
 }
 
 static void release_body(struct request *r)
 {
 	count_body(r, 0);
 	rc_buf_done(&r->body);
+}
+
+static void count_calls(struct request *r, size_t bytes)
+{
+	tally_set(&r->front->calls, r, r->weight, bytes);
+	r->weight = bytes;
+	show_bodies(r->front);
 }
 
 /* The request's answers have so many bytes now. */
@@ -222,6 +238,7 @@ static bool too_many_answers(const struct request *r)
 static void request_free(struct request *r)
 {
 	release_body(r);
+	count_calls(r, 0);
 	hold_answers(r, 0);
 	room_give(&r->front->rpcd->room, &r->answer.body);
 	DL_DELETE(r->front->requests, r);
@@ -378,6 +395,7 @@ static void on_answer(void *arg, struct rpc_answer *answer)
 	RC_TEST_POINT(RPCD_ANSWER);
 	r->batch = NULL;
 	release_body(r);
+	count_calls(r, 0);
 	hold_answers(r, answer->body.len);
 	if (r->gone)
 		request_free(r);
@@ -489,7 +507,15 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *le
 static void begin_work(struct request *r)
 {
 	struct front *front = r->front;
+	size_t weight = rpc_weight((const char *)r->body.data, r->body.len);
 
+	if (tally_over(&front->calls, r, weight)) {
+		rc_metric_add(front->rpcd->metrics, M_REFUSED_BUSY, 1);
+		release_body(r);
+		refuse(r, 503);
+		return;
+	}
+	count_calls(r, weight);
 	r->stage = STAGE_WORK;
 	r->began_us = rc_loop_now_us(front->rpcd->loop);
 	front->in_flight++;
@@ -497,6 +523,7 @@ static void begin_work(struct request *r)
 	rc_metric_set(front->rpcd->metrics, M_IN_FLIGHT, (int64_t)front->in_flight);
 	r->batch = rpc_start(&front->rpcd->table, front->rpcd, may_call, may_keep,
 			     (const char *)r->body.data, r->body.len, on_answer, r);
+	release_body(r); /* the calls have what they need of it */
 	if (r->stage == STAGE_WORK) {
 		r->suspended = true;
 		MHD_suspend_connection(r->connection);
@@ -643,6 +670,22 @@ static int listener_open(struct front *front, const struct listen_socket *socket
 	return RC_OK;
 }
 
+/* Of users, who have three quarters, a body of the largest size must find room. */
+static size_t at_least_one(size_t bytes, size_t one)
+{
+	return rc_max_u64(bytes, one + one / 3 + 1);
+}
+
+static size_t bodies_max(size_t body_max)
+{
+	return at_least_one(rc_min_u64(BODIES_MAX * body_max, BODIES_BYTES), body_max);
+}
+
+static size_t calls_max(size_t body_max)
+{
+	return at_least_one(BODIES_BYTES, rpc_weight_max(body_max));
+}
+
 int front_open(struct rpcd *rpcd, const struct listen_socket *sockets, size_t n, struct front **ret,
 	       struct rc_error *error)
 {
@@ -654,7 +697,8 @@ int front_open(struct rpcd *rpcd, const struct listen_socket *sockets, size_t n,
 	front->in_flight_max = rc_config_u64(config, "rpc_in_flight");
 	front->body_max = (size_t)rc_config_u64(config, "rpc_body_mb") << 20;
 	front->body_us = (int64_t)rc_config_u64(config, "rpc_body_seconds") * 1000000;
-	front->bodies.max = BODIES_MAX * front->body_max;
+	front->bodies.max = bodies_max(front->body_max);
+	front->calls.max = calls_max(front->body_max);
 	front->answers.max = (size_t)rc_config_u64(config, "rpc_answers_mb") << 20;
 	front->hang_up_timer = rc_loop_add_timer(rpcd->loop, on_hang_up_timer, front);
 	front->kick = rc_loop_add_defer(rpcd->loop, on_kick, front);

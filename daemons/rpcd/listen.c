@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,23 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/num.h"
 
 #define BACKLOG	    1024
 #define PASSED_FROM 3 /* SD_LISTEN_FDS_START: the first passed descriptor */
+
+/* Of an answer that isn't taken the kernel keeps so much at most, of TCP: by itself it is 2 to 4
+ * MiB a connection, which is this process's memory to its control group, and no longer counted
+ * here. Unix sockets have 208 KiB. */
+#define UNSENT_BYTES (128 << 10)
+
+/* Who is accepted inherits it. */
+static void keep_little(int fd)
+{
+	int bytes = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
 
 static bool is_loopback(const struct sockaddr *addr)
 {
@@ -26,34 +41,84 @@ static bool is_loopback(const struct sockaddr *addr)
 	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
 }
 
-size_t listen_passed(struct listen_socket *ret, size_t max)
+/* What a passed socket is for, by its name, of len bytes. */
+static int take_name(const char *name, size_t len, struct listen_socket *ret,
+		     struct rc_error *error)
+{
+	static const char *const names[] = {"rpc", "ops"};
+
+	for (size_t i = 0; i < RC_ARRAY_LEN(names); i++)
+		if (len == strlen(names[i]) && !memcmp(name, names[i], len)) {
+			ret->is_ops = i == 1;
+			snprintf(ret->where, sizeof(ret->where), "passed socket %d (%s)", ret->fd,
+				 names[i]);
+			return RC_OK;
+		}
+	return rc_error_set(
+		error, RC_ECONFIG,
+		"passed socket %d has the name \"%.*s\": the names are rpc and ops: set "
+		"FileDescriptorName= in its unit",
+		ret->fd, (int)rc_min_u64(len, 64), name);
+}
+
+static int take_socket(int fd, const char *name, size_t len, struct listen_socket *ret,
+		       struct rc_error *error)
+{
+	struct sockaddr_storage addr = {0};
+	socklen_t addr_len = sizeof(addr), size = sizeof(int);
+	int type = 0, listens = 0, err;
+
+	*ret = (struct listen_socket){.fd = fd};
+	err = take_name(name, len, ret, error);
+	if (err < 0)
+		return err;
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+	if (getsockname(fd, (struct sockaddr *)&addr, &addr_len) < 0 || type != SOCK_STREAM ||
+	    !listens ||
+	    (addr.ss_family != AF_UNIX && addr.ss_family != AF_INET && addr.ss_family != AF_INET6))
+		return rc_error_set(error, RC_ECONFIG,
+				    "%s isn't a listening stream socket, of TCP or Unix",
+				    ret->where);
+	ret->is_unix = addr.ss_family == AF_UNIX;
+	ret->is_local = ret->is_unix || is_loopback((struct sockaddr *)&addr);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (!ret->is_unix)
+		keep_little(fd);
+	return RC_OK;
+}
+
+static int take_passed(struct listen_socket *ret, size_t max, size_t *ret_n, struct rc_error *error)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	size_t n = 0;
+	const char *name = getenv("LISTEN_FDNAMES");
+	long n = pid && count && strtol(pid, NULL, 10) == getpid() ? strtol(count, NULL, 10) : 0;
 
-	if (pid && count && strtol(pid, NULL, 10) == getpid()) {
-		long fds = strtol(count, NULL, 10);
+	*ret_n = 0;
+	if (n > (long)max)
+		return rc_error_set(error, RC_ECONFIG, "%ld sockets are passed, there may be %zu",
+				    n, max);
+	for (int i = 0; i < n; i++) {
+		size_t len = name ? strcspn(name, ":") : 0;
+		int err = take_socket(PASSED_FROM + i, name ? name : "", len, &ret[i], error);
 
-		for (int fd = PASSED_FROM; fd < PASSED_FROM + fds && n < max; fd++) {
-			struct sockaddr_storage addr;
-			socklen_t len = sizeof(addr);
-
-			if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
-				continue;
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-			ret[n] = (struct listen_socket){.fd = fd,
-							.is_unix = addr.ss_family == AF_UNIX};
-			ret[n].is_local = ret[n].is_unix || is_loopback((struct sockaddr *)&addr);
-			snprintf(ret[n].where, sizeof(ret[n].where), "%s socket passed as %d",
-				 ret[n].is_unix ? "Unix" : "TCP", fd);
-			n++;
-		}
+		if (err < 0)
+			return err;
+		name = name && name[len] ? name + len + 1 : NULL;
+		*ret_n = (size_t)i + 1;
 	}
+	return RC_OK;
+}
+
+int listen_passed(struct listen_socket *ret, size_t max, size_t *ret_n, struct rc_error *error)
+{
+	int err = take_passed(ret, max, ret_n, error);
+
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	return n;
+	return err;
 }
 
 /* Whether somebody answers at a Unix socket's path. */
@@ -135,6 +200,7 @@ static int bind_tcp(const struct addrinfo *a, const char *where, struct listen_s
 	if (fd < 0)
 		return rc_error_errno(error, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	keep_little(fd);
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind_ahead(fd, a, where) < 0 || listen(fd, BACKLOG) < 0) {

@@ -12,11 +12,14 @@ struct listen_socket {
 	int fd;
 	bool is_unix;  /* file permissions decide who may connect: no password */
 	bool is_local; /* Unix or loopback: plain HTTP stays on this host */
+	bool is_ops;   /* for health and metrics, not for JSON-RPC; of a passed one */
 	char where[128];
 };
 
-/* Sockets of LISTEN_FDS, at most max; returns how many. Clears the environment's variables. */
-size_t listen_passed(struct listen_socket *ret, size_t max);
+/* Sockets of LISTEN_FDS, whose names in LISTEN_FDNAMES say what they are for: rpc or ops.
+ * RC_ECONFIG: one has another name or none, isn't a listening stream socket, or they are more than
+ * max. Clears the environment's variables. */
+int listen_passed(struct listen_socket *ret, size_t max, size_t *ret_n, struct rc_error *error);
 
 /* A Unix socket of this path and mode. A dead one of that name is replaced; RC_EEXIST: somebody
  * listens there, or it is no socket. */

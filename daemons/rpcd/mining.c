@@ -121,9 +121,9 @@ void on_getblocktemplate(struct rpc_call *call)
 			wait_ms = (uint32_t)fields[TEMPLATE_TIMEOUT].i;
 		}
 	}
-	bus = rc_chaind_template(call_chaind(call), known, wait_ms, force,
-				 call_deadline(call) + wait_ms, on_template,
-				 call_wait(call, BACKEND_CHAIND_READ));
+	bus = rc_chaind_template(backend_chaind(call_rpcd(call)->backends, BACKEND_CHAIND_TEMPLATE),
+				 known, wait_ms, force, call_deadline(call) + wait_ms, on_template,
+				 call_wait(call, BACKEND_CHAIND_TEMPLATE));
 	call_waits_for_event(call, bus);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/methods.h"
 
 static void show_texts(struct json_out *out, const char *key, const char *const *texts, size_t n)
@@ -150,8 +151,9 @@ static void on_peers(void *arg, const struct rc_reply *why, const struct rc_peer
 
 void on_getpeerinfo(struct rpc_call *call)
 {
-	rc_peerd_peer_info(call_peerd(call), call_deadline(call), on_peers,
-			   call_wait(call, BACKEND_PEERD_READ));
+	if (heavy_enter(call, HEAVY_PEERS))
+		rc_peerd_peer_info(call_peerd(call), call_deadline(call), on_peers,
+				   call_wait(call, BACKEND_PEERD_READ));
 }
 
 /* ---- the book ---- */
@@ -183,9 +185,10 @@ static void on_addresses(void *arg, const struct rc_reply *why, const struct rc_
 
 void on_getnodeaddresses(struct rpc_call *call)
 {
-	rc_peerd_node_addresses(call_peerd(call), (uint32_t)call->args[0].i, call->args[1].text,
-				call->args[2].text, call_deadline(call), on_addresses,
-				call_wait(call, BACKEND_PEERD_READ));
+	if (heavy_enter(call, HEAVY_PEERS))
+		rc_peerd_node_addresses(call_peerd(call), (uint32_t)call->args[0].i,
+					call->args[1].text, call->args[2].text, call_deadline(call),
+					on_addresses, call_wait(call, BACKEND_PEERD_READ));
 }
 
 static void on_books(void *arg, const struct rc_reply *why, const struct rc_peerd_book *books,
@@ -239,8 +242,9 @@ static void on_bans(void *arg, const struct rc_reply *why, const struct rc_peerd
 
 void on_listbanned(struct rpc_call *call)
 {
-	rc_peerd_list_banned(call_peerd(call), call_deadline(call), on_bans,
-			     call_wait(call, BACKEND_PEERD_READ));
+	if (heavy_enter(call, HEAVY_PEERS))
+		rc_peerd_list_banned(call_peerd(call), call_deadline(call), on_bans,
+				     call_wait(call, BACKEND_PEERD_READ));
 }
 
 /* ---- an administrator's requests ---- */

@@ -11,7 +11,6 @@
 
 /* The main loop publishes once a watch_ms at least (a minute at most): silence of twice that. */
 #define LOOP_SILENCE_US INT64_C(120000000)
-#define OPS_CONNECTIONS 64u
 #define OPS_TIMEOUT_S	10u
 
 struct ops {

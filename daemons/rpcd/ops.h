@@ -13,6 +13,9 @@
 #include "daemons/rpcd/listen.h"
 #include "service/metrics.h"
 
+/* Open ones; further ones wait in the kernel. */
+#define OPS_CONNECTIONS 64u
+
 struct ops;
 
 /* What the main thread knows; made anew by it, taken over by ops_publish. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemons/rpcd/body.h"
+
 struct rpc_batch {
 	const struct rpc_table *table;
 	rpc_permit_fn permit;
@@ -19,6 +21,7 @@ struct rpc_batch {
 	size_t bytes;	/* of answers */
 	bool exclusive; /* the running one changes something: it runs alone */
 	bool pumping;
+	bool full;    /* an answer was too much beside the others: no further call is begun */
 	bool hung_up; /* there is nobody to be answered */
 	rpc_answer_fn fn;
 	void *arg;
@@ -53,36 +56,6 @@ const struct rpc_method *rpc_method_find(const struct rpc_table *table, const ch
 			low = mid + 1;
 	}
 	return NULL;
-}
-
-/* Nesting and number of values within bounds? Looked at before the parser takes memory. */
-static bool body_within_bounds(const char *body, size_t len)
-{
-	size_t depth = 0, values = 1;
-	bool in_text = false;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = body[i];
-
-		if (in_text) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_text = false;
-			continue;
-		}
-		if (c == '"')
-			in_text = true;
-		else if (c == '[' || c == '{')
-			depth++, values++;
-		else if ((c == ']' || c == '}') && depth)
-			depth--;
-		else if (c == ',')
-			values++;
-		if (depth > RPC_DEPTH_MAX || values > RPC_VALUES_MAX)
-			return false;
-	}
-	return true;
 }
 
 static void put_json(struct rc_buf *buf, const json_t *value)
@@ -145,13 +118,30 @@ static void answer_error(struct rpc_call *call, enum rpc_code code, uint32_t ret
 	put_error(&call->answer, call->legacy, code, text, data, call->id);
 }
 
-/* Counts the answer among what the batch holds, or its refusal where it is too much. */
+static void fail_full(struct rpc_call *call)
+{
+	char text[128];
+
+	call->batch->full = true;
+	snprintf(text, sizeof(text),
+		 "the other answers of this batch have %zu bytes: send smaller batches",
+		 call->batch->bytes);
+	answer_error(call, RPC_MISC, 0, NULL, text);
+}
+
+/* Counts the answer among what the batch holds, or its refusal where it is too much. Submissions
+ * are told in any case what became of them. */
 static void keep_answer(struct rpc_call *call)
 {
 	struct rpc_batch *batch = call->batch;
 	size_t before = batch->bytes;
 	json_t *data;
 
+	if (before && before + call->answer.len > RPC_BATCH_BYTES && call->method &&
+	    call->method->class == RPC_READ) {
+		rc_buf_done(&call->answer);
+		fail_full(call);
+	}
 	batch->bytes = before + call->answer.len;
 	if (!batch->keep || batch->keep(batch->arg, call->method, call->answer.len, batch->bytes))
 		return;
@@ -171,6 +161,8 @@ static void finish(struct rpc_call *call)
 	struct rpc_batch *batch = call->batch;
 
 	rpc_call_set_state(call, NULL, NULL);
+	if (call->at_end)
+		call->at_end(call);
 	call->hang_up = NULL;
 	call->finished = true;
 	batch->running--;
@@ -287,10 +279,9 @@ static void begin(struct rpc_call *call)
 		rpc_call_fail(call, RPC_METHOD_NOT_FOUND, "Method not found");
 		return;
 	}
-	if (batch->bytes > RPC_BATCH_BYTES) {
-		rpc_call_fail(call, RPC_MISC,
-			      "the answers before this one have %zu bytes: send smaller batches",
-			      batch->bytes);
+	if (batch->full || batch->bytes > RPC_BATCH_BYTES) {
+		fail_full(call);
+		finish(call);
 		return;
 	}
 	if (batch->hung_up) {
@@ -354,21 +345,55 @@ static void answer_single(struct rpc_call *call, struct rpc_answer *answer)
 	answer->retry_ms = call->retry_ms;
 }
 
+/* A place for len bytes of the list, and what stands before them. */
+static uint8_t *put_item(uint8_t *at, const struct rpc_call *call, const uint8_t *start)
+{
+	*at = at == start ? '[' : ',';
+	if (call->answer.len)
+		memcpy(at + 1, call->answer.data, call->answer.len);
+	return at + 1 + call->answer.len;
+}
+
+/* The largest answer's buffer becomes the list's: twice that answer isn't there at any time. */
 static void answer_list(struct rpc_batch *batch, struct rpc_answer *answer)
 {
+	struct rpc_call *largest = NULL;
+	size_t before = 0, total = 0;
+	uint8_t *at, *start;
+
 	for (size_t i = 0; i < batch->n; i++) {
 		struct rpc_call *call = &batch->calls[i];
 
 		if (call->notification)
 			continue;
-		rc_buf_put_u8(&answer->body, answer->body.len ? ',' : '[');
-		rc_buf_put(&answer->body, call->answer.data, call->answer.len);
-		rc_buf_done(&call->answer);
+		if (!largest || call->answer.len > largest->answer.len) {
+			largest = call;
+			before = total;
+		}
+		total += 1 + call->answer.len;
 	}
-	if (answer->body.len)
-		rc_buf_put_u8(&answer->body, ']');
-	else
+	if (!largest) {
 		answer->status = 204;
+		return;
+	}
+	answer->body = largest->answer;
+	largest->answer = RC_BUF_INIT;
+	rc_buf_reserve(&answer->body, total + 1 - answer->body.len);
+	at = start = answer->body.data;
+	memmove(start + before + 1, start, answer->body.len);
+	for (struct rpc_call *call = batch->calls; call < batch->calls + batch->n; call++) {
+		if (call->notification)
+			continue;
+		if (call == largest) {
+			*at = at == start ? '[' : ',';
+			at += 1 + answer->body.len;
+		} else {
+			at = put_item(at, call, start);
+			rc_buf_done(&call->answer);
+		}
+	}
+	*at++ = ']';
+	answer->body.len = (size_t)(at - start);
 }
 
 static void conclude(struct rpc_batch *batch)
@@ -454,11 +479,11 @@ struct rpc_batch *rpc_start(const struct rpc_table *table, void *ctx, rpc_permit
 	struct rpc_batch *batch;
 	size_t n;
 
-	if (!body_within_bounds(body, len)) {
+	if (!rpc_weight(body, len)) {
 		refuse(fn, arg, RPC_PARSE_ERROR, "Parse error: too deep or too many values");
 		return NULL;
 	}
-	root = json_loadb(len ? body : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	root = body_parse(body, len, &error);
 	if (!root) {
 		refuse_parse(fn, arg, &error);
 		return NULL;

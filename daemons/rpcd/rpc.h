@@ -20,14 +20,18 @@
 #define RPC_BATCH_MAX 100
 /* Reads of one batch that are under way together: enough to hide the bus's round trip. */
 #define RPC_BATCH_PARALLEL 16
-/* Of one batch: when its answers have so many bytes, no further call of it is begun. Sixteen that
- * run then may still end: hundred blocks in hex would be 6 GB. */
+/* Of one batch: its answers together, for hundred blocks in hex would be 6 GB. Of those that run
+ * side by side the one that would be too much is an error in its place, and no further call is
+ * begun; an answer that stands alone may be larger. */
 #define RPC_BATCH_BYTES (128u << 20)
 /* Nesting of a body: a batch of calls with parameters that are lists of objects needs 5. */
 #define RPC_DEPTH_MAX 32
-/* Values of a body: Jansson takes some 60 bytes a value, so 200,000 stay within 12 MB. */
-#define RPC_VALUES_MAX 200000
-#define RPC_PARAMS_MAX 8
+/* Values of a body: hundred calls that name a thousand addresses each have 101,000. */
+#define RPC_VALUES_MAX 110000
+/* What Jansson takes for a value at most, as malloc counts it, beside its text: measured 250 where
+ * objects stand in objects, 181 for {"a":{}} in a list, 106 for a text, 43 for a number. */
+#define RPC_VALUE_BYTES 320
+#define RPC_PARAMS_MAX	8
 
 /* Who may call: each class includes those before it. */
 enum rpc_class { RPC_READ, RPC_SUBMIT, RPC_ADMIN };
@@ -130,6 +134,11 @@ struct rpc_call {
 	bool again;		     /* backends.c: asked more than once, so perhaps done before */
 	bool changed;		     /* backends.c: something was asked for, and done */
 	struct rpc_call *next_retry; /* backends.c */
+	void (*at_end)(struct rpc_call *call); /* gives back what the call has; NULL: nothing */
+	int heavy;			       /* heavy.c: of which kind */
+	bool has_room;			       /* heavy.c */
+	int64_t heavy_until_us;		       /* heavy.c: it waits for room no longer */
+	struct rpc_call *heavy_prev, *heavy_next;
 
 	/* rpc.c's own */
 	struct rc_buf answer;
@@ -166,6 +175,13 @@ typedef int (*rpc_permit_fn)(void *arg, const struct rpc_method *method);
  * it is too much, and gives way to an error RPC_OVERLOADED, of which this is told in its turn; what
  * is said of that has no effect. method may be NULL. */
 typedef bool (*rpc_keep_fn)(void *arg, const struct rpc_method *method, size_t bytes, size_t sum);
+
+/* Bytes that a body's calls take at most while they go on, beside the body, which needn't be kept
+ * any more then, and their answers: the values; texts, of which one in hex is kept decoded; and
+ * what the bus keeps of it, half of that again. 0: the body isn't within bounds. */
+size_t rpc_weight(const char *body, size_t len);
+/* The most of any body of so many bytes. */
+size_t rpc_weight_max(size_t len);
 
 /*
  * Takes a body; fn is called exactly once, perhaps before this returns: then NULL is returned.

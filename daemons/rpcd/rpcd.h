@@ -20,6 +20,7 @@ struct rpcd {
 	struct backends *backends; /* backends.c */
 	struct tip *tip;	   /* tip.c */
 	struct known *known;	   /* known.c */
+	struct heavy *heavy;	   /* heavy.c */
 	struct room room;	   /* of large answers */
 	struct ops *ops;	   /* ops.c */
 	struct watch *watch;	   /* watch.c */
@@ -43,6 +44,7 @@ enum rpcd_metric {
 	M_BODY_BYTES,
 	M_ANSWER_BYTES,
 	M_KEPT_BODY_BYTES,
+	M_WAITING,
 	M_ANSWER_TIME,
 	M_COUNT
 };

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "consensus/verdict.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/show.h"
 #include "types/tx.h"
@@ -111,6 +112,8 @@ void on_getrawtransaction(struct rpc_call *call)
 	struct rc_txid txid = arg_txid(&call->args[0]);
 	struct rc_block_id block;
 
+	if (!heavy_enter(call, call->args[2].given ? HEAVY_BLOCK : HEAVY_POOL_TX))
+		return;
 	if (!call->args[2].given) {
 		rc_chaind_mempool_tx(call_chaind(call), &txid, NULL, call_deadline(call),
 				     on_pool_tx, call_wait(call, BACKEND_CHAIND_READ));
@@ -199,8 +202,9 @@ void on_getmempoolentry(struct rpc_call *call)
 {
 	struct rc_txid txid = arg_txid(&call->args[0]);
 
-	rc_chaind_mempool_tx(call_chaind(call), &txid, NULL, call_deadline(call), on_pool_entry,
-			     call_wait(call, BACKEND_CHAIND_READ));
+	if (heavy_enter(call, HEAVY_POOL_TX))
+		rc_chaind_mempool_tx(call_chaind(call), &txid, NULL, call_deadline(call),
+				     on_pool_entry, call_wait(call, BACKEND_CHAIND_READ));
 }
 
 static void on_pool_list(void *arg, const struct rc_reply *why, const struct rc_mempool_list *list)
@@ -236,8 +240,9 @@ void on_getrawmempool(struct rpc_call *call)
 			      "getrawmempool: a verbose list has no sequence number");
 		return;
 	}
-	rc_chaind_mempool_list(call_chaind(call), call->args[0].b, call_deadline(call),
-			       on_pool_list, call_wait(call, BACKEND_CHAIND_READ));
+	if (heavy_enter(call, call->args[0].b ? HEAVY_POOL : HEAVY_POOL_IDS))
+		rc_chaind_mempool_list(call_chaind(call), call->args[0].b, call_deadline(call),
+				       on_pool_list, call_wait(call, BACKEND_CHAIND_READ));
 }
 
 /* ---- submitting ---- */

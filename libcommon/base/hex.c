@@ -82,9 +82,31 @@ char *rc_hex_encode_reversed(char *dst, const void *data, size_t len)
 	return dst;
 }
 
-static bool all_digits(const char *text, size_t n)
+/* The values of 16 digits; bad gets bits where one is none. */
+static bytes16 values_of(const char *text, bytes16 *bad)
 {
-	for (size_t i = 0; i < n; i++)
+	bytes16 c, number, letter, is_number, is_letter;
+
+	memcpy(&c, text, STEP);
+	number = c - '0';
+	letter = (c | 32) - 'a';
+	is_number = (bytes16)(number < 10);
+	is_letter = (bytes16)(letter < 6);
+	*bad |= ~(is_number | is_letter);
+	return (number & is_number) | ((letter + 10) & is_letter);
+}
+
+bool rc_hex_is(const char *text, size_t n)
+{
+	static const bytes16 none;
+	bytes16 bad = none;
+	size_t i = 0;
+
+	for (; i + STEP <= n; i += STEP)
+		values_of(text + i, &bad);
+	if (memcmp(&bad, &none, STEP) != 0)
+		return false;
+	for (; i < n; i++)
 		if (digit_value(text[i]) < 0)
 			return false;
 	return true;
@@ -92,13 +114,26 @@ static bool all_digits(const char *text, size_t n)
 
 static void decode_checked(const char *text, uint8_t *dst, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
+	bytes16 bad = {0}, first, second, out;
+	size_t i = 0;
+
+	for (; i + STEP <= len; i += STEP) {
+		first = values_of(text + 2 * i, &bad);
+		second = values_of(text + 2 * i + STEP, &bad);
+		out = __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20,
+					      22, 24, 26, 28, 30)
+		      << 4;
+		out |= __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21,
+					       23, 25, 27, 29, 31);
+		memcpy(dst + i, &out, STEP);
+	}
+	for (; i < len; i++)
 		dst[i] = (uint8_t)(digit_value(text[2 * i]) << 4 | digit_value(text[2 * i + 1]));
 }
 
 bool rc_hex_decode(const char *text, void *dst, size_t len)
 {
-	if (strlen(text) != 2 * len || !all_digits(text, 2 * len))
+	if (strlen(text) != 2 * len || !rc_hex_is(text, 2 * len))
 		return false;
 	decode_checked(text, dst, len);
 	return true;
@@ -123,7 +158,7 @@ bool rc_hex_decode_alloc(const char *text, size_t text_len, uint8_t **ret_data, 
 {
 	uint8_t *data;
 
-	if (text_len % 2 || !all_digits(text, text_len))
+	if (text_len % 2 || !rc_hex_is(text, text_len))
 		return false;
 	data = rc_alloc(text_len / 2);
 	decode_checked(text, data, text_len / 2);

@@ -10,6 +10,8 @@
 char *rc_hex_encode(char *dst, const void *data, size_t len);
 /* The same with the bytes in reverse order, as people see ids (20-consensus, "Conventions"). */
 char *rc_hex_encode_reversed(char *dst, const void *data, size_t len);
+/* Are all n characters digits? */
+bool rc_hex_is(const char *text, size_t n);
 /* Exactly 2·len digits, either case, and the terminator; else false and dst is untouched. */
 bool rc_hex_decode(const char *text, void *dst, size_t len);
 bool rc_hex_decode_reversed(const char *text, void *dst, size_t len);

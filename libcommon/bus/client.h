@@ -47,6 +47,9 @@ struct rc_client_config {
 	/* A call that has had no server for so long is answered RC_EUNAVAILABLE, and not sent
 	 * later; 0: it waits until its deadline. */
 	uint32_t hold_ms;
+	/* Answers that may have come and lie here unread, one more than that among libzmq's
+	 * threads; the others lie at the server. 0: thousands. */
+	unsigned unread;
 	rc_client_state_fn on_state; /* may be NULL */
 	void *arg;
 };

@@ -31,6 +31,7 @@
 #include "consensus/taproot.h"
 #include "crypto/schnorr.h"
 #include "daemons/rpcd/backends.h"
+#include "daemons/rpcd/heavy.h"
 #include "daemons/rpcd/known.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/utxod/delta_ops.h"
@@ -561,6 +562,8 @@ static void answer(const char *method, const char *more, int times, size_t least
 	int len;
 
 	json_object_seed(1); /* else random: the order of a hash table's walk, and its cost */
+	rpcd.loop = rc_loop_new();
+	rpcd.heavy = heavy_new(&rpcd);
 	fixed_block_init(&f, 100, true);
 	chaind.network = f.network;
 	chaind.info = (struct rc_header_info){.height = HEIGHT,
@@ -584,6 +587,8 @@ static void answer(const char *method, const char *more, int times, size_t least
 		rpc_start(&rpcd.table, &rpcd, NULL, NULL, body, (size_t)len, on_answer, &bytes);
 	end();
 	must(bytes >= least * (size_t)times, "whole answers");
+	heavy_free(rpcd.heavy);
+	rc_loop_free(rpcd.loop);
 	free((void *)rpcd.table.methods);
 	fixed_block_done(&f);
 }

@@ -20,6 +20,17 @@ def read(path):
         return f.read()
 
 
+def stated(row):
+    """What a page says of an option beside its name."""
+    _, values, default, when, _ = row
+    if "|" in values:
+        values = ", ".join(values.split("|")[:-1]) + " or " + values.split("|")[-1]
+    elif " to " in values:
+        values = re.sub(r"\d+", lambda number: f"{int(number[0]):,}", values)
+    return "; ".join([values] + [f"default {default}"] * bool(default)
+                     + ["read again on reload"] * (when == "reload"))
+
+
 class Manual(unittest.TestCase):
     def test_every_program_has_a_page(self):
         for folder, section in (("daemons", 8), ("tools", 1)):
@@ -33,6 +44,18 @@ class Manual(unittest.TestCase):
         p = subprocess.run([sys.executable, "mk/options.py", "--check"], cwd=TOP, text=True,
                            stdout=subprocess.PIPE)
         self.assertEqual(p.returncode, 0, p.stdout)
+
+    def test_options_are_as_the_tables_have_them(self):
+        """Each daemon's page has its own options; rpcd's with their values and defaults, as
+        .It Cm NAME Pq VALUES; default DEFAULT"""
+        tables = {d: options.table(d) for d in options.DAEMONS}
+        common = set.intersection(*({row[0] for row in rows} for rows in tables.values()))
+        for d, rows in tables.items():
+            found = dict(re.findall(r"^\.It Cm (\S+)(?: Pq (.*))?$", read(f"man/{d}.8"), re.M))
+            own = [row for row in rows if row[0] not in common]
+            self.assertLessEqual({row[0] for row in own}, set(found), f"{d}.8")
+            if d == "rpcd":
+                self.assertEqual({row[0]: stated(row) for row in own}, found, f"{d}.8")
 
     def test_every_reference_has_a_page(self):
         pages = {os.path.basename(p) for p in glob.glob(os.path.join(TOP, "man/*.[1-9]"))}

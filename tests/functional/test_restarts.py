@@ -46,7 +46,7 @@ class SocketNode(harness.Node):
         if os.path.basename(command[0]) != "rpcd":
             return super().popen(command, **settings)
         fd = os.dup2(self.listener.fileno(), PASSED_FD, inheritable=True)
-        script = f"exec 3<&{fd} {fd}<&-; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\""
+        script = f"exec 3<&{fd} {fd}<&-; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=rpc; exec \"$@\""
         try:
             return super().popen(["/bin/bash", "-c", script, "bash", *command], pass_fds=[fd],
                                  **settings)

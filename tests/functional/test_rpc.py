@@ -594,35 +594,72 @@ class Protocol(harness.TestCase):
             self.assertIn(b'"result":0', s.recv(4096))
 
     def test_passed_sockets(self):
-        """As systemd passes them: LISTEN_FDS from descriptor 3 on; they replace rpcd's own."""
+        """As systemd passes them: LISTEN_FDS from descriptor 3 on, each by its name what it is for;
+        they replace rpcd's own."""
         self.n.stop("rpcd")
         path = os.path.join(self.home, "passed.sock")
-        with socket.socket(socket.AF_UNIX) as unix, socket.socket() as tcp:
+        with socket.socket(socket.AF_UNIX) as unix, socket.socket() as tcp, socket.socket() as ops, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             unix.bind(path)
-            tcp.bind(("127.0.0.1", 0))
-            for s in (unix, tcp):
+            for s in (tcp, ops):
+                s.bind(("127.0.0.1", 0))
+            for s in (unix, tcp, ops):
                 s.listen()
             passed = [os.dup2(s.fileno(), at, inheritable=True)
-                      for s, at in ((unix, 203), (tcp, 204))]
-            script = "exec 3<&203 4<&204; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$@\""
+                      for s, at in ((unix, 203), (ops, 204), (tcp, 205), (other, 206))]
+            def start(names, n=3, **settings):
+                script = "exec 3<&203 4<&204 5<&205 6<&206; exec \"$@\""
+                script = f"export LISTEN_PID=$$ LISTEN_FDS={n} LISTEN_FDNAMES={names}; {script}"
+                return subprocess.Popen(["/bin/bash", "-c", script, "bash", *self.n.command("rpcd")],
+                                        pass_fds=passed, stdin=subprocess.DEVNULL, **settings)
+            for names, n, words in (
+                    ("rpc:rusty-rpcd.socket:rpc", 3, 'passed socket 4 has the name "rusty-rpcd.socket"'),
+                    ("rpc:ops", 3, 'passed socket 5 has the name ""'),
+                    ("rpc:ops:ops", 3, "passed socket 5 (ops): one socket has the name ops"),
+                    ("ops:rpc:rpc", 3, "passed socket 3 (ops): one socket has the name ops, of TCP"),
+                    ("rpc:ops:rpc:rpc", 4, "passed socket 6 (rpc) isn't a listening stream socket"),
+                    ("rpc:ops:rpc", 9, "9 sockets are passed, there may be 7")):
+                p = start(names, n, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                out = p.communicate(timeout=30 * harness.SLOW)[0]
+                self.assertEqual(p.returncode, 78, out)
+                self.assertIn(words, out)
             with open(self.n.log_path("rpcd"), "ab") as log:
-                self.n.processes["rpcd"] = subprocess.Popen(
-                    ["/bin/bash", "-c", script, "bash", *self.n.command("rpcd")], pass_fds=passed,
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.n.processes["rpcd"] = start("rpc:ops:rpc", stdout=log, stderr=log)
             for fd in passed:
                 os.close(fd)
             client = harness.Rpc(tcp.getsockname()[1], self.n.cookie)
             wait_for("an answer on the passed TCP socket",
                      lambda: client.call("getblockcount") == 0)
             client.close()
+            c = http.client.HTTPConnection(*ops.getsockname(), timeout=30 * harness.SLOW)
+            c.request("GET", "/livez")
+            self.assertEqual(c.getresponse().status, 200)
+            c.close()
         body = b'{"jsonrpc": "2.0", "id": 1, "method": "getblockcount"}'
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(path)
             s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             self.assertIn(b'"result":0', s.recv(4096))
         self.assertFalse(os.path.exists(os.path.join(self.n.rundir, "rpcd", "rpcd.sock")))
-        with socket.socket() as s:
-            self.assertNotEqual(s.connect_ex(("127.0.0.1", self.n.rpc_port)), 0)
+        for port in (self.n.rpc_port, self.n.ops_port):
+            with socket.socket() as s:
+                self.assertNotEqual(s.connect_ex(("127.0.0.1", port)), 0)
+
+    def test_too_few_descriptors(self):
+        """A start that could let in more than it has descriptors for is refused, with the figures."""
+        self.n.stop("rpcd")
+        for more, words in ((["--rpc_connections", "600"],
+                             "rpc_connections = 600 of 2 listeners needs 1520 descriptors, this "
+                             "process may have 1519"),
+                            (["--rpc_connections", "1"] + [a for i in range(2, 10) for a in
+                                                           ("--rpc_bind", f"127.0.0.{i}")],
+                             "rpc_bind has 8 addresses, it may have 7")):
+            p = subprocess.run(["/bin/bash", "-c", "ulimit -n 1519; exec \"$@\"", "bash",
+                                *self.n.command("rpcd"), *more], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, timeout=30 * harness.SLOW,
+                               check=False)
+            self.assertEqual(p.returncode, 78, p.stdout)
+            self.assertIn(words, p.stdout)
 
     def test_a_second_one(self):
         """Another rpcd with this run directory, and else nothing in common, leaves the first one's
@@ -845,6 +882,12 @@ class Protocol(harness.TestCase):
         def metric(name):
             return self.n.metrics_of("rpcd")["rustycoin_rpcd_" + name]
         wait_for("nothing is held", lambda: metric("answer_bytes") == 0)
+        # kept blocks are shown one or two a turn of the loop, each in its place
+        status, answers = self.ask([block | {"id": i} for i in range(6)])
+        self.assertEqual((status, [a["id"] for a in answers]), (200, list(range(6))))
+        self.assertEqual({json.dumps(a["result"]) for a in answers},
+                         {json.dumps(self.n.rpc("getblock", *block["params"]))})
+        wait_for("nothing is held", lambda: metric("answer_bytes") == 0)
         for hangs_up in (True, False):
             refused = metric("refused_busy_total")
             batches = [self.send([block] * 15 + [wait]) for _ in range(4)]
@@ -902,6 +945,51 @@ class Protocol(harness.TestCase):
 
 
 class Holding(harness.TestCase):
+    def test_large_answers_in_turn(self):
+        """Few large answers are on their way at once; the others wait here, and all come. What a
+        reader's bodies are made into is bounded, too."""
+        secret = "let me in"
+        digest = hmac.new(b"5a17", secret.encode(), hashlib.sha256).hexdigest()
+        node = self.node(options={"rpcd": {"block_cache_mb": 0, "rpcauth": [
+            f"reader:5a17${digest}:read"]}})
+        node.rpc("generatetoaddress", 8, Purse("turn").address)
+        ids = [node.rpc("getblockhash", h) for h in range(9)]
+        want = [node.rpc("getblock", i, 2) for i in ids]
+        asked = []
+        def ask(body):
+            c = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=60 * harness.SLOW)
+            token = base64.b64encode(f"reader:{secret}".encode()).decode()
+            c.request("POST", "/", json.dumps(body), {"Authorization": f"Basic {token}"})
+            asked.append(c)
+        def call(method, *params):
+            return {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        def metric(name):
+            return node.metrics_of("rpcd")["rustycoin_rpcd_" + name]
+        os.kill(node.pid("chaind"), signal.SIGSTOP)
+        try:
+            for i in ids:
+                ask(call("getblock", i, 2))
+            wait_for("four are asked for, the others wait", lambda: metric("in_flight") == 9 and
+                     metric("waiting_for_room") == 5)
+        finally:
+            os.kill(node.pid("chaind"), signal.SIGCONT)
+        self.assertEqual(want, [json.loads(c.getresponse().read())["result"] for c in asked])
+        self.assertEqual(metric("waiting_for_room"), 0)
+
+        for c in asked:
+            c.close()
+        asked.clear()
+        for _ in range(20):
+            ask([call("waitfornewblock", 600000), [{}] * 50000])
+        wait_for("some wait, some are refused", lambda: metric("refused_busy_total") + metric(
+            "in_flight") == 20)
+        self.assertGreater(metric("refused_busy_total"), 10)
+        self.assertGreater(metric("in_flight"), 1)
+        self.assertEqual(node.rpc("getblockcount"), 8)
+        for c in asked:
+            c.close()
+        wait_for("all is given back", lambda: metric("body_bytes") == 0, 20)
+
     def test_requests_wait_for_a_restart(self):
         node = self.node(options={"rpcd": {"hold_ms": 20000 * harness.SLOW}})
         purse = Purse("hold")

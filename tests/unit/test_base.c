@@ -1,6 +1,7 @@
 /* base: numbers, buffers, reader, hex, files, locks, arena, workers. */
 #include "tests/unit/rc_test.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -76,7 +77,7 @@ static void test_reader_never_passes_end(void **state)
 /* Every length about the step, against one digit after another. */
 static void test_hex_lengths(void **state)
 {
-	uint8_t data[70];
+	uint8_t data[70], back[70];
 	char want[2 * sizeof(data) + 1], turned[2 * sizeof(data) + 1], got[2 * sizeof(data) + 2];
 
 	(void)state;
@@ -92,7 +93,28 @@ static void test_hex_lengths(void **state)
 		assert_string_equal(rc_hex_encode(got, data, len), want);
 		assert_string_equal(rc_hex_encode_reversed(got, data, len), turned);
 		assert_int_equal(got[2 * len + 1], 'x');
+		assert_true(rc_hex_decode(want, back, len));
+		assert_memory_equal(back, data, len);
+		for (size_t i = 0; i < 2 * len; i++)
+			want[i] = (char)toupper(want[i]);
+		assert_true(rc_hex_decode(want, back, len));
+		assert_memory_equal(back, data, len);
 	}
+}
+
+/* Every character in every place of a step and behind it. */
+static void test_hex_digits(void **state)
+{
+	char text[40];
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(text); at++)
+		for (int c = 0; c < 256; c++) {
+			memset(text, '7', sizeof(text));
+			text[at] = (char)c;
+			assert_int_equal(rc_hex_is(text, sizeof(text)), isxdigit(c) != 0);
+		}
+	assert_true(rc_hex_is(text, 0));
 }
 
 static void test_decimal(void **state)
@@ -278,10 +300,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compact_size), cmocka_unit_test(test_reader_never_passes_end),
-		cmocka_unit_test(test_hex_lengths),  cmocka_unit_test(test_decimal),
-		cmocka_unit_test(test_hex),	     cmocka_unit_test(test_sums),
-		cmocka_unit_test(test_files),	     cmocka_unit_test(test_arena_budget),
-		cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_hex_lengths),  cmocka_unit_test(test_hex_digits),
+		cmocka_unit_test(test_decimal),	     cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_sums),	     cmocka_unit_test(test_files),
+		cmocka_unit_test(test_arena_budget), cmocka_unit_test(test_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* JSON-RPC 2.0 by its specification's own examples; parameters; bounds; what is answered later. */
 #include "tests/unit/rc_test.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/hex.h"
 #include "base/num.h"
 #include "daemons/rpcd/auth.h"
+#include "daemons/rpcd/body.h"
 #include "daemons/rpcd/listen.h"
 #include "daemons/rpcd/methods.h"
 #include "daemons/rpcd/rpc.h"
@@ -591,6 +593,163 @@ static void test_large_answers(void **state)
 	result_done(&r);
 }
 
+/* What a batch has is bounded, also by calls that run side by side; one answer may be larger. */
+static void test_batch_bytes(void **state)
+{
+	static const char body[] = "[{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":0},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":2},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"change\",\"id\":3},"
+				   "{\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"id\":4}]";
+	RC_AUTOFREE uint8_t *data = rc_alloc(RPC_BATCH_BYTES / 2);
+	struct result r = {0};
+
+	(void)state;
+	n_pending = 0;
+	rpc_start(&table, NULL, NULL, NULL, body, strlen(body), on_answer, &r);
+	assert_int_equal(n_pending, 3);
+	out_hex(&pending[1]->out, NULL, data, RPC_BATCH_BYTES / 2);
+	rpc_call_done(pending[1]);
+	out_int(&pending[2]->out, NULL, 22);
+	rpc_call_done(pending[2]);
+	out_int(&pending[0]->out, NULL, 20);
+	rpc_call_done(pending[0]);
+	assert_true(r.answered);
+	assert_int_equal(json_array_size(r.json), 5);
+	for (size_t i = 0; i < 5; i++) {
+		json_t *item = json_array_get(r.json, i), *error = json_object_get(item, "error");
+
+		assert_int_equal(json_integer_value(json_object_get(item, "id")), i);
+		if (i == 1) {
+			assert_int_equal(json_string_length(json_object_get(item, "result")),
+					 RPC_BATCH_BYTES);
+			continue;
+		}
+		assert_int_equal(json_integer_value(json_object_get(error, "code")), RPC_MISC);
+		assert_non_null(strstr(json_string_value(json_object_get(error, "message")),
+				       "smaller batches"));
+	}
+	result_done(&r);
+}
+
+/* ---- what a body takes ---- */
+
+static size_t taken;
+
+static void *counted_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	taken += malloc_usable_size(p) + sizeof(size_t);
+	return p;
+}
+
+static void counted_free(void *p)
+{
+	if (p)
+		taken -= malloc_usable_size(p) + sizeof(size_t);
+	free(p);
+}
+
+static void test_weight(void **state)
+{
+	static const char *const items[] = {"{}",
+					    "[]",
+					    "1",
+					    "1.5",
+					    "\"\"",
+					    "\"aaaaaaaaaaaaaaaaaaaaaaaaa\"",
+					    "{\"a\":{}}",
+					    "{\"a\":[\"\\\\\"]}",
+					    "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}",
+					    "{\"a\":1,\"b\":2,\"c\":3,\"d\":{}}"};
+	json_malloc_t usual_malloc;
+	json_free_t usual_free;
+	struct rc_buf body = RC_BUF_INIT;
+
+	(void)state;
+	json_get_alloc_funcs(&usual_malloc, &usual_free);
+	json_set_alloc_funcs(counted_malloc, counted_free);
+	for (size_t i = 0; i < RC_ARRAY_LEN(items); i++) {
+		json_t *json;
+
+		rc_buf_clear(&body);
+		for (int n = 0; n < 2000; n++)
+			rc_buf_printf(&body, "%c%s", n ? ',' : '[', items[i]);
+		rc_buf_put_u8(&body, ']');
+		json = json_loadb((char *)body.data, body.len, 0, NULL);
+		assert_non_null(json);
+		assert_in_range(taken, 1, rpc_weight((char *)body.data, body.len));
+		json_decref(json);
+		assert_int_equal(taken, 0);
+	}
+	json_set_alloc_funcs(usual_malloc, usual_free);
+	/* what looks like values in texts is none */
+	rc_buf_clear(&body);
+	rc_buf_printf(&body, "%s", "[\"\\\\\\\"[[{,,\\\"]\", \"\\\\\", 1]");
+	assert_in_range(rpc_weight((char *)body.data, body.len), 1,
+			2 * body.len + 4 * (RPC_VALUE_BYTES + sizeof(struct rpc_call)));
+	rc_buf_clear(&body);
+	for (int i = 0; i <= RPC_DEPTH_MAX; i++)
+		rc_buf_put_u8(&body, '[');
+	assert_int_equal(rpc_weight((char *)body.data, body.len), 0);
+	assert_in_range(rpc_weight(NULL, 0), 1, 2048);
+	rc_buf_done(&body);
+}
+
+/* Long digits go round the parser; the tree is as if they hadn't. */
+static void test_long_digits(void **state)
+{
+	static const char *const bodies[] = {
+		"[\"#\", \"##\", {\"a\": \"#\", \"b\": [\"x\", \"\", \"#\"]}, 5]",
+		"{\"#\" : \"##\", \"##\":1}",
+		"{\"#\": 1, \"#\": 2}",
+		"\"#\"",
+		"[\"#\", \"\\n\\ufdd0\"]",
+		"[\"#\", \"\xef\xb7\x90"
+		"0\", \"\xef\xb7\x90\"]",
+		"[\"#g\", \"\\\"#\", \"#\\\\\"]",
+		"[\"#\", \"#",
+		"[\"#\", \"",
+		"[\"#\", \"#\\\"",
+		"[\"#\" \"#\"]",
+		"\"",
+	};
+	RC_AUTOFREE char *digits = rc_alloc(2001);
+	struct rc_buf body = RC_BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < 2000; i++)
+		digits[i] = "0123456789abcdefABCDEF"[i % 22];
+	for (size_t i = 0; i < RC_ARRAY_LEN(bodies) + 1; i++) {
+		json_t *want, *have;
+		json_error_t want_error, error;
+
+		rc_buf_clear(&body);
+		if (i == RC_ARRAY_LEN(bodies)) { /* more than are taken out */
+			rc_buf_put_u8(&body, '[');
+			for (int n = 0; n < 100; n++)
+				rc_buf_printf(&body, "\"%s%d\",", digits, n);
+			rc_buf_printf(&body, "0]");
+		}
+		for (const char *p = i < RC_ARRAY_LEN(bodies) ? bodies[i] : ""; *p; p++) {
+			if (*p == '#')
+				rc_buf_put(&body, digits, 2000);
+			else
+				rc_buf_put_u8(&body, (uint8_t)*p);
+		}
+		want = json_loadb((char *)body.data, body.len,
+				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &want_error);
+		have = body_parse((char *)body.data, body.len, &error);
+		assert_true(want ? json_equal(want, have) : !have);
+		if (!want)
+			assert_string_equal(error.text, want_error.text);
+		json_decref(want);
+		json_decref(have);
+	}
+	rc_buf_done(&body);
+}
+
 static size_t kept_sum;
 
 static bool keep_small(void *arg, const struct rpc_method *method, size_t bytes, size_t sum)
@@ -745,7 +904,8 @@ int main(void)
 		cmocka_unit_test(test_large_answers), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_hanging_up),    cmocka_unit_test(test_json_out),
 		cmocka_unit_test(test_auth),	      cmocka_unit_test(test_manual),
-		cmocka_unit_test(test_kept_answers),
+		cmocka_unit_test(test_kept_answers),  cmocka_unit_test(test_batch_bytes),
+		cmocka_unit_test(test_weight),	      cmocka_unit_test(test_long_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
