@@ -22,7 +22,7 @@ enum lane_name { OF_CHAIN, OF_COINS, OF_PEERS, OF_TURN, LANES };
 
 /* Four of the largest blocks; one list of coins, or three balances; two lists of peers. */
 static const size_t lane_max[LANES] = {
-	[OF_CHAIN] = 160 * MIB,
+	[OF_CHAIN] = 132 * MIB,
 	[OF_COINS] = 96 * MIB,
 	[OF_PEERS] = 32 * MIB,
 	[OF_TURN] = 0,

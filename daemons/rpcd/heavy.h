@@ -13,14 +13,15 @@
  *	answers that wait for their readers: users' three quarters of
  *	  rpc_answers_mb, and an operator's that is alone			192 + 320
  *	  and one that is being made, before it is counted			320
- *	heavy calls (the lanes), and the message that is turned into JSON	288 + 33
+ *	heavy calls (the lanes), and the message that is turned into JSON	260 + 33
  *	templates on their own connection: one being turned into JSON, two
  *	  that libzmq holds (backends.c): 46 each, and 48 as structs		186
  *	block_cache_mb, headers, buffers used again (known.c, room.h)		 50
  *	connections: rpc_connections of 33 KiB, on TCP and on Unix (http.c)	 34
  *	  and what the kernel keeps of answers for them (listen.c)		 64
+ *	  and for a few of them, 20 of 4 MiB (http.c)				 80
  *	code, libraries, threads, figures of the other daemons			 40
- *	together								1,975
+ *	together								2,027
  *
  * 320 is the largest answer: a block of 32,000,000 bytes in full, if it is of the smallest outputs
  * only, whose JSON has ten times their bytes; a usual one has 160.

@@ -26,6 +26,9 @@
  * since all of them are bounded by this; and so is what is made of them (heavy.h). */
 #define BODIES_MAX   8u
 #define BODIES_BYTES ((size_t)192 << 20)
+/* Connections for which the kernel keeps a whole large answer: an answer of 2.4 MB is sent in half
+ * the processor time. Four MiB each (heavy.h), so the first few. */
+#define ROOMY_MAX 20
 /* An answer of so many bytes is never refused: a connection has RPC_BATCH_PARALLEL at most that
  * were begun before there was too much. */
 #define ANSWER_SMALL 4096u
@@ -48,6 +51,7 @@ struct tally {
 };
 
 struct front {
+	unsigned n_roomy; /* connections: ROOMY_MAX */
 	struct rpcd *rpcd;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -582,16 +586,34 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 		request_free(r);
 }
 
+static bool make_roomy(struct listener *listener, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (listener->is_unix || !info || listener->front->n_roomy >= ROOMY_MAX)
+		return false;
+	listen_roomy(info->connect_fd);
+	listener->front->n_roomy++;
+	return true;
+}
+
+/* *state is the connection's own, not a request's: front where it is roomy. */
 static void on_connection(void *cls, struct MHD_Connection *connection, void **state,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct listener *listener = cls;
 	struct rc_metrics *metrics = listener->front->rpcd->metrics;
 	int64_t now = (int64_t)rc_metric_get(metrics, M_CONNECTIONS);
+	struct front *front = listener->front;
 
-	(void)connection, (void)state;
-	rc_metric_set(metrics, M_CONNECTIONS,
-		      code == MHD_CONNECTION_NOTIFY_STARTED ? now + 1 : now - 1);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		rc_metric_set(metrics, M_CONNECTIONS, now + 1);
+		*state = make_roomy(listener, connection) ? front : NULL;
+	} else {
+		rc_metric_set(metrics, M_CONNECTIONS, now - 1);
+		front->n_roomy -= *state == front;
+	}
 }
 
 static void on_mhd_log(void *cls, const char *fmt, va_list ap)

@@ -23,13 +23,21 @@
 
 /* Of an answer that isn't taken the kernel keeps so much at most, of TCP: by itself it is 2 to 4
  * MiB a connection, which is this process's memory to its control group, and no longer counted
- * here. Unix sockets have 208 KiB. */
+ * here. Unix sockets have 208 KiB. The smaller, the more often a large answer's connection wakes
+ * up: listen_roomy. */
 #define UNSENT_BYTES (128 << 10)
 
 /* Who is accepted inherits it. */
 static void keep_little(int fd)
 {
 	int bytes = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
+void listen_roomy(int fd)
+{
+	int bytes = 0; /* the system's: no bound but the buffer's */
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }

@@ -30,6 +30,10 @@ int listen_unix(const char *path, unsigned mode, struct listen_socket *ret, stru
 int listen_tcp(const char *host, uint16_t port, bool allow_plain, struct listen_socket *ret,
 	       struct rc_error *error);
 
+/* The kernel may keep as much of answers as it likes for this accepted TCP connection, some 4 MiB.
+ */
+void listen_roomy(int fd);
+
 /* RC_ECONFIG: this socket would carry plain HTTP beyond loopback. */
 int listen_refuse_plain(const char *where, struct rc_error *error);
 
