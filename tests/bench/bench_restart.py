@@ -161,7 +161,7 @@ def bench_restart(ctx):
 def scale_state_memory(ctx):
     """utxod's state alone, at its default cache_mb, by blocks that spend half of what they make."""
     cache = 450
-    for coins in (1_000, 100_000) if ctx.quick else (1_000, 100_000, 1_000_000):
+    for coins in (1_000, 100_000) if ctx.quick else (1_000, 100_000, 1_000_000, 10_000_000):
         home = os.path.join(ctx.dir, f"state{coins}")
         os.mkdir(home)
         block = min(coins, 10_000)
