@@ -51,7 +51,6 @@ struct tally {
 };
 
 struct front {
-	unsigned n_roomy; /* connections: ROOMY_MAX */
 	struct rpcd *rpcd;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -63,6 +62,7 @@ struct front {
 	size_t in_flight, in_flight_max;
 	size_t body_max;      /* bytes */
 	int64_t body_us;      /* that a body may take */
+	unsigned n_roomy;     /* connections: ROOMY_MAX */
 	struct tally bodies;  /* as they come */
 	struct tally calls;   /* what was made of them, while the calls go on (rpc_weight) */
 	struct tally answers; /* that are made and not taken yet */
