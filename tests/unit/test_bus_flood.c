@@ -2,7 +2,8 @@
  * The bus under load: a million requests and their answers, small and bulk, while the server is
  * stopped, killed and started again, and other clients are slow or dead. Every call must be
  * answered or reported, right, and nobody's queue may pass its bytes. RC_FLOOD sets another number.
- * Before that, the server's death while its answers are being taken, frame by frame.
+ * Before that, the server's death while its answers are being taken, frame by frame, and while the
+ * client doesn't look.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -35,6 +36,8 @@
 #define EVENT_EVERY 1000u
 #define ANSWERS	    100u /* of three frames: more than the 100 frames after which libzmq looks up */
 #define SOCKETS_MAX 64u
+/* Time enough for libzmq to connect again by itself, if it did. */
+#define UNNOTICED_MS 100
 
 /* ---- the server, a process of its own ---- */
 
@@ -188,12 +191,17 @@ static pid_t bear(struct flood *flood, char what)
 	return pid;
 }
 
-/* The nursery reaps it; until then it holds the lock of its directory. */
-static void kill_server(struct flood *flood)
+/* The nursery reaps it; until then it holds the lock of its directory. loop turns meanwhile. */
+static void kill_beside(struct flood *flood, struct rc_loop *loop)
 {
 	kill(flood->server, SIGKILL);
 	while (kill(flood->server, 0) == 0)
-		rc_loop_turn(flood->rig.loop, 1000);
+		rc_loop_turn(loop, 1000);
+}
+
+static void kill_server(struct flood *flood)
+{
+	kill_beside(flood, flood->rig.loop);
 }
 
 static void on_root_answer(void *arg, const struct rc_reply *reply)
@@ -472,6 +480,37 @@ static void test_death_amid_answers(void **state)
 	bus_rig_done(&flood.rig);
 }
 
+/* A new server stands there before the client has heard of the old one's end: it must not be asked
+ * anything before it is greeted. */
+static void test_death_unnoticed(void **state)
+{
+	struct rc_client *tool;
+	struct flood flood;
+	struct bus_rig rig;
+
+	(void)state;
+	start(&flood);
+	flood.server = bear(&flood, 's');
+	bus_rig_wait_up(&flood.rig, flood.client);
+	rig = flood.rig;
+	rig.loop = rc_loop_new();
+	kill_beside(&flood, rig.loop);
+	flood.server = bear(&flood, 's');
+	tool = bus_rig_client(&rig, RC_TOOL, RC_ROLE_READ);
+	bus_rig_wait_up(&rig, tool);
+	bus_rig_for_ms(&rig, UNNOTICED_MS);
+	flood.total = ANSWERS;
+	run_until(&flood, ANSWERS);
+	assert_int_equal(flood.wrong, 0);
+	assert_int_equal(flood.busy, 0);
+	rc_client_close(tool);
+	rc_loop_free(rig.loop);
+	rc_client_close(flood.client);
+	kill(flood.server, SIGKILL);
+	close(flood.nursery);
+	bus_rig_done(&flood.rig);
+}
+
 /* ---- the flood ---- */
 
 static void test_flood(void **state)
@@ -540,6 +579,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_death_amid_answers),
+		cmocka_unit_test(test_death_unnoticed),
 		cmocka_unit_test(test_flood),
 	};
 
