@@ -9,8 +9,9 @@
 /* Slots passed with the lock held: less than a millisecond. */
 #define SLICE 65536
 
-/* Memory between pages that is left to them: a sixteenth, and two chunks where that is less. */
-#define SPARE(limit) ((int64_t)((limit) / 16 > 2 * SLAB_CHUNK ? (limit) / 16 : 2 * SLAB_CHUNK))
+/* Memory between pages that is left to them, of the limit; in two chunks there may be so much. */
+#define SPARE(limit)	     ((int64_t)(limit) / 32)
+#define WORTH_PACKING(limit) (SPARE(limit) + (int64_t)(2 * SLAB_CHUNK))
 /* Of n chunks, those emptied in one pass: they are held until it ends. */
 #define PACK_CHUNKS(n) ((n) / 16 + 2)
 
@@ -531,11 +532,17 @@ static bool droppable(const struct tree *tree, struct tree_slot *slot, const str
 	return false;
 }
 
-/* Bytes in use beyond the limit. */
+/* Bytes in use beyond the limit; and beyond what leaves room for the next version. */
 static int64_t over(const struct tree *tree)
 {
-	return (int64_t)(atomic_load(&tree->slab.live) + atomic_load(&tree->beside)) -
+	return (int64_t)(atomic_load(&tree->slab.live) + atomic_load(&tree->beside) +
+			 tree->next_id * sizeof(struct tree_slot)) -
 	       (int64_t)tree->limit;
+}
+
+static int64_t too_much(const struct tree *tree)
+{
+	return over(tree) + (int64_t)tree->room + SPARE(tree->limit);
 }
 
 bool tree_over(const struct tree *tree)
@@ -576,7 +583,7 @@ static void pack_slice(struct tree *tree)
 	int64_t idle = held > live ? (int64_t)(held - live) : 0;
 
 	tree->spare = idle < tree->spare ? idle : tree->spare + (idle - tree->spare) / 8;
-	if (!tree->packing && tree->spare > SPARE(tree->limit)) {
+	if (!tree->packing && tree->spare > WORTH_PACKING(tree->limit)) {
 		size_t n = PACK_CHUNKS(held / SLAB_CHUNK), closed = atomic_load(&tree->slab.closed);
 
 		/* Those of before that somebody still has something in count. */
@@ -591,7 +598,7 @@ static void pack_slice(struct tree *tree)
 		if (page && slab_is_closed(page)) {
 			hold(slot);
 			page = atomic_load_explicit(&slot->head, memory_order_acquire);
-			if (over(tree) > 0 && droppable(tree, slot, page))
+			if (too_much(tree) > 0 && droppable(tree, slot, page))
 				drop_page(tree, slot, page);
 			else
 				move_page(tree, slot, page);
@@ -606,7 +613,7 @@ static void pack_slice(struct tree *tree)
 static void trim_slice(struct tree *tree)
 {
 	uint64_t stable = tree->flushed < tree->released ? tree->flushed : tree->released;
-	int64_t dropping = over(tree) + (int64_t)tree->room;
+	int64_t dropping = too_much(tree);
 
 	if (stable != tree->stable)
 		atomic_store(&tree->in_vain, 0);
@@ -649,7 +656,7 @@ void tree_trim(struct tree *tree)
 			pack_slice(tree);
 		}
 		go_on = from + SLICE < tree->next_id && !tree->updating &&
-			(tree->packing || over(tree) + (int64_t)tree->room > 0);
+			(tree->packing || too_much(tree) > 0);
 		pthread_mutex_unlock(&tree->lock);
 	}
 }

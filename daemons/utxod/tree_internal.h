@@ -28,8 +28,8 @@ struct tree {
 	atomic_size_t beside;
 	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
 
-	pthread_mutex_t lock; /* all below */
-	uint32_t next_id;
+	pthread_mutex_t lock;	  /* all below */
+	_Atomic uint32_t next_id; /* changed with the lock held */
 	uint32_t *free_ids;
 	size_t n_free, cap_free;
 	bool cold;     /* the builder's own: the last version met pages that weren't in memory */

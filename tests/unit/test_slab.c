@@ -92,13 +92,14 @@ static void test_closing(void **state)
 
 /* ---- a tree ---- */
 
-enum { LEAVES = 60000, STEP = 3600, ROUNDS = 15, READERS = 2 };
+enum { LEAVES = 60000, FEW_LEAVES = 20000, ROUNDS = 15, READERS = 2 };
 
 struct world {
 	struct disk *disk;
 	struct tree *tree;
 	struct tree_roots roots;
 	uint64_t seq;
+	size_t n, step; /* leaves at first, and those that each round removes */
 	uint8_t (*key)[RC_STATE_KEY_MAX];
 	struct tree_op op[LEAVES];
 	struct tree_change change[ROUNDS + 1];
@@ -193,7 +194,7 @@ struct walker {
 	struct tree *tree;
 	struct tree_roots roots;
 	atomic_bool *end;
-	long walks, wrong;
+	long leaves, walks, wrong;
 };
 
 static void *walk(void *arg)
@@ -202,19 +203,21 @@ static void *walk(void *arg)
 
 	do {
 		w->walks++;
-		w->wrong += count_all(w->tree, &w->roots, 1) != LEAVES;
+		w->wrong += count_all(w->tree, &w->roots, 1) != w->leaves;
 	} while (!atomic_load(w->end));
 	return NULL;
 }
 
-static void open_world(struct world *w, const struct rc_random *random, size_t limit)
+static void open_world(struct world *w, const struct rc_random *random, size_t leaves)
 {
+	w->n = leaves;
+	w->step = leaves * 6 / 100;
 	w->disk = disk_memory_new();
-	w->tree = tree_new(w->disk, limit, 1, NULL, 0);
+	w->tree = tree_new(w->disk, 64 << 20, 1, NULL, 0);
 	tree_roots_init(&w->roots);
-	w->key = rc_alloc_array(LEAVES, sizeof(*w->key));
-	rc_random_fill(random, w->key, LEAVES * sizeof(*w->key));
-	change(w, TREE_INSERT, 0, LEAVES, &w->change[0]);
+	w->key = rc_alloc_array(leaves, sizeof(*w->key));
+	rc_random_fill(random, w->key, leaves * sizeof(*w->key));
+	change(w, TREE_INSERT, 0, leaves, &w->change[0]);
 	flush(w, &w->change[0]);
 }
 
@@ -247,13 +250,14 @@ static void test_packing_beside_readers(void **state)
 
 	(void)state;
 	rc_test_random_init(&r);
-	open_world(w, &r.random, 64 << 20);
+	open_world(w, &r.random, FEW_LEAVES);
 	for (unsigned i = 0; i < READERS; i++) {
-		walker[i] = (struct walker){.tree = w->tree, .roots = w->roots, .end = &end};
+		walker[i] = (struct walker){
+			.tree = w->tree, .roots = w->roots, .end = &end, .leaves = FEW_LEAVES};
 		assert_int_equal(pthread_create(&walker[i].thread, NULL, walk, &walker[i]), 0);
 	}
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		change(w, TREE_REMOVE, i * STEP, (i + 1) * STEP, &w->change[i + 1]);
+		change(w, TREE_REMOVE, i * w->step, (i + 1) * w->step, &w->change[i + 1]);
 		flush(w, &w->change[i + 1]);
 		pthread_mutex_lock(&w->tree->lock);
 		for (struct slab_chunk *c = w->tree->slab.chunks->next; c; c = c->next)
@@ -264,7 +268,7 @@ static void test_packing_beside_readers(void **state)
 		tree_trim(w->tree);
 	}
 	assert_true(closed > 0);
-	assert_int_equal(count_all(w->tree, &w->roots, w->seq), LEAVES - ROUNDS * STEP);
+	assert_int_equal(count_all(w->tree, &w->roots, w->seq), w->n - ROUNDS * w->step);
 	atomic_store(&end, true);
 	for (unsigned i = 0; i < READERS; i++) {
 		pthread_join(walker[i].thread, NULL);
@@ -284,11 +288,11 @@ static void test_packing_of_itself(void **state)
 
 	(void)state;
 	rc_test_random_init(&r);
-	open_world(w, &r.random, 64 << 20);
+	open_world(w, &r.random, LEAVES);
 	before = figures(w).held;
 	tree_release(w->tree, w->seq, &w->change[0]);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		change(w, TREE_REMOVE, i * STEP, (i + 1) * STEP, &w->change[i + 1]);
+		change(w, TREE_REMOVE, i * w->step, (i + 1) * w->step, &w->change[i + 1]);
 		flush(w, &w->change[i + 1]);
 		tree_release(w->tree, w->seq, &w->change[i + 1]);
 	}
@@ -298,7 +302,7 @@ static void test_packing_of_itself(void **state)
 	assert_true(f.bytes < before / 2);
 	assert_true(f.held <= f.bytes + 4 * SLAB_CHUNK);
 	assert_int_equal(f.drops, 0); /* moved, not read again */
-	assert_int_equal(count_all(w->tree, &w->roots, w->seq), LEAVES - ROUNDS * STEP);
+	assert_int_equal(count_all(w->tree, &w->roots, w->seq), w->n - ROUNDS * w->step);
 	close_world(w);
 }
 
