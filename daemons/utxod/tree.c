@@ -614,18 +614,19 @@ static void trim_slice(struct tree *tree)
 {
 	uint64_t stable = tree->flushed < tree->released ? tree->flushed : tree->released;
 	int64_t dropping = too_much(tree);
+	uint64_t in_vain;
 
 	if (stable != tree->stable)
 		atomic_store(&tree->in_vain, 0);
 	tree->stable = stable;
-	for (uint32_t left = SLICE; left && dropping > 0; left--) {
+	in_vain = atomic_load(&tree->in_vain);
+	/* After two rounds nothing is new, until pages were loaded or flushed. */
+	for (uint32_t left = SLICE; left && dropping > 0 && in_vain < 2 * (uint64_t)tree->next_id;
+	     left--) {
 		struct tree_slot *slot;
 		struct page *page;
 
-		/* After two rounds nothing is new, until pages were loaded or flushed. */
-		if (atomic_fetch_add_explicit(&tree->in_vain, 1, memory_order_relaxed) >=
-		    2 * tree->next_id)
-			break;
+		in_vain++;
 		tree->hand = tree->hand + 1 < tree->next_id ? tree->hand + 1 : 1;
 		slot = tree_slot(tree, tree->hand);
 		if (!atomic_load(&slot->head))
@@ -636,10 +637,11 @@ static void trim_slice(struct tree *tree)
 		if (droppable(tree, slot, page)) {
 			dropping -= page->size;
 			drop_page(tree, slot, page);
-			atomic_store_explicit(&tree->in_vain, 0, memory_order_relaxed);
+			in_vain = 0;
 		}
 		let_go(slot);
 	}
+	atomic_store(&tree->in_vain, in_vain);
 }
 
 /* A round at most: ten million coins have a million slots, of which one in ten has a page in
