@@ -216,7 +216,7 @@ static int replay_group(struct ledger *ledger, struct group *group, struct rc_er
 		RC_TEST_POINT(UTXOD_START_APPLIED);
 		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
 		 */
-		if (ledger->dirty_bytes >= 2 * ledger->options.flush_bytes)
+		if (ledger->dirty_bytes >= LEDGER_DIRTY(ledger->options.flush_bytes))
 			err = ledger_flush(ledger, error);
 	}
 	ledger->recovery.changes += group->changes;

@@ -79,8 +79,7 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (!switching &&
-		 flushable(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (!switching && flushable(ledger) >= LEDGER_DIRTY(ledger->options.flush_bytes))
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
 				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
@@ -312,7 +311,7 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
  * first. The newest version aside, what is applied gets written without this thread's help. */
 static void await_flush(struct ledger *ledger)
 {
-	size_t most = LEDGER_DIRTY_TIMES * ledger->options.flush_bytes;
+	size_t most = LEDGER_DIRTY(ledger->options.flush_bytes);
 	bool full;
 
 	if (!ledger->options.on_full)
