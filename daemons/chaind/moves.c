@@ -85,11 +85,12 @@ static void pool_followed(struct chaind *chaind)
 	refill_pump(&chaind->refill);
 }
 
-static const struct rc_coin *on_known_coin(void *arg, const struct rc_outpoint *outpoint)
+static void on_known_coins(void *arg, const struct rc_outpoint *outpoints, size_t n,
+			   const struct rc_coin **ret_coins)
 {
 	struct chaind *chaind = arg;
 
-	return mempool_state_coin(&chaind->pool, outpoint);
+	mempool_state_coins(&chaind->pool, outpoints, n, ret_coins);
 }
 
 static void on_advanced(void *arg, struct block_node *old_tip, struct block_node *fork,
@@ -197,7 +198,7 @@ static void on_lost_body(void *arg, struct block_node *node)
 void chaind_set_connect_ops(struct chaind *chaind)
 {
 	chaind->connect.ops = (struct connect_ops){
-		.known_coin = on_known_coin,
+		.known_coins = on_known_coins,
 		.advanced = on_advanced,
 		.failed = on_failed,
 		.changed = on_changed,
