@@ -1,5 +1,6 @@
 /* What follows when the chain moves: the pool, events, who waits, the log. */
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -74,6 +75,10 @@ static void tell(struct chaind *chaind, bool reorganised)
 	chaind_wake_blocks(chaind);
 	poll_wake(&chaind->tip_polls);
 	poll_wake(&chaind->wanted_polls);
+	/* All of it is in the hands of the bus's thread, which would wait for the end of this one's
+	 * time slice where utxod keeps the other processors busy. */
+	if (chaind->pool.count > 0)
+		sched_yield();
 }
 
 /* The pool fits the tip: who works with it goes on. */
