@@ -226,7 +226,7 @@ struct ledger_figures {
 	uint64_t staged_blocks, staged_bytes;
 	uint64_t dirty_bytes, dirty_changes; /* applied and not flushed */
 	uint64_t versions;
-	uint64_t page_bytes, page_hits, page_loads, page_drops, hashes;
+	uint64_t page_bytes, page_held, page_hits, page_loads, page_drops, hashes;
 	uint64_t coin_bytes, coin_entries, coin_hits, coin_misses;
 	uint64_t delta_bytes;			    /* of the versions: deltas, most of it */
 	uint64_t commits, aborts, switches, undone; /* since the start */

@@ -337,6 +337,7 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 	};
 	pthread_mutex_unlock(&ledger->lock);
 	ret->page_bytes = tree.bytes;
+	ret->page_held = tree.held;
 	ret->page_hits = tree.hits;
 	ret->page_loads = tree.loads;
 	ret->page_drops = tree.drops;

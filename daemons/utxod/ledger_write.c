@@ -36,8 +36,8 @@ static size_t flushable(const struct ledger *ledger)
 	return dirty > stays ? dirty - stays : 0;
 }
 
-/* Passes of the clock's hand over a part of the pages: two rounds of a quarter of a million. */
-#define RELIEVE_TRIMS 8
+/* Rounds of the clock's hand: after two nothing is new. */
+#define RELIEVE_TRIMS 2
 
 /* Whether the pages' memory is passed though all that can be has been dropped, and the flush that
  * is under way will free some: it holds what the versions after those it writes took from pages. */
