@@ -19,7 +19,7 @@ struct slab_stack {
 	size_t n, cap;
 };
 
-/* Blocks are cut from chunks; it begins where its size says, so a block tells its chunk. */
+/* Blocks are cut from chunks, which begin at multiples of their size: a block tells its chunk. */
 #define SLAB_CHUNK ((size_t)2 << 20)
 
 struct slab_chunk {

@@ -9,7 +9,8 @@
 /* Slots passed with the lock held: less than a millisecond. */
 #define SLICE 65536
 
-/* Memory between pages that is left to them, of the limit; in two chunks there may be so much. */
+/* Memory between pages that is left to them; packing begins two chunks later, since the newest is
+ * being cut and one may be nearly empty. */
 #define SPARE(limit)	     ((int64_t)(limit) / 32)
 #define WORTH_PACKING(limit) (SPARE(limit) + (int64_t)(2 * SLAB_CHUNK))
 /* Of n chunks, those emptied in one pass: they are held until it ends. */
