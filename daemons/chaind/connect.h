@@ -67,9 +67,10 @@ struct pipe_block {
 };
 
 struct connect_ops {
-	/* A coin of the state at the applied tip that is known without utxod, valid until the loop
-	 * turns; NULL: not known. */
-	const struct rc_coin *(*known_coin)(void *arg, const struct rc_outpoint *outpoint);
+	/* Of each outpoint the coin of the state at the applied tip, if it is known without utxod,
+	 * valid until the loop turns; NULL: not known. */
+	void (*known_coins)(void *arg, const struct rc_outpoint *outpoints, size_t n,
+			    const struct rc_coin **ret_coins);
 	/* The applied tip moved from old over fork to the last of blocks (none: it is fork). */
 	void (*advanced)(void *arg, struct block_node *old_tip, struct block_node *fork,
 			 struct pipe_block *const *blocks, size_t n_blocks);

@@ -128,6 +128,13 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 	return spend ? spend->tx : NULL;
 }
 
+/* So many bytes come into the CPU's cache; NULL: none. */
+static void fetch_lines(const void *from, size_t bytes)
+{
+	for (size_t at = 0; from && at < bytes; at += 64)
+		__builtin_prefetch((const char *)from + at);
+}
+
 void mempool_fetch(const struct mempool *pool, const struct rc_tx *tx)
 {
 	pool_index_fetch(&pool->by_txid, tx->txid.b);
@@ -156,15 +163,34 @@ bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint
 	return true;
 }
 
-const struct rc_coin *mempool_state_coin(const struct mempool *pool,
-					 const struct rc_outpoint *outpoint)
+/* Of what is asked for some steps later: first its places in the tables, then the spend itself. */
+static void fetch_state_coin(const struct mempool *pool, const struct rc_outpoint *outpoints,
+			     size_t n, size_t i)
 {
-	struct pool_spend *spend = find_spend(pool, outpoint);
+	size_t far = i + 2 * MEMPOOL_FETCH_AHEAD, near = i + MEMPOOL_FETCH_AHEAD;
+	uint8_t key[RC_OUTPOINT_SIZE];
 
-	if (!spend || mempool_find(pool, &outpoint->txid))
-		return NULL;
-	/* Its place among its transaction's inputs. */
-	return &spend->tx->coins[spend - spend->tx->spends];
+	if (far < n) {
+		rc_outpoint_key_encode(&outpoints[far], key);
+		pool_index_fetch(&pool->spends, key);
+		pool_index_fetch(&pool->by_txid, outpoints[far].txid.b);
+	}
+	if (near < n) {
+		rc_outpoint_key_encode(&outpoints[near], key);
+		fetch_lines(pool_index_guess(&pool->spends, key), sizeof(struct pool_spend));
+	}
+}
+
+void mempool_state_coins(const struct mempool *pool, const struct rc_outpoint *outpoints, size_t n,
+			 const struct rc_coin **ret_coins)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct pool_spend *spend = find_spend(pool, &outpoints[i]);
+
+		fetch_state_coin(pool, outpoints, n, i);
+		ret_coins[i] =
+			spend && !mempool_find(pool, &outpoints[i].txid) ? &spend->coin : NULL;
+	}
 }
 
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash)
@@ -186,7 +212,7 @@ static struct pool_tx *pool_tx_new(const struct rc_tx *tx, const struct rc_coin 
 	size_t n_in = tx->n_inputs, n_out = tx->n_outputs;
 	size_t size = sizeof(struct pool_tx) +
 		      n_in * (sizeof(struct pool_spend) + sizeof(struct pool_lock_ref) +
-			      sizeof(struct rc_coin) + sizeof(struct rc_tx_in)) +
+			      sizeof(struct rc_tx_in)) +
 		      n_out * (sizeof(struct pool_lock_ref) + sizeof(struct rc_tx_out)) +
 		      tx->raw.len;
 	struct pool_tx *p = rc_alloc(size);
@@ -199,16 +225,15 @@ static struct pool_tx *pool_tx_new(const struct rc_tx *tx, const struct rc_coin 
 	p->tx = *tx;
 	p->tx.inputs = (struct rc_tx_in *)(p->out_refs + n_out);
 	p->tx.outputs = (struct rc_tx_out *)(p->tx.inputs + n_in);
-	p->coins = (struct rc_coin *)(p->tx.outputs + n_out);
-	raw = (uint8_t *)(p->coins + n_in);
+	raw = (uint8_t *)(p->tx.outputs + n_out);
 	memcpy(raw, from, tx->raw.len);
 	p->tx.raw.data = raw;
 	p->tx.payload.data = moved(tx->payload.data, from, raw);
 	for (size_t i = 0; i < n_in; i++) {
 		p->tx.inputs[i] = tx->inputs[i];
 		p->tx.inputs[i].witness = moved(tx->inputs[i].witness, from, raw);
-		p->coins[i] = *coins[i];
 		p->spends[i].tx = p;
+		p->spends[i].coin = *coins[i];
 		rc_outpoint_key_encode(&tx->inputs[i].prevout, p->spends[i].key);
 	}
 	for (size_t i = 0; i < n_out; i++) {
@@ -264,7 +289,7 @@ static void ref_drop(struct mempool *pool, struct pool_lock_ref *ref)
 static void refs_add(struct mempool *pool, struct pool_tx *tx)
 {
 	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
-		struct rc_lock lock = rc_coin_lock(&tx->coins[i]);
+		struct rc_lock lock = rc_coin_lock(&tx->spends[i].coin);
 
 		ref_add(pool, &tx->in_refs[i], tx, i, true, &lock);
 	}
@@ -490,7 +515,7 @@ static void settle_coins(struct pool_tx *tx, const struct rc_txid *maker, uint32
 	tx->facts.coins_to = height;
 	for (uint32_t i = 0; i < tx->tx.n_inputs; i++) {
 		if (rc_txid_eq(&tx->tx.inputs[i].prevout.txid, maker))
-			tx->coins[i].height = height;
+			tx->spends[i].coin.height = height;
 	}
 }
 
@@ -501,12 +526,9 @@ static void fetch_ahead(const struct mempool *pool, const struct rc_block *block
 
 	if (far < block->n_txs)
 		mempool_fetch(pool, &block->txs[far]);
-	if (near < block->n_txs) {
-		const char *tx = (const char *)mempool_find(pool, &block->txs[near].txid);
-
-		for (size_t at = 0; tx && at < sizeof(struct pool_tx) + 256; at += 64)
-			__builtin_prefetch(tx + at);
-	}
+	if (near < block->n_txs)
+		fetch_lines(pool_index_guess(&pool->by_txid, block->txs[near].txid.b),
+			    sizeof(struct pool_tx) + 256);
 }
 
 void mempool_block(struct mempool *pool, const struct rc_block *block)

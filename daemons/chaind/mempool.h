@@ -39,10 +39,11 @@ enum pool_removal {
 };
 const char *pool_removal_name(enum pool_removal why);
 
-/* An input: whom it spends from. The table by outpoint is of these. */
+/* An input: what it spends. The table by outpoint is of these. */
 struct pool_spend {
 	uint8_t key[RC_OUTPOINT_SIZE];
-	struct pool_tx *tx;
+	struct pool_tx *tx;  /* whose input it is */
+	struct rc_coin coin; /* as in the state once its maker is there */
 };
 
 /* A place in the list of everything the pool does to one lock. */
@@ -92,8 +93,6 @@ struct pool_tx {
 	struct pool_spend *spends;     /* n_inputs */
 	struct pool_lock_ref *in_refs; /* n_inputs */
 	struct pool_lock_ref *out_refs;
-	struct rc_coin
-		*coins; /* n_inputs: what it spends, as in the state once its maker is there */
 };
 
 /* A walk over the pool that may rest between turns of the loop. */
@@ -136,10 +135,10 @@ struct pool_tx *mempool_spender(const struct mempool *pool, const struct rc_outp
 /* The coin an output of the pool makes; false if there is none. height: tip + 1. */
 bool mempool_coin(const struct mempool *pool, const struct rc_outpoint *outpoint, uint32_t height,
 		  struct rc_coin *ret_coin);
-/* The coin of the state that a transaction of the pool spends by this outpoint; NULL: nobody does,
- * or another transaction of the pool makes it. */
-const struct rc_coin *mempool_state_coin(const struct mempool *pool,
-					 const struct rc_outpoint *outpoint);
+/* Of each outpoint the coin of the state that a transaction of the pool spends by it; NULL: nobody
+ * does, or another transaction of the pool makes it. */
+void mempool_state_coins(const struct mempool *pool, const struct rc_outpoint *outpoints, size_t n,
+			 const struct rc_coin **ret_coins);
 struct pool_lock *mempool_lock(const struct mempool *pool, const struct rc_hash *lock_hash);
 
 /* It will be checked, added, or taken out soon: what the tables have of it and of what it spends

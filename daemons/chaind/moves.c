@@ -1,5 +1,6 @@
 /* What follows when the chain moves: the pool, events, who waits, the log. */
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -74,6 +75,10 @@ static void tell(struct chaind *chaind, bool reorganised)
 	chaind_wake_blocks(chaind);
 	poll_wake(&chaind->tip_polls);
 	poll_wake(&chaind->wanted_polls);
+	/* All of it is in the hands of the bus's thread, which would wait for the end of this one's
+	 * time slice where utxod keeps the other processors busy. */
+	if (chaind->pool.count > 0)
+		sched_yield();
 }
 
 /* The pool fits the tip: who works with it goes on. */
@@ -85,11 +90,12 @@ static void pool_followed(struct chaind *chaind)
 	refill_pump(&chaind->refill);
 }
 
-static const struct rc_coin *on_known_coin(void *arg, const struct rc_outpoint *outpoint)
+static void on_known_coins(void *arg, const struct rc_outpoint *outpoints, size_t n,
+			   const struct rc_coin **ret_coins)
 {
 	struct chaind *chaind = arg;
 
-	return mempool_state_coin(&chaind->pool, outpoint);
+	mempool_state_coins(&chaind->pool, outpoints, n, ret_coins);
 }
 
 static void on_advanced(void *arg, struct block_node *old_tip, struct block_node *fork,
@@ -197,7 +203,7 @@ static void on_lost_body(void *arg, struct block_node *node)
 void chaind_set_connect_ops(struct chaind *chaind)
 {
 	chaind->connect.ops = (struct connect_ops){
-		.known_coin = on_known_coin,
+		.known_coins = on_known_coins,
 		.advanced = on_advanced,
 		.failed = on_failed,
 		.changed = on_changed,

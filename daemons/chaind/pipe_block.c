@@ -195,18 +195,19 @@ static void plan_fetch(struct pipe_block *b)
 	const struct rc_connect_plan *plan = &b->body->plan;
 	struct connector *c = b->c;
 	bool on_tip = b == c->head && !c->switching && b->node->parent == chain_tip(c->chain);
+	RC_AUTOFREE const struct rc_coin **known =
+		rc_alloc_array(plan->n_outpoints, sizeof(*known));
 	uint32_t n = 0;
 
+	if (on_tip)
+		c->ops.known_coins(c->arg, plan->outpoints, plan->n_outpoints, known);
 	b->coins = rc_arena_alloc(&b->arena, sizeof(*b->coins) * (plan->n_outpoints + 1));
 	b->asked = rc_arena_alloc(&b->arena, sizeof(*b->asked) * (plan->n_outpoints + 1));
 	b->asked_slots =
 		rc_arena_alloc(&b->arena, sizeof(*b->asked_slots) * (plan->n_outpoints + 1));
 	for (uint32_t i = 0; i < plan->n_outpoints; i++) {
-		const struct rc_coin *known =
-			on_tip ? c->ops.known_coin(c->arg, &plan->outpoints[i]) : NULL;
-
-		if (known) {
-			put_coin(b, i, known);
+		if (known[i]) {
+			put_coin(b, i, known[i]);
 			continue;
 		}
 		b->asked[n] = plan->outpoints[i];

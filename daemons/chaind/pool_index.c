@@ -87,6 +87,20 @@ void pool_index_fetch(const struct pool_index *index, const void *key)
 		__builtin_prefetch(&index->slots[hash_of(index, key) & (index->cap - 1)]);
 }
 
+void *pool_index_guess(const struct pool_index *index, const void *key)
+{
+	uint64_t hash;
+	size_t i;
+
+	if (index->n == 0)
+		return NULL;
+	hash = hash_of(index, key);
+	i = hash & (index->cap - 1);
+	while (index->slots[i].item && index->slots[i].hash != hash)
+		i = (i + 1) & (index->cap - 1);
+	return index->slots[i].item;
+}
+
 void *pool_index_find(const struct pool_index *index, const void *key)
 {
 	uint64_t hash;

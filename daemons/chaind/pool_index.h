@@ -38,6 +38,9 @@ void pool_index_salt(struct pool_index *index, const struct rc_random *random);
 
 /* It will be asked for this key soon: where the search begins comes into the CPU's cache. */
 void pool_index_fetch(const struct pool_index *index, const void *key);
+/* Most likely the key's item, if it has one: another's only where all 64 bits of their hashes
+ * agree. Nothing of an item is read. */
+void *pool_index_guess(const struct pool_index *index, const void *key);
 void *pool_index_find(const struct pool_index *index, const void *key);
 /* No item may have its key yet. */
 void pool_index_add(struct pool_index *index, void *item);

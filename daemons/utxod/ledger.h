@@ -39,10 +39,11 @@
  * crash (some 300,000 changes a second from files in the page cache, half as many from the disk).
  * The rarer, the fewer times a page that
  * changes often is written. */
-#define LEDGER_FLUSH_BYTES   ((size_t)128 << 20)
+#define LEDGER_FLUSH_BYTES   ((size_t)192 << 20)
 #define LEDGER_FLUSH_CHANGES 100000
-/* Unflushed beyond this many times the trigger: Stage answers BUSY until the flusher caught up. */
-#define LEDGER_DIRTY_TIMES 2
+/* Unflushed beyond this: Stage answers BUSY until the flusher caught up. A third more than what
+ * starts a flush, for the blocks that come while it lasts. */
+#define LEDGER_DIRTY(flush_bytes) ((flush_bytes) + (flush_bytes) / 3)
 /* Deltas written and not synced, during initial download. */
 #define LEDGER_SYNC_BYTES ((size_t)16 << 20)
 
@@ -226,7 +227,7 @@ struct ledger_figures {
 	uint64_t staged_blocks, staged_bytes;
 	uint64_t dirty_bytes, dirty_changes; /* applied and not flushed */
 	uint64_t versions;
-	uint64_t page_bytes, page_hits, page_loads, page_drops, hashes;
+	uint64_t page_bytes, page_held, page_hits, page_loads, page_drops, hashes;
 	uint64_t coin_bytes, coin_entries, coin_hits, coin_misses;
 	uint64_t delta_bytes;			    /* of the versions: deltas, most of it */
 	uint64_t commits, aborts, switches, undone; /* since the start */

@@ -216,7 +216,7 @@ static int replay_group(struct ledger *ledger, struct group *group, struct rc_er
 		RC_TEST_POINT(UTXOD_START_APPLIED);
 		/* Whoever waits for this start doesn't wait for a flush too, unless memory asks it.
 		 */
-		if (ledger->dirty_bytes >= 2 * ledger->options.flush_bytes)
+		if (ledger->dirty_bytes >= LEDGER_DIRTY(ledger->options.flush_bytes))
 			err = ledger_flush(ledger, error);
 	}
 	ledger->recovery.changes += group->changes;
@@ -337,6 +337,7 @@ void ledger_figures(struct ledger *ledger, struct ledger_figures *ret)
 	};
 	pthread_mutex_unlock(&ledger->lock);
 	ret->page_bytes = tree.bytes;
+	ret->page_held = tree.held;
 	ret->page_hits = tree.hits;
 	ret->page_loads = tree.loads;
 	ret->page_drops = tree.drops;

@@ -36,8 +36,8 @@ static size_t flushable(const struct ledger *ledger)
 	return dirty > stays ? dirty - stays : 0;
 }
 
-/* Passes of the clock's hand over a part of the pages: two rounds of a quarter of a million. */
-#define RELIEVE_TRIMS 8
+/* Rounds of the clock's hand: after two nothing is new. */
+#define RELIEVE_TRIMS 2
 
 /* Whether the pages' memory is passed though all that can be has been dropped, and the flush that
  * is under way will free some: it holds what the versions after those it writes took from pages. */
@@ -79,8 +79,7 @@ static int refuse_full(struct ledger *ledger, struct rc_error *error)
 		err = rc_error_set(error, RC_EBUSY,
 				   "%zu blocks of %zu MiB are staged: commit first", blocks,
 				   bytes >> 20);
-	else if (!switching &&
-		 flushable(ledger) >= LEDGER_DIRTY_TIMES * ledger->options.flush_bytes)
+	else if (!switching && flushable(ledger) >= LEDGER_DIRTY(ledger->options.flush_bytes))
 		err = rc_error_set(error, RC_EBUSY, "%zu MiB wait for the disk",
 				   ledger->dirty_bytes >> 20);
 	pthread_mutex_unlock(&ledger->lock);
@@ -312,7 +311,7 @@ int ledger_repeat_tip(struct ledger *ledger, struct rc_error *error)
  * first. The newest version aside, what is applied gets written without this thread's help. */
 static void await_flush(struct ledger *ledger)
 {
-	size_t most = LEDGER_DIRTY_TIMES * ledger->options.flush_bytes;
+	size_t most = LEDGER_DIRTY(ledger->options.flush_bytes);
 	bool full;
 
 	if (!ledger->options.on_full)

@@ -18,9 +18,9 @@ static const struct rc_option utxod_options[] = {
 	{"undo_blocks", RC_OPT_U64, 288, 1u << 30, "blocks", NULL, "10000", false,
 	 "Deltas kept: how deep a reorganisation or a revert may go, and how far a follower may "
 	 "lag"},
-	{"flush_mb", RC_OPT_U64, 1, 4096, "MiB", NULL, "128", false,
-	 "Changes held in memory before the state's disk is brought up to date, at most an eighth "
-	 "of cache_mb"},
+	{"flush_mb", RC_OPT_U64, 1, 4096, "MiB", NULL, "192", false,
+	 "Changes held in memory before the state's disk is brought up to date, at most three "
+	 "sixteenths of cache_mb"},
 	{"flush_changes", RC_OPT_U64, 1, 1u << 30, "entries", NULL, "100000", false,
 	 "The same in entries changed: what a start after a crash may have to apply again"},
 	{NULL, RC_OPT_BOOL, 0, 0, NULL, NULL, NULL, false, NULL},

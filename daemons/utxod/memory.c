@@ -18,5 +18,6 @@ void memory_plan(size_t cache_bytes, size_t flush_bytes, struct memory_plan *ret
 		.undo = MEMORY_UNDO_16THS * part,
 		.coins = MEMORY_COIN_16THS * part,
 	};
-	ret->pages = cache_bytes - ret->log - ret->state - ret->flush - ret->coins;
+	ret->buffer = ret->flush / 3 * 2;
+	ret->pages = cache_bytes - ret->log - ret->state - ret->buffer - ret->coins;
 }

@@ -1,4 +1,4 @@
-/* Free lists by size over chunks of 2 MiB; chunks are kept until the end, since a cache refills. */
+/* Free lists by size over chunks; chunks are kept until they are closed, since a cache refills. */
 #include "daemons/utxod/slab.h"
 
 #include <assert.h>
@@ -8,17 +8,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* The size and place of a huge page of memory: hundreds of megabytes looked into at random would
- * otherwise miss the CPU's table of addresses at nearly each look. */
-#define CHUNK_BYTES ((size_t)2 << 20)
+/*
+ * A chunk has the size and place of a huge page of memory: hundreds of megabytes looked into at
+ * random would otherwise miss the CPU's table of addresses at nearly each look.
+ */
+_Static_assert(sizeof(struct slab_chunk) <= SLAB_STEP, "the head of a chunk is a step");
 
-struct slab_chunk {
-	struct slab_chunk *next;
-};
+/* Emptying a chunk that is fuller than this moves much for little. */
+#define WORTH_CLOSING (SLAB_CHUNK / 8 * 7)
 
 void slab_init(struct slab *slab)
 {
-	*slab = (struct slab){.used = CHUNK_BYTES};
+	*slab = (struct slab){.used = SLAB_CHUNK};
 	pthread_mutex_init(&slab->lock, NULL);
 }
 
@@ -43,52 +44,89 @@ static size_t class_of(size_t size)
 	return class;
 }
 
+static struct slab_chunk *chunk_of(const void *block)
+{
+	return (struct slab_chunk *)((uintptr_t)block & ~(SLAB_CHUNK - 1));
+}
+
+/* From here on with the lock held. */
 static void *carve(struct slab *slab, size_t size)
 {
 	void *block;
 
-	if (slab->used + size > CHUNK_BYTES) {
-		struct slab_chunk *c = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
+	if (slab->used + size > SLAB_CHUNK) {
+		struct slab_chunk *c = aligned_alloc(SLAB_CHUNK, SLAB_CHUNK);
 
 		if (!c) {
 			rc_log(RC_LOG_CRIT, "out of memory for tree pages: ending");
 			abort();
 		}
-		madvise(c, CHUNK_BYTES, MADV_HUGEPAGE); /* a hint */
-		c->next = slab->chunks;
+		madvise(c, SLAB_CHUNK, MADV_HUGEPAGE); /* a hint */
+		*c = (struct slab_chunk){.next = slab->chunks};
 		slab->chunks = c;
 		slab->used = SLAB_STEP;
+		atomic_fetch_add_explicit(&slab->held, SLAB_CHUNK, memory_order_relaxed);
 	}
 	block = (char *)slab->chunks + slab->used;
 	slab->used += size;
 	return block;
 }
 
-void *slab_get(struct slab *slab, size_t size)
+static void *get(struct slab *slab, size_t class)
 {
-	size_t class = class_of(size);
 	struct slab_stack *stack = &slab->free[class - 1];
-	void *block;
+	void *block = stack->n ? stack->block[--stack->n] : carve(slab, class * SLAB_STEP);
 
-	pthread_mutex_lock(&slab->lock);
-	block = stack->n ? stack->block[--stack->n] : carve(slab, class * SLAB_STEP);
-	pthread_mutex_unlock(&slab->lock);
-	atomic_fetch_add_explicit(&slab->live, class * SLAB_STEP, memory_order_relaxed);
+	chunk_of(block)->live += class * SLAB_STEP;
 	return block;
 }
 
-/* With the lock held; returns the bytes. */
+/* A closed one: nothing of it is in use. */
+static void drop(struct slab *slab, struct slab_chunk *chunk)
+{
+	struct slab_chunk **at = &slab->chunks;
+
+	while (*at != chunk)
+		at = &(*at)->next;
+	*at = chunk->next;
+	free(chunk);
+	atomic_fetch_sub_explicit(&slab->closed, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&slab->held, SLAB_CHUNK, memory_order_relaxed);
+}
+
+/* Returns the bytes. */
 static size_t put(struct slab *slab, void *block, size_t size)
 {
 	size_t class = class_of(size);
 	struct slab_stack *stack = &slab->free[class - 1];
+	struct slab_chunk *chunk = chunk_of(block);
 
+	chunk->live -= class * SLAB_STEP;
+	if (chunk->closed) {
+		if (!chunk->live)
+			drop(slab, chunk);
+		return class * SLAB_STEP;
+	}
 	if (stack->n == stack->cap) {
 		stack->cap = stack->cap ? 2 * stack->cap : 64;
 		stack->block = rc_realloc_array(stack->block, stack->cap, sizeof(void *));
 	}
 	stack->block[stack->n++] = block;
 	return class * SLAB_STEP;
+}
+
+/* ---- with their own locking ---- */
+
+void *slab_get(struct slab *slab, size_t size)
+{
+	size_t class = class_of(size);
+	void *block;
+
+	pthread_mutex_lock(&slab->lock);
+	block = get(slab, class);
+	pthread_mutex_unlock(&slab->lock);
+	atomic_fetch_add_explicit(&slab->live, class * SLAB_STEP, memory_order_relaxed);
+	return block;
 }
 
 void slab_put(struct slab *slab, void *block, size_t size)
@@ -107,19 +145,60 @@ void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n)
 	atomic_fetch_sub_explicit(&slab->live, bytes, memory_order_relaxed);
 }
 
+/* The newest isn't among them: it is being cut. */
+static struct slab_chunk *emptiest(struct slab *slab)
+{
+	struct slab_chunk *least = NULL;
+
+	for (struct slab_chunk *c = slab->chunks ? slab->chunks->next : NULL; c; c = c->next)
+		if (!c->closed && c->live <= WORTH_CLOSING && (!least || c->live < least->live))
+			least = c;
+	return least;
+}
+
+static void forget_closed(struct slab_stack *stack)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < stack->n; i++)
+		if (!chunk_of(stack->block[i])->closed)
+			stack->block[kept++] = stack->block[i];
+	stack->n = kept;
+}
+
+size_t slab_close(struct slab *slab, size_t n)
+{
+	struct slab_chunk *chunk, *next;
+	size_t closed = 0;
+
+	pthread_mutex_lock(&slab->lock);
+	while (closed < n && (chunk = emptiest(slab))) {
+		chunk->closed = true;
+		closed++;
+	}
+	atomic_fetch_add_explicit(&slab->closed, closed, memory_order_relaxed);
+	for (unsigned i = 0; closed && i < SLAB_CLASSES; i++)
+		forget_closed(&slab->free[i]);
+	for (chunk = slab->chunks; chunk; chunk = next) {
+		next = chunk->next;
+		if (chunk->closed && !chunk->live)
+			drop(slab, chunk);
+	}
+	pthread_mutex_unlock(&slab->lock);
+	return closed;
+}
+
 void *slab_local_get(struct slab_local *local, size_t size)
 {
 	size_t class = class_of(size);
 	struct slab *slab = local->slab;
-	struct slab_stack *stack = &slab->free[class - 1];
 	unsigned n = local->class[class - 1].n;
 	void **block = local->class[class - 1].block;
 
 	if (!n) {
 		pthread_mutex_lock(&slab->lock);
 		while (n < SLAB_TAKE)
-			block[n++] = stack->n ? stack->block[--stack->n]
-					      : carve(slab, class * SLAB_STEP);
+			block[n++] = get(slab, class);
 		pthread_mutex_unlock(&slab->lock);
 		atomic_fetch_add(&slab->live, SLAB_TAKE * class * SLAB_STEP);
 	}

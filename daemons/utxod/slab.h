@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,12 +19,23 @@ struct slab_stack {
 	size_t n, cap;
 };
 
+/* Blocks are cut from chunks, which begin at multiples of their size: a block tells its chunk. */
+#define SLAB_CHUNK ((size_t)2 << 20)
+
+struct slab_chunk {
+	struct slab_chunk *next;
+	size_t live; /* bytes of its blocks that are handed out */
+	bool closed;
+};
+
 struct slab {
 	pthread_mutex_t lock;
 	struct slab_stack free[SLAB_CLASSES];
-	struct slab_chunk *chunks;
-	size_t used;	    /* of the newest chunk */
-	atomic_size_t live; /* bytes handed out, rounded up */
+	struct slab_chunk *chunks; /* the newest first */
+	size_t used;		   /* of the newest chunk */
+	atomic_size_t live;	   /* bytes handed out, rounded up */
+	atomic_size_t held;	   /* bytes of chunks */
+	atomic_size_t closed;	   /* chunks: slab_close */
 };
 
 void slab_init(struct slab *slab);
@@ -38,6 +50,20 @@ struct slab_block {
 	uint32_t size; /* as it was asked for */
 };
 void slab_put_many(struct slab *slab, const struct slab_block *blocks, size_t n);
+
+/*
+ * What a block leaves is for blocks of its size, and in time each size would keep the most it ever
+ * had. So chunks of which little is used can be closed: none of their blocks is handed out any
+ * more, their users move what they can, and a chunk goes when its last block is put.
+ *
+ * Closes up to n chunks, the emptiest first; returns how many. Its callers take turns with those of
+ * slab_is_closed.
+ */
+size_t slab_close(struct slab *slab, size_t n);
+static inline bool slab_is_closed(const void *block)
+{
+	return ((const struct slab_chunk *)((uintptr_t)block & ~(SLAB_CHUNK - 1)))->closed;
+}
 
 /*
  * Blocks taken many at a time by one thread: no lock and no atomic operation for each, which would

@@ -50,7 +50,7 @@ void utxod_metrics_update(struct utxod *u)
 	total(m, M_COIN_MISSES, f.coin_misses);
 	gauge(m, M_LOG_BYTES, f.log.disk_bytes);
 	gauge(m, M_STATE_BYTES, f.state.disk_bytes);
-	gauge(m, M_MEM_PAGES, f.page_bytes);
+	gauge(m, M_MEM_PAGES, f.page_held);
 	gauge(m, M_MEM_COINS, f.coin_bytes);
 	gauge(m, M_MEM_DELTAS, f.delta_bytes);
 	gauge(m, M_MEM_CACHE, f.log.cache_bytes + f.state.cache_bytes);

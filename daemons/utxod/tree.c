@@ -6,8 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Slots the clock's hand passes in one call, so that the lock is never held long. */
-#define TRIM_SLICE 65536
+/* Slots passed with the lock held: less than a millisecond. */
+#define SLICE 65536
+
+/* Memory between pages that is left to them; packing begins two chunks later, since the newest is
+ * being cut and one may be nearly empty. */
+#define SPARE(limit)	     ((int64_t)(limit) / 32)
+#define WORTH_PACKING(limit) (SPARE(limit) + (int64_t)(2 * SLAB_CHUNK))
+/* Of n chunks, those emptied in one pass: they are held until it ends. */
+#define PACK_CHUNKS(n) ((n) / 16 + 2)
 
 struct tree *tree_new(struct disk *disk, size_t limit, uint32_t next_id, const uint32_t *free_ids,
 		      size_t n_free)
@@ -69,6 +76,13 @@ void tree_state_root(const struct tree_roots *roots, struct rc_hash *ret_root)
 }
 
 /* ---- ids and slots ---- */
+
+void tree_set_updating(struct tree *tree, bool updating)
+{
+	pthread_mutex_lock(&tree->lock);
+	tree->updating = updating;
+	pthread_mutex_unlock(&tree->lock);
+}
 
 uint32_t tree_take_id(struct tree *tree)
 {
@@ -159,6 +173,7 @@ static void install(struct tree *tree, struct page *page)
 	}
 	let_go(slot);
 	atomic_fetch_add_explicit(&tree->loads, 1, memory_order_relaxed);
+	atomic_store_explicit(&tree->in_vain, 0, memory_order_relaxed);
 }
 
 static void on_page(void *arg, size_t i, struct rc_bytes value)
@@ -432,6 +447,7 @@ void tree_unapply(struct tree *tree, struct patch *patch)
 void tree_drop(struct tree *tree, uint64_t seq, struct tree_change *change)
 {
 	(void)seq;
+	tree_set_updating(tree, true);
 	for (size_t i = 0; i < change->n_touched; i++)
 		tree_unapply(tree, change->patch[i]);
 	/* Of the blocks, the pages are in their places again. */
@@ -440,6 +456,7 @@ void tree_drop(struct tree *tree, uint64_t seq, struct tree_change *change)
 	pthread_mutex_lock(&tree->lock);
 	for (size_t i = 0; i < change->n_made; i++)
 		tree_give_back_id(tree, change->made[i]);
+	tree->updating = false;
 	pthread_mutex_unlock(&tree->lock);
 }
 
@@ -516,10 +533,17 @@ static bool droppable(const struct tree *tree, struct tree_slot *slot, const str
 	return false;
 }
 
+/* Bytes in use beyond the limit; and beyond what leaves room for the next version. */
 static int64_t over(const struct tree *tree)
 {
-	return (int64_t)(atomic_load(&tree->slab.live) + atomic_load(&tree->beside)) -
+	return (int64_t)(atomic_load(&tree->slab.live) + atomic_load(&tree->beside) +
+			 tree->next_id * sizeof(struct tree_slot)) -
 	       (int64_t)tree->limit;
+}
+
+static int64_t too_much(const struct tree *tree)
+{
+	return over(tree) + (int64_t)tree->room + SPARE(tree->limit);
 }
 
 bool tree_over(const struct tree *tree)
@@ -532,40 +556,118 @@ void tree_beside(struct tree *tree, size_t bytes)
 	atomic_store(&tree->beside, bytes);
 }
 
-void tree_trim(struct tree *tree)
+static void drop_page(struct tree *tree, struct tree_slot *slot, struct page *page)
 {
-	uint32_t left = TRIM_SLICE;
-	int64_t dropping;
+	atomic_store_explicit(&slot->head, NULL, memory_order_release);
+	page_free(&tree->slab, page);
+	atomic_fetch_add_explicit(&tree->drops, 1, memory_order_relaxed);
+}
 
-	pthread_mutex_lock(&tree->lock);
-	if (left / 2 > tree->next_id)
-		left = 2 * tree->next_id; /* after two rounds nothing is new */
-	dropping = over(tree);
-	for (; left && !tree->updating && dropping > 0; left--) {
+static void move_page(struct tree *tree, struct tree_slot *slot, struct page *page)
+{
+	struct page *to = slab_get(&tree->slab, page->size);
+
+	memcpy(to, page, page->size);
+	atomic_store_explicit(&slot->head, to, memory_order_release);
+	page_free(&tree->slab, page);
+}
+
+/*
+ * With the lock held. As the state grows its pages change their sizes, and patches come and go with
+ * each block: where more lies idle between them than that needs, some chunks are closed, and a pass
+ * over all slots takes the pages out of them. The rest, patches and pages that others took the
+ * place of, goes with its version.
+ */
+static void pack_slice(struct tree *tree)
+{
+	size_t held = atomic_load(&tree->slab.held), live = atomic_load(&tree->slab.live);
+	int64_t idle = held > live ? (int64_t)(held - live) : 0;
+
+	tree->spare = idle < tree->spare ? idle : tree->spare + (idle - tree->spare) / 8;
+	if (!tree->packing && tree->spare > WORTH_PACKING(tree->limit)) {
+		size_t n = PACK_CHUNKS(held / SLAB_CHUNK), closed = atomic_load(&tree->slab.closed);
+
+		/* Those of before that somebody still has something in count. */
+		if (n > closed)
+			slab_close(&tree->slab, n - closed);
+		tree->packing = 1;
+	}
+	for (uint32_t left = SLICE; left && tree->packing; left--) {
+		struct tree_slot *slot = tree_slot(tree, tree->packing);
+		struct page *page = atomic_load_explicit(&slot->head, memory_order_acquire);
+
+		if (page && slab_is_closed(page)) {
+			hold(slot);
+			page = atomic_load_explicit(&slot->head, memory_order_acquire);
+			if (too_much(tree) > 0 && droppable(tree, slot, page))
+				drop_page(tree, slot, page);
+			else
+				move_page(tree, slot, page);
+			let_go(slot);
+		}
+		if (++tree->packing >= tree->next_id)
+			tree->packing = 0;
+	}
+}
+
+/* With the lock held: the clock's hand passes a slice of the slots. */
+static void trim_slice(struct tree *tree)
+{
+	uint64_t stable = tree->flushed < tree->released ? tree->flushed : tree->released;
+	int64_t dropping = too_much(tree);
+	uint64_t in_vain;
+
+	if (stable != tree->stable)
+		atomic_store(&tree->in_vain, 0);
+	tree->stable = stable;
+	in_vain = atomic_load(&tree->in_vain);
+	/* After two rounds nothing is new, until pages were loaded or flushed. */
+	for (uint32_t left = SLICE; left && dropping > 0 && in_vain < 2 * (uint64_t)tree->next_id;
+	     left--) {
 		struct tree_slot *slot;
 		struct page *page;
 
+		in_vain++;
 		tree->hand = tree->hand + 1 < tree->next_id ? tree->hand + 1 : 1;
 		slot = tree_slot(tree, tree->hand);
 		if (!atomic_load(&slot->head))
 			continue;
-		/* Held: a reader may be copying it, and who undoes a version may replace it. */
+		/* Held: a reader may be copying it. */
 		hold(slot);
 		page = atomic_load(&slot->head);
-		if (page && droppable(tree, slot, page)) {
-			atomic_store_explicit(&slot->head, NULL, memory_order_release);
+		if (droppable(tree, slot, page)) {
 			dropping -= page->size;
-			page_free(&tree->slab, page);
-			atomic_fetch_add_explicit(&tree->drops, 1, memory_order_relaxed);
+			drop_page(tree, slot, page);
+			in_vain = 0;
 		}
 		let_go(slot);
 	}
-	pthread_mutex_unlock(&tree->lock);
+	atomic_store(&tree->in_vain, in_vain);
+}
+
+/* A round at most: ten million coins have a million slots, of which one in ten has a page in
+ * memory; what a block loads has to go before the next ones have loaded as much as there may be. */
+void tree_trim(struct tree *tree)
+{
+	bool go_on = true;
+
+	for (uint64_t from = 0; go_on; from += SLICE) {
+		/* Who waits for the lock gets it between slices. */
+		pthread_mutex_lock(&tree->lock);
+		if (!tree->updating) {
+			trim_slice(tree);
+			pack_slice(tree);
+		}
+		go_on = from + SLICE < tree->next_id && !tree->updating &&
+			(tree->packing || too_much(tree) > 0);
+		pthread_mutex_unlock(&tree->lock);
+	}
 }
 
 void tree_figures(struct tree *tree, struct tree_figures *ret)
 {
 	*ret = (struct tree_figures){.bytes = atomic_load(&tree->slab.live),
+				     .held = atomic_load(&tree->slab.held),
 				     .hits = atomic_load(&tree->hits),
 				     .loads = atomic_load(&tree->loads),
 				     .drops = atomic_load(&tree->drops),

@@ -146,7 +146,8 @@ void tree_flushed(struct tree *tree, uint64_t seq, const uint32_t *gone, size_t 
 /* Appends the free ids, u32 little-endian each, and tells the first never used. */
 uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf);
 
-/* Drops pages from memory until the limit holds, as far as that can be. */
+/* Drops pages from memory until the limit holds, as far as that can be, and packs those that stay.
+ */
 void tree_trim(struct tree *tree);
 /* How much the caller holds out of the same limit, beside the pages. */
 void tree_beside(struct tree *tree, size_t bytes);
@@ -154,7 +155,8 @@ void tree_beside(struct tree *tree, size_t bytes);
 bool tree_over(const struct tree *tree);
 
 struct tree_figures {
-	size_t bytes;  /* of pages in memory */
+	size_t bytes;  /* of pages in memory, */
+	size_t held;   /* and of what they have to lie in */
 	uint64_t hits; /* pages found in memory, loaded from disk, dropped */
 	uint64_t loads;
 	uint64_t drops;

@@ -28,16 +28,21 @@ struct tree {
 	atomic_size_t beside;
 	_Atomic(struct tree_slot *) chunk[SLOT_CHUNKS];
 
-	pthread_mutex_t lock; /* all below */
-	uint32_t next_id;
+	pthread_mutex_t lock;	  /* all below */
+	_Atomic uint32_t next_id; /* changed with the lock held */
 	uint32_t *free_ids;
 	size_t n_free, cap_free;
 	bool cold;     /* the builder's own: the last version met pages that weren't in memory */
-	bool updating; /* pages the builder looks at must stay */
+	bool updating; /* pages the builder looks at must stay: tree_set_updating */
 	uint64_t flushed;
 	uint64_t released; /* versions before this have no readers */
 	uint32_t hand;
+	uint64_t stable;  /* what the hand knew last of flushed and released */
+	size_t room;	  /* bytes that a version of late took: left free for the next one */
+	uint32_t packing; /* the next id to be looked at; 0: no pass is under way */
+	int64_t spare;	  /* bytes of chunks that weren't in use at the busiest moment of late */
 
+	atomic_uint_fast64_t in_vain; /* slots passed since a page was dropped, or may be again */
 	atomic_uint_fast64_t hits, loads, drops, hashes;
 };
 
@@ -48,6 +53,8 @@ void tree_apply(struct tree *tree, struct patch *patch);
 void tree_unapply(struct tree *tree, struct patch *patch);
 /* Loads pages that aren't in memory, together. Ids may repeat; the array is sorted. */
 int tree_load(struct tree *tree, uint32_t *ids, size_t n, struct rc_error *error);
+/* The builder's: while it is set, pages stay where they are. */
+void tree_set_updating(struct tree *tree, bool updating);
 /* With the lock held. */
 uint32_t tree_take_id(struct tree *tree);
 void tree_give_back_id(struct tree *tree, uint32_t id);

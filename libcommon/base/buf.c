@@ -1,4 +1,5 @@
-/* Growing by doubling, so that n puts cost O(n). */
+/* Growing by doubling, so that n puts cost O(n); what is asked for at once is taken as it is: twice
+ * of a large piece would be memory that nobody writes to. */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -22,10 +23,10 @@ void rc_buf_clear(struct rc_buf *buf)
 uint8_t *rc_buf_grow(struct rc_buf *buf, size_t more)
 {
 	size_t want = buf->len + more;
-	size_t cap = buf->cap ? buf->cap : 64;
+	size_t cap = buf->cap ? 2 * buf->cap : 64;
 
-	while (cap < want)
-		cap *= 2;
+	if (cap < want)
+		cap = want;
 	buf->data = rc_realloc_array(buf->data, cap, 1);
 	buf->cap = cap;
 	return buf->data + buf->len;

@@ -23,29 +23,67 @@
 #define SOURCE_OWN     (UINT32_C(1) << 31)
 #define SOURCE_MISSING UINT32_MAX
 
-/* Something to sort by an outpoint or a txid (index 0): the first bytes settle nearly all
- * comparisons without a look elsewhere. */
+/* Something to sort by an outpoint or a txid (index 0). */
 struct sort_item {
-	uint64_t prefix;
+	uint64_t key; /* the txid's first four bytes, the index */
 	const struct rc_txid *txid;
-	uint32_t index;
 	uint32_t number; /* of the input among all of the block, or of the transaction */
 };
 
 static struct sort_item sort_item_of(const struct rc_txid *txid, uint32_t index, uint32_t number)
 {
-	return (struct sort_item){rc_get_be64(txid->b), txid, index, number};
+	return (struct sort_item){(uint64_t)rc_get_be32(txid->b) << 32 | index, txid, number};
 }
 
 static int by_outpoint(const void *a, const void *b)
 {
 	const struct sort_item *x = a, *y = b;
-	int by_txid;
+	int by_txid = rc_txid_cmp(x->txid, y->txid);
 
-	if (x->prefix != y->prefix)
-		return x->prefix < y->prefix ? -1 : 1;
-	by_txid = rc_txid_cmp(x->txid, y->txid);
-	return by_txid ? by_txid : (x->index > y->index) - (x->index < y->index);
+	return by_txid ? by_txid : (x->key > y->key) - (x->key < y->key);
+}
+
+/* By their keys alone, a byte at a time from the last. Returns where the result stands: in items or
+ * in spare. */
+static struct sort_item *sort_by_key(struct sort_item *items, struct sort_item *spare, uint32_t n)
+{
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		uint32_t end[256] = {0}, at = 0;
+		struct sort_item *sorted = spare;
+
+		for (uint32_t i = 0; i < n; i++)
+			end[items[i].key >> shift & 255]++;
+		if (end[items[0].key >> shift & 255] == n)
+			continue;
+		for (unsigned byte = 0; byte < 256; byte++)
+			end[byte] = at += end[byte];
+		for (uint32_t i = n; i-- > 0;)
+			sorted[--end[items[i].key >> shift & 255]] = items[i];
+		spare = items;
+		items = sorted;
+	}
+	return items;
+}
+
+/* Txids are hashes: those that begin alike are nearly always the same, so that the keys' order is
+ * the one that is wanted. Where somebody made others by work, they are sorted by all of it. */
+static struct sort_item *sort_items(struct sort_item *items, uint32_t n, struct rc_arena *arena)
+{
+	uint32_t end;
+
+	if (n < 2)
+		return items;
+	items = sort_by_key(items, rc_arena_alloc(arena, n * sizeof(*items)), n);
+	for (uint32_t first = 0; first < n; first = end) {
+		bool same = true;
+
+		for (end = first + 1; end < n && items[end].key >> 32 == items[first].key >> 32;
+		     end++)
+			same = same && rc_txid_eq(items[end].txid, items[first].txid);
+		if (!same)
+			qsort(items + first, end - first, sizeof(*items), by_outpoint);
+	}
+	return items;
 }
 
 /* first_output of each transaction, in the order of their txids. */
@@ -57,7 +95,7 @@ static void place_outputs(const struct rc_block *block, struct rc_arena *arena,
 
 	for (uint32_t i = 0; i < block->n_txs; i++)
 		items[i] = sort_item_of(&block->txs[i].txid, 0, i);
-	qsort(items, block->n_txs, sizeof(*items), by_outpoint);
+	items = sort_items(items, block->n_txs, arena);
 	for (uint32_t i = 0; i < block->n_txs; i++) {
 		ret_first_output[items[i].number] = at;
 		at += block->txs[items[i].number].n_outputs;
@@ -102,12 +140,13 @@ void rc_connect_collect(const struct rc_block *block, struct rc_arena *arena,
 		}
 		rc_txid_index_add(&index, tx);
 	}
-	qsort(items, n_items, sizeof(*items), by_outpoint);
+	items = sort_items(items, n_items, arena);
 	plan->outpoints = rc_arena_alloc(arena, n_items * sizeof(*plan->outpoints));
 	for (uint32_t i = 0; i < n_items; i++) {
-		if (i == 0 || by_outpoint(&items[i], &items[i - 1]) != 0)
+		if (i == 0 || items[i].key != items[i - 1].key ||
+		    !rc_txid_eq(items[i].txid, items[i - 1].txid))
 			plan->outpoints[plan->n_outpoints++] =
-				(struct rc_outpoint){*items[i].txid, items[i].index};
+				(struct rc_outpoint){*items[i].txid, (uint32_t)items[i].key};
 		plan->sources[items[i].number] = plan->n_outpoints - 1;
 	}
 }

@@ -36,15 +36,16 @@
 /* Flushes that are merged into the rest together: each merge writes much of the rest again. A
  * look-up asks so many filters more. */
 #define STATE_TABLES_LEVEL0 8
-#define BLOOM_BITS	    10
-#define INFO_LOG_BYTES	    ((size_t)1 << 20)
-#define INFO_LOG_FILES	    2
-#define INFO_LOG_WARN	    2
-#define NO_COMPRESSION	    0
-#define BACKGROUND_JOBS	    2
-#define BLOB_GC_CUTOFF	    0.5
-#define BLOB_GC_FORCE	    0.5
-#define STATE_BLOCK_SIZE    4096
+/* Of each table that is merged, at once: without it every block is a read of its own. The ten and
+ * more of a merge hold 4 MiB of it. */
+#define STATE_MERGE_READ ((size_t)256 << 10)
+#define BLOOM_BITS	 10
+#define INFO_LOG_BYTES	 ((size_t)1 << 20)
+#define INFO_LOG_FILES	 2
+#define INFO_LOG_WARN	 2
+#define NO_COMPRESSION	 0
+#define BACKGROUND_JOBS	 2
+#define STATE_BLOCK_SIZE 4096
 /* Open at once: a table of the state has 64 MiB. */
 #define TABLES_MAX 256
 /* Least of a cache: what one look-up pins. */
@@ -148,13 +149,16 @@ static int check_writable(struct rc_store *store, uint64_t bytes, struct rc_erro
 
 /* ---- open and close ---- */
 
+/*
+ * Without RocksDB's garbage collection of blob files: with every merge of tables it writes the
+ * older half of all big values again, garbage or not (and as every table has small records from end
+ * to end of the keys, a merge takes in all): 6 MiB for each of a log of 1,000. Our owners write a
+ * big value once, and let go of the oldest first: a file goes with the last of its values.
+ */
 static void set_blobs(rocksdb_options_t *options)
 {
 	rocksdb_options_set_enable_blob_files(options, 1);
 	rocksdb_options_set_min_blob_size(options, BLOB_LEAST);
-	rocksdb_options_set_enable_blob_gc(options, 1);
-	rocksdb_options_set_blob_gc_age_cutoff(options, BLOB_GC_CUTOFF);
-	rocksdb_options_set_blob_gc_force_threshold(options, BLOB_GC_FORCE);
 }
 
 /* Indexes and filters are cut in pieces that stand in the cache like other blocks: the cache bounds
@@ -239,6 +243,7 @@ static void make_options(struct rc_store *store, const struct rc_store_config *c
 	case RC_STORE_STATE:
 		rocksdb_options_set_write_buffer_size(o, STATE_BUFFER);
 		rocksdb_options_set_level0_file_num_compaction_trigger(o, STATE_TABLES_LEVEL0);
+		rocksdb_options_compaction_readahead_size(o, STATE_MERGE_READ);
 		rocksdb_block_based_options_set_block_size(store->table, STATE_BLOCK_SIZE);
 		break;
 	case RC_STORE_BLOCKS:

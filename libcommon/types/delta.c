@@ -29,8 +29,14 @@ static void put_value(struct rc_buf *buf, struct rc_bytes value)
 	rc_buf_put(buf, value.data, value.len);
 }
 
+/* Version, parent, id, height, three counts. */
+#define DELTA_LEAST (1 + 32 + 32 + 4 + 3)
+
 void rc_delta_encode(const struct rc_delta *delta, struct rc_buf *buf)
 {
+	/* A full block's is near a megabyte: it isn't copied as it grows. */
+	rc_buf_reserve(buf, DELTA_LEAST + ((size_t)delta->n_spent + delta->n_created) *
+						  (RC_OUTPOINT_SIZE + RC_COIN_VALUE_MAX));
 	rc_buf_put_u8(buf, DELTA_VERSION);
 	rc_buf_put(buf, delta->parent.b, 32);
 	rc_buf_put(buf, delta->id.b, 32);

@@ -27,7 +27,7 @@
 static const struct rc_option options[] = {
 	{"cache_mb", RC_OPT_U64, 16, 1u << 20, "MiB", NULL, "1024", false, ""},
 	{"undo_blocks", RC_OPT_U64, 288, 1u << 30, "blocks", NULL, "10000", false, ""},
-	{"flush_mb", RC_OPT_U64, 1, 4096, "MiB", NULL, "128", false, ""},
+	{"flush_mb", RC_OPT_U64, 1, 4096, "MiB", NULL, "192", false, ""},
 	{"flush_changes", RC_OPT_U64, 1, 1u << 30, "entries", NULL, "100000", false, ""},
 	{"statedir", RC_OPT_PATH, 1, 4096, NULL, NULL, NULL, false, ""},
 	{NULL, RC_OPT_BOOL, 0, 0, NULL, NULL, NULL, false, NULL},

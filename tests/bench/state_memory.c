@@ -210,9 +210,9 @@ static json_t *figures(void)
 	ledger_figures(s.ledger, &f);
 	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}", "coins",
 			 (json_int_t)f.coins, "resident", (json_int_t)(resident() - s.base), "peak",
-			 (json_int_t)(s.peak - s.base), "pages", (json_int_t)f.page_bytes,
-			 "coinmap", (json_int_t)f.coin_bytes, "deltas", (json_int_t)f.delta_bytes,
-			 "cache", (json_int_t)(f.state.cache_bytes + f.log.cache_bytes), "buffers",
+			 (json_int_t)(s.peak - s.base), "pages", (json_int_t)f.page_held, "coinmap",
+			 (json_int_t)f.coin_bytes, "deltas", (json_int_t)f.delta_bytes, "cache",
+			 (json_int_t)(f.state.cache_bytes + f.log.cache_bytes), "buffers",
 			 (json_int_t)(f.state.buffer_bytes + f.log.buffer_bytes), "tables",
 			 (json_int_t)(f.state.table_bytes + f.log.table_bytes), "dirty_bytes",
 			 (json_int_t)f.dirty_bytes, "dirty_changes", (json_int_t)f.dirty_changes);

@@ -13,10 +13,11 @@ LIMIT = 2400
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # What starts threads: worker pools and their queues (base, service), libzmq's own (bus), stores and
-# flushes (store, ledger_threads, utxod), verification with its cache, journal and block store
-# (chaind, journal), and one functional run, where rpcd's operations thread is, too.
+# flushes (store, ledger_threads, utxod), readers of pages that are moved (slab), verification with
+# its cache, journal and block store (chaind, journal), and one functional run, where rpcd's
+# operations thread is, too.
 THREADED = ["test_base", "test_bus", "test_service", "test_store", "test_ledger_threads",
-            "test_utxod", "test_chaind", "test_admit", "test_journal",
+            "test_slab", "test_utxod", "test_chaind", "test_admit", "test_journal",
             "test_jsonrpc_client", "functional/test_badinput.py"]
 
 

@@ -849,7 +849,7 @@ static void test_revert_waits(void **state)
 	assert_int_equal(ledger_revert(f->ledger, &f->world.block[f->applied].id, &error), RC_OK);
 	assert_true(n_full > 0);
 	ledger_figures(f->ledger, &figures);
-	assert_true(figures.dirty_bytes < 2 * LEDGER_DIRTY_TIMES * f->options.flush_bytes);
+	assert_true(figures.dirty_bytes < 2 * LEDGER_DIRTY(f->options.flush_bytes));
 	check_all(f);
 	ledger_end(f->ledger);
 }

@@ -309,6 +309,8 @@ static void test_block(void **state)
 {
 	struct rc_outpoint o, made;
 	struct made_tx a, b, c, rival;
+	struct rc_outpoint asked[5 * MEMPOOL_FETCH_AHEAD];
+	const struct rc_coin *coins[RC_ARRAY_LEN(asked)];
 	struct rc_block block = {0};
 	struct rc_tx txs[2];
 	struct world w;
@@ -325,8 +327,15 @@ static void test_block(void **state)
 	assert_int_equal(made_add(&w.pool, &c, NOW), RC_VERDICT_OK);
 	/* Coins of the state are known, those of the pool's own aren't of the state. */
 	made = made_output(&a, 0);
-	assert_null(mempool_state_coin(&w.pool, &made));
-	assert_memory_equal(mempool_state_coin(&w.pool, &o), &c.coins[0], sizeof(c.coins[0]));
+	for (size_t i = 0; i < RC_ARRAY_LEN(asked); i++)
+		asked[i] = i % 2 ? o : made;
+	mempool_state_coins(&w.pool, asked, RC_ARRAY_LEN(asked), coins);
+	for (size_t i = 0; i < RC_ARRAY_LEN(asked); i++) {
+		if (i % 2)
+			assert_memory_equal(coins[i], &c.coins[0], sizeof(c.coins[0]));
+		else
+			assert_null(coins[i]);
+	}
 	txs[0] = a.tx;
 	txs[1] = rival.tx;
 	block.txs = txs;
@@ -337,8 +346,9 @@ static void test_block(void **state)
 	assert_int_equal(w.removed[POOL_CONFLICT], 1);
 	assert_int_equal(w.pool.count, 1);
 	assert_int_equal(w.pool.oldest->anc_count, 1);
-	assert_null(mempool_state_coin(&w.pool, &o));
-	assert_int_equal(mempool_state_coin(&w.pool, &made)->height, 50);
+	mempool_state_coins(&w.pool, asked, 2, coins);
+	assert_int_equal(coins[0]->height, 50);
+	assert_null(coins[1]);
 	/* b spends a coin of block 50 now: a reorganisation to 49 unsettles it, to 50 doesn't. */
 	assert_int_equal(mempool_unsettle(&w.pool, 50, 60, 0), 0);
 	assert_int_equal(mempool_unsettle(&w.pool, 49, 60, 0), 1);

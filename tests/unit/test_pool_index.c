@@ -20,6 +20,8 @@ static void assert_same(const struct pool_index *index, struct item *items, size
 	for (size_t i = 0; i < n; i++) {
 		assert_ptr_equal(pool_index_find(index, items[i].key),
 				 items[i].in ? &items[i] : NULL);
+		assert_ptr_equal(pool_index_guess(index, items[i].key),
+				 items[i].in ? &items[i] : NULL);
 		in += items[i].in;
 	}
 	assert_int_equal(index->n, in);

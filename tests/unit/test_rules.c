@@ -203,6 +203,39 @@ static void large_block_done(struct large_block *b)
 	rc_arena_done(&b->arena);
 }
 
+/* Outpoints are collected in their order, each once, also where txids begin alike. */
+static void test_collect_order(void **state)
+{
+	/* Their first four bytes, eight bytes, and all of them but the last are the same. */
+	static const uint8_t places[] = {0, 4, 8, 31};
+	struct rc_outpoint sorted[MANY];
+	struct large_block b;
+	struct large l;
+
+	(void)state;
+	maker.chain.network.params.block_limit = 100000;
+	for (size_t p = 0; p < sizeof(places); p++) {
+		large_init(&l);
+		for (uint32_t i = 0; i < MANY; i++) {
+			struct rc_outpoint *o = &l.inputs[i].prevout;
+
+			*o = (struct rc_outpoint){.index = i * 0x01234567u};
+			memset(o->txid.b, 0x5a, sizeof(o->txid.b));
+			o->txid.b[places[p]] = (uint8_t)(i * 7 % 5);
+			sorted[i] = *o;
+		}
+		assert_int_equal(connect_large(&b, &l), RC_VERDICT_OK);
+		rc_outpoint_sort(sorted, MANY);
+		for (uint32_t i = 0; i < MANY; i++)
+			assert_true(rc_outpoint_eq(&b.plan.outpoints[i], &sorted[i]));
+		for (uint32_t i = 0; i < MANY; i++)
+			assert_true(rc_outpoint_eq(&b.plan.outpoints[b.plan.sources[i]],
+						   &l.inputs[i].prevout));
+		large_block_done(&b);
+	}
+	maker.chain.network.params.block_limit = MAKER_BLOCK_LIMIT;
+}
+
 /* 200 inputs take 4 jobs that share their hashes; each input is verified once. */
 static void test_jobs(void **state)
 {
@@ -425,12 +458,12 @@ static void test_budget(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_many_inputs),  cmocka_unit_test(test_input_order),
-		cmocka_unit_test(test_amount_sums),  cmocka_unit_test(test_lock_times),
-		cmocka_unit_test(test_jobs),	     cmocka_unit_test(test_worse),
-		cmocka_unit_test(test_spent_twice),  cmocka_unit_test(test_fees_sum),
-		cmocka_unit_test(test_within_block), cmocka_unit_test(test_median),
-		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_many_inputs),   cmocka_unit_test(test_input_order),
+		cmocka_unit_test(test_amount_sums),   cmocka_unit_test(test_lock_times),
+		cmocka_unit_test(test_collect_order), cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_worse),	      cmocka_unit_test(test_spent_twice),
+		cmocka_unit_test(test_fees_sum),      cmocka_unit_test(test_within_block),
+		cmocka_unit_test(test_median),	      cmocka_unit_test(test_budget),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,6 +1,7 @@
 /* The store: what is written is found, a refused database says why, a failed write is final. */
 #include "rc_test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -279,6 +280,116 @@ static void test_killed(void **state)
 	rc_store_close(store);
 }
 
+/* ---- big values ---- */
+
+#define BATCH_VALUES 100 /* of 5,000 bytes: more than a write buffer */
+#define BATCHES_MOST 300 /* merges come long before: RocksDB makes writers wait for them */
+#define BATCHES_KEPT 4
+
+/* Files of the database with this ending; ret_first, if there are any: the first made. */
+static unsigned count_files(const struct fixture *f, const char *ending, unsigned *ret_first)
+{
+	DIR *dir = opendir(f->path);
+	struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir))) {
+		unsigned number = (unsigned)strtoul(e->d_name, NULL, 10);
+
+		if (strlen(e->d_name) != 6 + strlen(ending) || strcmp(e->d_name + 6, ending) != 0)
+			continue;
+		if (ret_first && (!n || number < *ret_first))
+			*ret_first = number;
+		n++;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* The values of a batch, or that they are let go of, and small records beside them, as its owners
+ * have: one at each end, so that every table spans all keys. */
+static void write_big(struct rc_store *store, unsigned batch_no, bool gone)
+{
+	struct rc_store_batch *batch = rc_store_batch_new();
+	uint8_t key[5], value[5000];
+	struct rc_error error;
+
+	for (unsigned i = 0; i < BATCH_VALUES; i++) {
+		unsigned number = 10 * (batch_no * BATCH_VALUES + i);
+
+		key_of(number, key);
+		if (gone)
+			rc_store_batch_delete(batch, key, 5);
+		else
+			rc_store_batch_put(batch, key, 5, value, value_of(number, value));
+	}
+	rc_store_batch_put(batch, "a", 1, key, 5);
+	rc_store_batch_put(batch, "z", 1, key, 5);
+	if (rc_store_write(store, batch, false, &error) != RC_OK)
+		fail_msg("%s", error.text);
+	rc_store_batch_free(batch);
+}
+
+static void expect_big(struct rc_store *store, unsigned batch_no)
+{
+	uint8_t key[5], value[5000];
+	struct rc_buf buf = RC_BUF_INIT;
+
+	for (unsigned i = 0; i < BATCH_VALUES; i++) {
+		unsigned number = 10 * (batch_no * BATCH_VALUES + i);
+
+		key_of(number, key);
+		rc_buf_clear(&buf);
+		assert_int_equal(rc_store_get(store, key, 5, &buf, NULL), RC_OK);
+		assert_int_equal(buf.len, value_of(number, value));
+		assert_memory_equal(buf.data, value, buf.len);
+	}
+	rc_buf_done(&buf);
+}
+
+/* Merges of tables leave big values where they are; when the oldest are let go of, so is their
+ * space. */
+static void test_big_values_stay(void **state)
+{
+	static const enum rc_store_kind kinds[] = {RC_STORE_LOG, RC_STORE_BLOCKS};
+	struct fixture *f = *state;
+
+	for (unsigned k = 0; k < 2; k++) {
+		unsigned n = 0, tables = 0, merges = 0, first = 0, now = 0, old = 0;
+		struct rc_store *store;
+		struct rc_error error;
+
+		f->config.kind = kinds[k];
+		f->path[strlen(f->path) - 1] = (char)('0' + k);
+		assert_int_equal(rc_store_open(&f->config, &store, &error), RC_OK);
+		for (; merges < 3 && n < BATCHES_MOST; n++) {
+			unsigned was = tables;
+
+			write_big(store, n, false);
+			tables = count_files(f, ".sst", NULL);
+			merges += tables < was;
+			if (!first)
+				count_files(f, ".blob", &first);
+		}
+		assert_int_equal(merges, 3);
+		assert_true(first && count_files(f, ".blob", &now) > 0);
+		assert_int_equal(now, first);
+		for (unsigned b = 0; b < n; b++)
+			expect_big(store, b);
+		for (; now == first && n < BATCHES_MOST; n++) {
+			write_big(store, n, false);
+			while (old + BATCHES_KEPT <= n)
+				write_big(store, old++, true);
+			count_files(f, ".blob", &now);
+		}
+		assert_true(now > first);
+		for (unsigned b = old; b < n; b++)
+			expect_big(store, b);
+		rc_store_close(store);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_kind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deletes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_big_values_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	};
