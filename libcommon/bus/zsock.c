@@ -21,6 +21,8 @@
  * isn't there before its daemons have found each other; then slower. */
 #define RECONNECT_MS	 10
 #define RECONNECT_MAX_MS 50
+/* A day: a client's connection is renewed by us, below. */
+#define NEVER_MS (24 * 3600 * 1000)
 /* The monitor's own message: 16-bit event, 32-bit value. */
 #define MONITOR_FRAME 6
 
@@ -31,7 +33,11 @@ struct rc_zsock {
 	struct rc_source *wake;
 	struct rc_source *more;
 	struct rc_zsock *monitor;
-	char *inproc; /* the endpoint bound in-process; else NULL */
+	char *inproc;		   /* the endpoint bound in-process; else NULL */
+	char *endpoint;		   /* of a watched client: connected to, again and again */
+	struct rc_source *renewal; /* timer, runs while such a one has no connection under way */
+	bool renewing;		   /* it runs */
+	int64_t renew_ms;
 	bool want_room;
 	unsigned depth; /* pumps under way: the struct outlives them */
 	bool closed;
@@ -167,11 +173,9 @@ static void set_options(void *socket, const struct rc_zsock_config *config)
 	set_int(socket, ZMQ_RCVHWM, config->receive_mark);
 	if (config->type == ZMQ_ROUTER)
 		set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-	if (config->type == ZMQ_DEALER) {
-		/* Nothing is queued for a server that isn't there: we keep it ourselves. */
-		set_int(socket, ZMQ_IMMEDIATE, 1);
-	}
-	if (config->type == ZMQ_DEALER || config->type == ZMQ_SUB) {
+	if (config->type == ZMQ_DEALER)
+		set_int(socket, ZMQ_RECONNECT_IVL, NEVER_MS);
+	if (config->type == ZMQ_SUB) {
 		set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
 		set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
 	}
@@ -180,6 +184,45 @@ static void set_options(void *socket, const struct rc_zsock_config *config)
 	if (config->xpub_hello)
 		zmq_setsockopt(socket, ZMQ_XPUB_WELCOME_MSG, config->xpub_hello,
 			       strlen(config->xpub_hello));
+}
+
+/*
+ * A client's connection is renewed by us, not by libzmq, for two reasons. libzmq either keeps what
+ * waits to be sent, and brings it to the next server before our greeting; or (ZMQ_IMMEDIATE) it
+ * ends the pipe as soon as a receive takes notice of the loss, also between two frames of a
+ * message, and then its own assertion ends the process (4.3.4, fq.cpp: !_more). With us a pipe has
+ * one connection, and ends between two messages, as does all that was in it, both ways.
+ */
+static void connect_again(void *arg)
+{
+	struct rc_zsock *zsock = arg;
+
+	if (rc_zsock_connect(zsock, zsock->endpoint, NULL) < 0)
+		rc_timer_arm(zsock->renewal, RECONNECT_MAX_MS * INT64_C(1000));
+	else
+		zsock->renewing = false;
+}
+
+static void renew_soon(struct rc_zsock *zsock)
+{
+	rc_zsock_disconnect(zsock, zsock->endpoint);
+	zsock->renewing = true;
+	rc_timer_arm(zsock->renewal, zsock->renew_ms * 1000);
+	zsock->renew_ms *= 2;
+	if (zsock->renew_ms > RECONNECT_MAX_MS)
+		zsock->renew_ms = RECONNECT_MAX_MS;
+}
+
+/* The callback may close the socket, so it comes last. */
+static void on_link_event(struct rc_zsock *zsock, bool up)
+{
+	if (zsock->renewing)
+		return; /* news of the connection that was given up */
+	if (up)
+		zsock->renew_ms = RECONNECT_MS;
+	else if (zsock->endpoint)
+		renew_soon(zsock);
+	zsock->config.on_link(zsock->config.arg, up);
 }
 
 static void on_monitor(void *arg, struct rc_frames *frames)
@@ -193,10 +236,11 @@ static void on_monitor(void *arg, struct rc_frames *frames)
 	memcpy(&event, first.data, sizeof(event));
 	switch (event) {
 	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-		zsock->config.on_link(zsock->config.arg, true);
+		on_link_event(zsock, true);
 		break;
 	case ZMQ_EVENT_DISCONNECTED:
-		zsock->config.on_link(zsock->config.arg, false);
+	case ZMQ_EVENT_CONNECT_RETRIED: /* it failed, and is let wait for NEVER_MS */
+		on_link_event(zsock, false);
 		break;
 	}
 }
@@ -219,7 +263,8 @@ static int open_monitor(struct rc_zsock *zsock, struct rc_error *error)
 	snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%016llx",
 		 (unsigned long long)rc_random_u64(&rc_random_system));
 	if (zmq_socket_monitor(zsock->socket, endpoint,
-			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0)
+			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+				       ZMQ_EVENT_CONNECT_RETRIED) < 0)
 		return zmq_error(error, "watching", endpoint);
 	err = rc_zsock_open(zsock->loop, &config, &zsock->monitor, error);
 	if (err < 0)
@@ -252,6 +297,8 @@ int rc_zsock_open(struct rc_loop *loop, const struct rc_zsock_config *config, st
 	}
 	zsock->wake = rc_loop_add_fd(loop, fd, POLLIN, on_wake, zsock);
 	zsock->more = rc_loop_add_defer(loop, on_more, zsock);
+	zsock->renewal = rc_loop_add_timer(loop, connect_again, zsock);
+	zsock->renew_ms = RECONNECT_MS;
 	err = config->watch_links ? open_monitor(zsock, error) : RC_OK;
 	if (err < 0) {
 		rc_zsock_close(zsock);
@@ -271,10 +318,12 @@ void rc_zsock_close(struct rc_zsock *zsock)
 	}
 	rc_source_free(zsock->wake);
 	rc_source_free(zsock->more);
+	rc_source_free(zsock->renewal);
 	/* Closing goes on behind our back; the name must be free at once. */
 	if (zsock->inproc)
 		zmq_unbind(zsock->socket, zsock->inproc);
 	free(zsock->inproc);
+	free(zsock->endpoint);
 	zmq_close(zsock->socket);
 	zsock->closed = true;
 	if (!zsock->depth)
@@ -301,13 +350,21 @@ int rc_zsock_connect(struct rc_zsock *zsock, const char *endpoint, struct rc_err
 {
 	if (zmq_connect(zsock->socket, endpoint) < 0)
 		return zmq_error(error, "connecting to", endpoint);
+	if (zsock->config.type == ZMQ_DEALER && zsock->monitor && !zsock->endpoint)
+		zsock->endpoint = rc_strdup(endpoint);
 	look_soon(zsock);
 	return RC_OK;
 }
 
 void rc_zsock_disconnect(struct rc_zsock *zsock, const char *endpoint)
 {
+	set_int(zsock->socket, ZMQ_LINGER, 0);
 	zmq_disconnect(zsock->socket, endpoint);
+	set_int(zsock->socket, ZMQ_LINGER, zsock->config.linger_ms);
+	/* A look takes the ended pipe off libzmq's lists of those to read and to write. Else it
+	 * would be taken off later, perhaps amid a message of the next pipe, which that can
+	 * interrupt. */
+	get_events(zsock);
 	look_soon(zsock);
 }
 

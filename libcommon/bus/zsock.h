@@ -29,7 +29,9 @@ struct rc_zsock_config {
 	void (*on_bad)(void *arg); /* may be NULL */
 	/* After a send was refused with RC_EBUSY: there may be room again. May be NULL. */
 	void (*on_room)(void *arg);
-	/* A connection is up (handshake done) or gone; which one isn't told. May be NULL. */
+	/* A connection is up (handshake done) or gone; which one isn't told. May be NULL. A DEALER
+	 * has one: when it is gone, so is all that waited to be sent or to be taken; the next one
+	 * is made unasked. A try that fails is told as one that is gone. */
 	void (*on_link)(void *arg, bool up);
 	void *arg;
 };
@@ -40,6 +42,8 @@ int rc_zsock_open(struct rc_loop *loop, const struct rc_zsock_config *config, st
 void rc_zsock_close(struct rc_zsock *zsock);
 int rc_zsock_bind(struct rc_zsock *zsock, const char *endpoint, struct rc_error *error);
 int rc_zsock_connect(struct rc_zsock *zsock, const char *endpoint, struct rc_error *error);
+/* Never amid a message. What waits to be taken is dropped; over ipc and tcp what waits to be sent,
+ * too. */
 void rc_zsock_disconnect(struct rc_zsock *zsock, const char *endpoint);
 
 /*

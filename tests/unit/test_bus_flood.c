@@ -2,7 +2,10 @@
  * The bus under load: a million requests and their answers, small and bulk, while the server is
  * stopped, killed and started again, and other clients are slow or dead. Every call must be
  * answered or reported, right, and nobody's queue may pass its bytes. RC_FLOOD sets another number.
+ * Before that, the server's death while its answers are being taken, frame by frame, and while the
+ * client doesn't look.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +34,10 @@
 #define WINDOW	    1000u /* calls out at once: just below the edge's credit */
 #define PATIENCE_US INT64_C(240000000)
 #define EVENT_EVERY 1000u
+#define ANSWERS	    100u /* of three frames: more than the 100 frames after which libzmq looks up */
+#define SOCKETS_MAX 64u
+/* Time enough for libzmq to connect again by itself, if it did. */
+#define UNNOTICED_MS 100
 
 /* ---- the server, a process of its own ---- */
 
@@ -183,12 +191,17 @@ static pid_t bear(struct flood *flood, char what)
 	return pid;
 }
 
-/* The nursery reaps it; until then it holds the lock of its directory. */
-static void kill_server(struct flood *flood)
+/* The nursery reaps it; until then it holds the lock of its directory. loop turns meanwhile. */
+static void kill_beside(struct flood *flood, struct rc_loop *loop)
 {
 	kill(flood->server, SIGKILL);
 	while (kill(flood->server, 0) == 0)
-		rc_loop_turn(flood->rig.loop, 1000);
+		rc_loop_turn(loop, 1000);
+}
+
+static void kill_server(struct flood *flood)
+{
+	kill_beside(flood, flood->rig.loop);
 }
 
 static void on_root_answer(void *arg, const struct rc_reply *reply)
@@ -281,12 +294,12 @@ static void on_stats(void *arg, const struct rc_reply *reply)
 }
 
 /* The server's own figures, over a client of its own. */
-static void get_stats(struct flood *flood, struct rc_client *tool, struct rc_server_stats *stats)
+static void get_stats(struct bus_rig *rig, struct rc_client *tool, struct rc_server_stats *stats)
 {
 	memset(stats, 0xff, sizeof(*stats));
 	rc_client_call(tool, RC_MSG_METRICS, NULL, NULL, 0, DEADLINE_MS, on_stats, stats);
 	while (stats->requests == UINT64_MAX)
-		rc_loop_turn(flood->rig.loop, 100000);
+		rc_loop_turn(rig->loop, 100000);
 }
 
 /* Latency of one at a time, for the report only. */
@@ -321,15 +334,11 @@ static void measure(struct flood *flood, uint32_t until)
 		      (unsigned long long)n * 1000000 / (unsigned long long)(us + 1));
 }
 
-static void start_all(struct flood *flood, struct rc_subscriber **ret_subscriber)
+static void start(struct flood *flood)
 {
-	const char *text = getenv("RC_FLOOD");
-	struct rc_client_config config;
-	struct rc_error error;
 	int fds[2];
 
 	memset(flood, 0, sizeof(*flood));
-	flood->total = text ? (uint32_t)strtoul(text, NULL, 10) : MILLION;
 	snprintf(flood->rig.rundir, sizeof(flood->rig.rundir), "/tmp/rc-flood-XXXXXX");
 	assert_non_null(mkdtemp(flood->rig.rundir));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -342,11 +351,167 @@ static void start_all(struct flood *flood, struct rc_subscriber **ret_subscriber
 	flood->nursery = fds[0];
 	flood->rig.loop = rc_loop_new();
 	flood->client = bus_rig_client(&flood->rig, RC_CHAIND, RC_ROLE_READ);
+}
+
+static void start_all(struct flood *flood, struct rc_subscriber **ret_subscriber)
+{
+	const char *text = getenv("RC_FLOOD");
+	struct rc_client_config config;
+	struct rc_error error;
+
+	start(flood);
+	flood->total = text ? (uint32_t)strtoul(text, NULL, 10) : MILLION;
 	config = bus_rig_config(&flood->rig, RC_CHAIND, RC_ROLE_READ);
 	assert_int_equal(rc_subscriber_open(flood->rig.loop, &config, flood->client, on_event,
 					    on_missed, flood, ret_subscriber, &error),
 			 RC_OK);
 }
+
+/* ---- the server dies while its answers are taken ---- */
+
+/* Of the sockets this process has open now; known: only those among them. */
+static size_t list_sockets(ino_t *sockets, const ino_t *known, size_t n_known)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		bool counts = !known;
+		struct stat st;
+
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 || !S_ISSOCK(st.st_mode))
+			continue;
+		for (size_t i = 0; i < n_known; i++)
+			counts |= known[i] == st.st_ino;
+		if (!counts)
+			continue;
+		assert_true(n < SOCKETS_MAX);
+		sockets[n++] = st.st_ino;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* Until the server has handed every answer to the kernel; asked by a loop apart. */
+static void wait_all_written(const struct flood *flood)
+{
+	int64_t end = rc_mono_us(&rc_clock_system) + PATIENCE_US;
+	struct bus_rig rig = flood->rig;
+	struct rc_server_stats stats;
+	struct rc_client *tool;
+	unsigned looks = 0;
+
+	rig.loop = rc_loop_new();
+	tool = bus_rig_client(&rig, RC_TOOL, RC_ROLE_READ);
+	do {
+		assert_true(rc_mono_us(&rc_clock_system) < end);
+		get_stats(&rig, tool, &stats);
+		looks++;
+	} while (stats.requests < flood->sent + looks || stats.outgoing_bytes);
+	rc_client_close(tool);
+	rc_loop_free(rig.loop);
+}
+
+/*
+ * The first answer: the others are let come, then the server dies, and libzmq's thread has seen it
+ * (it closes the connection after telling of its loss) before the second answer is taken.
+ */
+static void on_first_answer(void *arg, const struct rc_reply *reply)
+{
+	int64_t end = rc_mono_us(&rc_clock_system) + PATIENCE_US;
+	ino_t sockets[SOCKETS_MAX], left[SOCKETS_MAX];
+	struct flood *flood = arg;
+	size_t n;
+
+	flood->answered++;
+	assert_int_equal(reply->err, RC_OK);
+	wait_all_written(flood);
+	n = list_sockets(sockets, NULL, 0);
+	kill(flood->server, SIGKILL);
+	while (list_sockets(left, sockets, n) == n)
+		assert_true(rc_mono_us(&rc_clock_system) < end);
+}
+
+/* shift: answers of two frames before those of three, so that libzmq takes notice of the loss at
+ * another frame of an answer. */
+static void die_amid_answers(struct flood *flood, unsigned shift)
+{
+	static const uint8_t bytes[BULK_BYTES] = {[BULK_BYTES - 1] = 0x5a};
+	Rc__RootRequest request = RC__ROOT_REQUEST__INIT;
+	struct rc_bytes bulk = {bytes, sizeof(bytes)};
+
+	flood->answered = 0;
+	flood->sent = 1 + shift + ANSWERS;
+	flood->server = bear(flood, 's');
+	bus_rig_wait_up(&flood->rig, flood->client);
+	rc_client_call(flood->client, RC_MSG_GET_COINS, NULL, &bulk, 1, DEADLINE_MS,
+		       on_first_answer, flood);
+	for (unsigned i = 0; i < shift; i++)
+		rc_client_call(flood->client, RC_MSG_ROOT, &request, NULL, 0, DEADLINE_MS,
+			       on_root_answer, flood);
+	for (unsigned i = 0; i < ANSWERS; i++)
+		rc_client_call(flood->client, RC_MSG_GET_COINS, NULL, &bulk, 1, DEADLINE_MS,
+			       on_bulk_answer, flood);
+	while (flood->answered == 0 || rc_client_up(flood->client))
+		rc_loop_turn(flood->rig.loop, 100000);
+	kill_server(flood);
+	flood->server = bear(flood, 's');
+	flood->total = flood->sent;
+	run_until(flood, flood->sent);
+	assert_int_equal(flood->wrong, 0);
+	assert_int_equal(flood->busy, 0);
+	kill_server(flood);
+	while (rc_client_up(flood->client))
+		rc_loop_turn(flood->rig.loop, 100000);
+}
+
+static void test_death_amid_answers(void **state)
+{
+	struct flood flood;
+
+	(void)state;
+	start(&flood);
+	for (unsigned shift = 0; shift < 3; shift++)
+		die_amid_answers(&flood, shift);
+	rc_client_close(flood.client);
+	close(flood.nursery);
+	bus_rig_done(&flood.rig);
+}
+
+/* A new server stands there before the client has heard of the old one's end: it must not be asked
+ * anything before it is greeted. */
+static void test_death_unnoticed(void **state)
+{
+	struct rc_client *tool;
+	struct flood flood;
+	struct bus_rig rig;
+
+	(void)state;
+	start(&flood);
+	flood.server = bear(&flood, 's');
+	bus_rig_wait_up(&flood.rig, flood.client);
+	rig = flood.rig;
+	rig.loop = rc_loop_new();
+	kill_beside(&flood, rig.loop);
+	flood.server = bear(&flood, 's');
+	tool = bus_rig_client(&rig, RC_TOOL, RC_ROLE_READ);
+	bus_rig_wait_up(&rig, tool);
+	bus_rig_for_ms(&rig, UNNOTICED_MS);
+	flood.total = ANSWERS;
+	run_until(&flood, ANSWERS);
+	assert_int_equal(flood.wrong, 0);
+	assert_int_equal(flood.busy, 0);
+	rc_client_close(tool);
+	rc_loop_free(rig.loop);
+	rc_client_close(flood.client);
+	kill(flood.server, SIGKILL);
+	close(flood.nursery);
+	bus_rig_done(&flood.rig);
+}
+
+/* ---- the flood ---- */
 
 static void test_flood(void **state)
 {
@@ -371,7 +536,7 @@ static void test_flood(void **state)
 	run_until(&flood, flood.total / 10 * 3);
 	kill(dead, SIGKILL);
 	run_until(&flood, flood.total / 10 * 4);
-	get_stats(&flood, tool, &stats);
+	get_stats(&flood.rig, tool, &stats);
 	assert_true(stats.outgoing_bytes <= most);
 	assert_true(stats.pending_bytes <= 2 * (uint64_t)most);
 
@@ -397,7 +562,7 @@ static void test_flood(void **state)
 		assert_int_equal(flood.heights_back, flood.heights);
 	assert_true(flood.missed >= 3); /* the first time, and two new publishers */
 	assert_true(flood.events > 0);
-	get_stats(&flood, tool, &stats);
+	get_stats(&flood.rig, tool, &stats);
 	assert_true(stats.outgoing_bytes <= most);
 	print_message("%u answered, %u of them busy, %zu events; at most %llu bytes out\n",
 		      flood.answered, flood.busy, flood.events,
@@ -412,7 +577,11 @@ static void test_flood(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_flood)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_death_amid_answers),
+		cmocka_unit_test(test_death_unnoticed),
+		cmocka_unit_test(test_flood),
+	};
 
 	rc_log_init("test_bus_flood", RC_LOG_CRIT);
 	return cmocka_run_group_tests(tests, NULL, NULL);
