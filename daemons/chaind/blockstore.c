@@ -366,12 +366,20 @@ static void run_read(struct rc_work *work)
 		job->extra(job->arg, &job->buf);
 }
 
+static void read_done(struct rc_work *work);
+
 static void read_again(void *arg)
 {
 	struct read_job *job = arg;
 
 	job->early = false;
-	rc_workers_submit(job->store->readers, &job->work);
+	if (!job->store->closing) {
+		rc_workers_submit(job->store->readers, &job->work);
+		return;
+	}
+	/* The readers end before what is being written is. */
+	run_read(&job->work);
+	read_done(&job->work);
 }
 
 static void read_done(struct rc_work *work)
@@ -380,7 +388,7 @@ static void read_done(struct rc_work *work)
 	struct blockstore *store = job->store;
 
 	/* The extra work may have taken the bytes, so they don't tell. */
-	if (job->early && !job->found && !store->closing) {
+	if (job->early && !job->found) {
 		if (store->batches_done >= job->batch)
 			read_again(job);
 		else

@@ -68,6 +68,46 @@ static void test_body_being_written(void **state)
 	rc_loop_free(loop);
 }
 
+static void on_body_at_the_end(void *arg, struct rc_buf *body)
+{
+	struct rc_buf *want = arg;
+
+	assert_int_equal(body->len, want->len);
+	assert_memory_equal(body->data, want->data, body->len);
+	want->len = 0;
+}
+
+/* A stop waits for it: whoever asked isn't told that the body is lost. */
+static void test_body_being_written_at_a_stop(void **state)
+{
+	/* Whether the reader has found nothing before the stop, or finds it in its course. */
+	for (unsigned before = 0; before < 2; before++) {
+		struct rc_loop *loop = rc_loop_new();
+		struct test_node n;
+		struct rc_buf raw = RC_BUF_INIT;
+		struct rc_workers *readers;
+		struct block_node *genesis;
+
+		node_init(&n, loop, "a");
+		node_generate(&n, 1);
+		node_body(&n, node_tip(&n), &raw);
+		genesis = n.chaind->chain.genesis; /* whose body is never stored */
+		readers = blockstore_readers(n.chaind->store);
+		blockstore_sync(n.chaind->store, NULL, NULL);
+		blockstore_put(n.chaind->store, &n.chaind->chain, genesis, raw.data, raw.len, true,
+			       NULL, NULL);
+		blockstore_get(n.chaind->store, genesis, NULL, on_body_at_the_end, &raw);
+		while (before && rc_workers_pending(readers))
+			rc_workers_poll(readers);
+		assert_true(raw.len > 0);
+		node_free(&n);
+		assert_int_equal(raw.len, 0);
+		rc_buf_done(&raw);
+		rc_loop_free(loop);
+	}
+	(void)state;
+}
+
 /* What one peerd fetches no other does; itself it may try another peer at once. */
 static void test_leases_of_transactions(void **state)
 {
@@ -800,6 +840,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mine_and_restart),
 		cmocka_unit_test(test_body_being_written),
+		cmocka_unit_test(test_body_being_written_at_a_stop),
 		cmocka_unit_test(test_leases_of_transactions),
 		cmocka_unit_test(test_pay),
 		cmocka_unit_test(test_larger_than_a_block),
