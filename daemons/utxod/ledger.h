@@ -37,8 +37,7 @@
 #define LEDGER_SWITCH_BYTES  ((size_t)256 << 20)
 /* A flush begins at either: what it has to write, or what can be applied again in 0.3 s after a
  * crash (some 300,000 changes a second from files in the page cache, half as many from the disk).
- * The rarer, the fewer times a page that
- * changes often is written. */
+ * The rarer, the fewer times a page that changes often is written. */
 #define LEDGER_FLUSH_BYTES   ((size_t)192 << 20)
 #define LEDGER_FLUSH_CHANGES 100000
 /* Unflushed beyond this: Stage answers BUSY until the flusher caught up. A third more than what

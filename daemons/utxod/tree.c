@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Slots passed with the lock held: less than a millisecond. */
+/* Slots passed with the lock held: a millisecond, and a few where most of them have a page to move.
+ */
 #define SLICE 65536
 
 /* Memory between pages that is left to them; packing begins two chunks later, since the newest is
@@ -458,6 +459,8 @@ void tree_drop(struct tree *tree, uint64_t seq, struct tree_change *change)
 		tree_give_back_id(tree, change->made[i]);
 	tree->updating = false;
 	pthread_mutex_unlock(&tree->lock);
+	/* Pages are as the disk has them again. */
+	atomic_store(&tree->in_vain, 0);
 }
 
 /*~ The pages aren't looked at, which would be a miss of the CPU's cache for each: they may keep a
@@ -621,7 +624,7 @@ static void trim_slice(struct tree *tree)
 		atomic_store(&tree->in_vain, 0);
 	tree->stable = stable;
 	in_vain = atomic_load(&tree->in_vain);
-	/* After two rounds nothing is new, until pages were loaded or flushed. */
+	/* After two rounds nothing is new, until pages are loaded, flushed or taken back. */
 	for (uint32_t left = SLICE; left && dropping > 0 && in_vain < 2 * (uint64_t)tree->next_id;
 	     left--) {
 		struct tree_slot *slot;

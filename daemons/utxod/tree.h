@@ -146,8 +146,8 @@ void tree_flushed(struct tree *tree, uint64_t seq, const uint32_t *gone, size_t 
 /* Appends the free ids, u32 little-endian each, and tells the first never used. */
 uint32_t tree_free_ids(struct tree *tree, struct rc_buf *buf);
 
-/* Drops pages from memory until the limit holds, as far as that can be, and packs those that stay.
- */
+/* Drops pages from memory until there is room for a version like those of late within the limit, as
+ * far as that can be, and packs those that stay. */
 void tree_trim(struct tree *tree);
 /* How much the caller holds out of the same limit, beside the pages. */
 void tree_beside(struct tree *tree, size_t bytes);
