@@ -386,11 +386,16 @@ class Protocol(harness.TestCase):
                     return True
             wait_for("it is cut off", cut_off, 20)
 
-    def test_answers_of_an_operator(self):
-        """Users who don't read their answers don't shut an operator's questions out."""
+    def bound_answers(self):
+        """Answers that wait for their readers may have a megabyte; returns it in bytes."""
         self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
         self.n.restart("rpcd")
         self.n.wait_ready()
+        return 1 << 20
+
+    def test_answers_of_an_operator(self):
+        """Users who don't read their answers don't shut an operator's questions out."""
+        self.bound_answers()
         self.large_block()
         call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
         body = json.dumps(call).encode()
@@ -404,10 +409,7 @@ class Protocol(harness.TestCase):
 
     def test_slow_readers(self):
         """Answers that nobody reads have a bound; submissions and small questions get through."""
-        limit = 1 << 20
-        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
-        self.n.restart("rpcd")
-        self.n.wait_ready()
+        limit = self.bound_answers()
         purse = self.large_block()
         call = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
         def held():
@@ -431,10 +433,7 @@ class Protocol(harness.TestCase):
 
     def test_slow_batches(self):
         """What a batch has already counts while its other calls go on, and is given back."""
-        limit = 1 << 20
-        self.n.options["rpcd"] |= {"rpc_answers_mb": 1}
-        self.n.restart("rpcd")
-        self.n.wait_ready()
+        limit = self.bound_answers()
         purse = self.large_block()
         block = {"jsonrpc": "2.0", "id": 1, "method": "getblock", "params": [self.n.tip(), 2]}
         wait = {"jsonrpc": "2.0", "id": 2, "method": "waitfornewblock", "params": [600000]}
