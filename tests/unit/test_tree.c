@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "daemons/utxod/tree.h"
+#include "tree_rig.h"
 
 /* ---- a plain model: the entries of one namespace, sorted ---- */
 
@@ -163,20 +164,6 @@ static int bench_apply(struct bench *t, unsigned ns, struct tree_roots *roots,
 	err = tree_update(t->tree, t->seq + 1, &t->roots, ops, roots, change, &error);
 	t->n = 0;
 	return err;
-}
-
-static void flush(struct bench *t, const struct tree_change *change)
-{
-	struct rc_error error;
-
-	uint32_t *ids = rc_alloc_array(change->n_touched, sizeof(*ids));
-
-	for (size_t i = 0; i < change->n_touched; i++)
-		ids[i] = change->touched[i].id;
-	tree_put(t->tree, t->seq, ids, change->n_touched);
-	free(ids);
-	assert_int_equal(t->disk->ops->commit(t->disk, DISK_FLUSH, &error), RC_OK);
-	tree_flushed(t->tree, t->seq, change->gone, change->n_gone);
 }
 
 /* ---- published values ---- */
@@ -368,7 +355,7 @@ static void history(unsigned ns, const struct rc_random *random, size_t limit, s
 		assert_int_equal(bench_apply(&t, ns, &t.roots, &change), RC_OK);
 		t.seq++;
 		check_root(&t, &m);
-		flush(&t, &change);
+		tree_rig_flush(t.tree, t.disk, t.seq, &change);
 		tree_release(t.tree, t.seq, &change);
 		tree_change_done(&change);
 		tree_trim(t.tree);
@@ -388,7 +375,7 @@ static void history(unsigned ns, const struct rc_random *random, size_t limit, s
 		assert_int_equal(bench_apply(&t, ns, &t.roots, &change), RC_OK);
 		t.seq++;
 		check_root(&t, &m);
-		flush(&t, &change);
+		tree_rig_flush(t.tree, t.disk, t.seq, &change);
 		tree_release(t.tree, t.seq, &change);
 		tree_change_done(&change);
 	}
@@ -495,7 +482,7 @@ static void test_versions(void **state)
 		assert_int_equal(bench_apply(&t, now.ns, &t.roots, &changes[slot]), RC_OK);
 		t.seq++;
 		check_root(&t, &now);
-		flush(&t, &changes[slot]);
+		tree_rig_flush(t.tree, t.disk, t.seq, &changes[slot]);
 		tree_trim(t.tree);
 		old[slot] = (struct model){now.ns, rc_memdup(now.entry, now.n * sizeof(*now.entry)),
 					   now.n, now.n};
